@@ -1,0 +1,45 @@
+"""archlang: symbolic search spaces for neural architecture search.
+
+.arch text ──parse──▶ AST ──check──▶ Space ──choose──▶ Program ──lower──▶ nn.Module / source code
+   syntax/          semantics/       space/              ir/                backends/
+                                                          └──cost──▶ params, MACs, memory
+search/ asks for Choices and is told metrics · evaluate/ turns a Program into metrics
+study/ runs, stores and resumes · report/ shows
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archlang.diagnostics import ArchError as ArchError
+    from archlang.space.choices import Choices as Choices
+    from archlang.space.loading import load as load
+    from archlang.space.loading import loads as loads
+    from archlang.space.program import Program as Program
+    from archlang.space.space import Space as Space
+
+__version__ = "0.1.0"
+
+# Where each public name lives; a name is imported when it is first used.
+_PUBLIC = {
+    "ArchError": "archlang.diagnostics",
+    "Choices": "archlang.space.choices",
+    "Program": "archlang.space.program",
+    "Space": "archlang.space.space",
+    "load": "archlang.space.loading",
+    "loads": "archlang.space.loading",
+}
+
+__all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'archlang' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

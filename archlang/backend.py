@@ -1,0 +1,157 @@
+"""Backends: what a framework does for a program, and how a backend is found by its name.
+
+A backend is a class without parameters, or an object, in the entry-point group `archlang.backends`.
+It is imported when it is first asked for, so that nothing here needs a framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+
+import attrs
+
+from archlang.diagnostics import ArchError, did_you_mean, error
+from archlang.ir.graph import Graph
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+GROUP = "archlang.backends"
+
+Array: TypeAlias = "NDArray[Any]"
+
+
+@attrs.frozen(kw_only=True)
+class TrainingSettings:
+    """How a network is trained.
+
+    `loss` is "cross_entropy" (integer labels) or "mse" (float targets). `weight_decay` is the
+    optimizer's own: L2 for `sgd` and `adam`, decoupled for `adamw`. `schedule` is "cosine" (to
+    zero, per step) or "none". `momentum` is for `sgd`; `clip` bounds the global gradient norm.
+    """
+
+    epochs: int = attrs.field(default=10, validator=attrs.validators.ge(0))
+    batch_size: int = attrs.field(default=64, validator=attrs.validators.ge(1))
+    loss: str = attrs.field(default="cross_entropy", validator=attrs.validators.in_(("cross_entropy", "mse")))
+    optimizer: str = attrs.field(default="sgd", validator=attrs.validators.in_(("sgd", "adam", "adamw")))
+    lr: float = attrs.field(default=0.05, converter=float, validator=attrs.validators.ge(0))
+    momentum: float = attrs.field(default=0.9, converter=float, validator=attrs.validators.ge(0))
+    nesterov: bool = False
+    weight_decay: float = attrs.field(default=5e-4, converter=float, validator=attrs.validators.ge(0))
+    schedule: str = attrs.field(default="cosine", validator=attrs.validators.in_(("cosine", "none")))
+    label_smoothing: float = attrs.field(default=0.0, converter=float, validator=attrs.validators.ge(0))
+    clip: float | None = None
+    seed: int = 0
+    device: str = "cpu"
+
+
+@attrs.frozen
+class Progress:
+    """What one epoch gave: the mean training loss and the validation metrics after it."""
+
+    epoch: int
+    epochs: int
+    train_loss: float
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """What every backend does. `network` is the framework's own kind of module."""
+
+    name: str
+
+    def build(self, graph: Graph, seed: int = 0) -> Any:
+        """The graph as a network of the framework, weights drawn from `seed` and their addresses."""
+
+    def emit(self, graph: Graph, header: Sequence[str] = ()) -> str:
+        """The graph as source code that needs the framework alone; `header` lines are comments."""
+
+    def unsupported(self, graph: Graph) -> tuple[str, ...]:
+        """The names of the graph's ops that the backend cannot do, each once."""
+
+    def weights(self, graph: Graph, network: Any) -> dict[str, Array]:
+        """The network's weights and states by address."""
+
+    def set_weights(self, graph: Graph, network: Any, weights: Mapping[str, Array]) -> None:
+        """Give the network weights by address; those that are missing or do not fit are errors."""
+
+    def save_weights(self, graph: Graph, network: Any, path: Path | str) -> None:
+        """Write the weights to a `.safetensors` file, named by address."""
+
+    def load_weights(self, graph: Graph, network: Any, path: Path | str) -> None:
+        """Read the weights of a file that any backend wrote."""
+
+    def fit(
+        self,
+        network: Any,
+        train: tuple[Array, Array],
+        validation: tuple[Array, Array],
+        settings: TrainingSettings,
+        on_epoch: Callable[[Progress], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> dict[str, Any]:
+        """Train the network and evaluate it on the validation pair; the metrics."""
+
+    def run(self, network: Any, *inputs: Array) -> Any:
+        """The network's outputs in evaluation mode, as arrays."""
+
+
+def known_backends() -> dict[str, EntryPoint]:
+    """The entry points of all installed backends by name."""
+    from importlib.metadata import entry_points  # slow to import, and seldom needed
+
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def backends() -> tuple[str, ...]:
+    """The names of all installed backends, whether or not their frameworks are."""
+    return tuple(sorted(known_backends()))
+
+
+@cache
+def backend(name: str) -> Backend:
+    """The backend of that name; ArchError when it is not known or its framework not installed."""
+    points = known_backends()
+    point = points.get(name)
+    if point is None:
+        hints = did_you_mean(name, points) or (f"known backends: {', '.join(sorted(points)) or 'none'}",)
+        raise ArchError(error("E0802", f"there is no backend `{name}`", hints=hints))
+    try:
+        found = point.load()
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0].startswith("archlang"):
+            raise
+        raise ArchError(
+            error(
+                "E0801",
+                f"the {name} backend needs `{missing.name}`, which is not installed",
+                hints=(f"install it with `pip install archlang[{name}]`",),
+            )
+        ) from missing
+    made = found() if isinstance(found, type) else found
+    if not isinstance(made, Backend):
+        raise TypeError(f"{point.value} is not a backend")
+    return made
+
+
+def unsupported_error(name: str, reasons: Mapping[str, tuple[str, Sequence[str]]]) -> ArchError:
+    """The error for ops that a backend cannot do: op name → what is missing, and the addresses."""
+    diagnostics = []
+    for op, (reason, addresses) in reasons.items():
+        more = f" and {len(addresses) - 3} more places" if len(addresses) > 3 else ""
+        places = ", ".join(f"`{address}`" for address in addresses[:3])
+        diagnostics.append(
+            error(
+                "E0803",
+                f"the {name} backend {reason}, which `{addresses[0]}` needs",
+                notes=(f"op `{op}` is applied at {places}{more}",),
+            )
+        )
+    return ArchError(diagnostics)

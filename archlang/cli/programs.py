@@ -1,0 +1,108 @@
+"""Commands about one program of a space: sample, show, cost, emit."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import click
+
+from archlang.cli.common import (
+    as_json,
+    file_argument,
+    open_program,
+    open_space,
+    print_json,
+    program_options,
+    write_text,
+)
+
+
+@click.command()
+@file_argument
+@click.option("-n", "--number", default=1, show_default=True, help="How many programs to draw.")
+@click.option("--seed", default=0, show_default=True, help="Draw by this seed.")
+@as_json
+def sample(file: str, settings: tuple[str, ...], number: int, seed: int, json_output: bool) -> None:
+    """Draw programs and print their choices, one JSON object a line.
+
+    \b
+    archlang sample std.spaces.nasbench201 -n 3 --seed 7
+    """
+    space = open_space(file, settings)
+    random = Random(seed)
+    drawn = [space.draw(random) for _ in range(number)]
+    if json_output:
+        print_json([choices.as_dict() for choices in drawn])
+        return
+    for choices in drawn:
+        click.echo(choices.to_json())
+
+
+@click.command()
+@file_argument
+@program_options
+@click.option("--flat", is_flag=True, help="One op a line, blocks dissolved: the text of the IR.")
+@click.option("-o", "--output", metavar="PATH", help="Write to a file.")
+def show(
+    file: str, settings: tuple[str, ...], choices: str | None, seed: int, flat: bool, output: str | None
+) -> None:
+    """Print a program as .arch text without choices.
+
+    \b
+    archlang show std.spaces.nasbench201 --seed 1
+    archlang show net.arch --choices best.json --flat
+    """
+    write_text(output, open_program(file, settings, choices, seed).source(flat=flat))
+
+
+@click.command()
+@file_argument
+@program_options
+@click.option("--blocks", is_flag=True, help="Costs of every block too.")
+@click.option("--nodes", is_flag=True, help="Costs of every node too.")
+@as_json
+def cost(
+    file: str,
+    settings: tuple[str, ...],
+    choices: str | None,
+    seed: int,
+    blocks: bool,
+    nodes: bool,
+    json_output: bool,
+) -> None:
+    """Print a program's exact costs: parameters, multiply-adds, activations, memory, depth.
+
+    \b
+    archlang cost std.models.resnet50
+    archlang cost net.arch --choices '{"width": 32}' --blocks
+    """
+    program = open_program(file, settings, choices, seed)
+    found = program.cost()
+    if json_output:
+        data: dict[str, Any] = {"choices": program.choices.as_dict(), **found.as_dict()}
+        if blocks:
+            data["blocks"] = {address: row.as_dict() for address, row in found.blocks.items()}
+        if nodes:
+            data["nodes"] = [row.as_dict() for row in found.nodes]
+        print_json(data)
+        return
+    from archlang.report.text import cost_tables
+
+    cost_tables(found, blocks=blocks, nodes=nodes)
+
+
+@click.command()
+@file_argument
+@program_options
+@click.option("--backend", default="torch", show_default=True, help="Which framework the code is for.")
+@click.option("-o", "--output", metavar="PATH", help="Write to a file.")
+def emit(
+    file: str, settings: tuple[str, ...], choices: str | None, seed: int, backend: str, output: str | None
+) -> None:
+    """Print a program as readable source code that needs the framework alone.
+
+    \b
+    archlang emit std.spaces.nasbench201 --seed 1 -o net.py
+    """
+    write_text(output, open_program(file, settings, choices, seed).emit(backend))

@@ -1,0 +1,6 @@
+"""Costs: parameters, multiply-adds, activations, peak memory, depth; by node, block, op and in all."""
+
+from archlang.cost.cost import METRICS, Cost, Row, Totals, cost, price
+from archlang.cost.liveness import peak_live
+
+__all__ = ["METRICS", "Cost", "Row", "Totals", "cost", "peak_live", "price"]

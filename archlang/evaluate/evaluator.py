@@ -1,0 +1,42 @@
+"""What an evaluator is: a function of a program and a fidelity that gives metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from archlang.space import Program
+
+Metrics = dict[str, float]
+Report = Callable[[Mapping[str, float]], None]
+
+
+def no_report(metrics: Mapping[str, float]) -> None:
+    """Takes intermediate metrics and does nothing."""
+
+
+class Evaluator(Protocol):
+    """Turns a program into metrics.
+
+    An evaluator may raise anything: the trial is then recorded as failed, with the error's text.
+    """
+
+    def __call__(self, program: Program, fidelity: Mapping[str, Any], report: Report) -> Metrics:
+        """The metrics of a program. `fidelity` overrides the evaluator's settings (`{"epochs": 1}` is a
+        cheap look); `report` is called with intermediate metrics, such as those of an epoch."""
+
+    def check(self, program: Program, metrics: Sequence[str]) -> None:
+        """Raise ArchError when no program like this one can be evaluated (no data, wrong shape), or when
+        it gives none of these metrics. It is called once, before a search begins."""
+
+    def spec(self) -> dict[str, Any] | None:
+        """What a store keeps to make the evaluator again, as JSON data; None when that cannot be."""
+
+    def describe(self) -> dict[str, Any]:
+        """What tells this evaluator from others, as JSON data; resuming compares it."""
+
+
+def costs(program: Program) -> Metrics:
+    """The costs of the program's graph by name; empty for a program without a network."""
+    return {name: float(value) for name, value in program.cost().totals().items()} if program.has_graph else {}

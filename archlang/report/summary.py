@@ -1,0 +1,109 @@
+"""What a report says of a study, worked out once for text and page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import attrs
+
+from archlang.report.numbers import pick_text
+from archlang.search import Objective
+from archlang.study import Study, Trial
+
+
+@attrs.frozen
+class DecisionEffect:
+    """How the first objective goes with one decision's picks, over the trials that made it.
+
+    `effect` is the share of the objective's variance that the picks explain, 0 to 1 (correlation
+    ratio; for floats the squared correlation). `values` are pairs of a pick and the objective.
+    """
+
+    address: str
+    values: tuple[tuple[Any, float], ...]
+    effect: float
+    is_number: bool
+
+
+def decision_effects(study: Study) -> list[DecisionEffect]:
+    """The decisions that were made in more than one way, those with the largest effect first."""
+    objective = study.objectives[0].metric
+    seen: dict[str, list[tuple[Any, float]]] = {}
+    for trial in study.measured:
+        for address, pick in trial.choices.items():
+            value = trial.metrics[objective]
+            seen.setdefault(address, []).append((tuple(pick) if isinstance(pick, list) else pick, value))
+    effects = []
+    for address, values in seen.items():
+        picks = {pick_text(pick) for pick, _ in values}
+        if len(picks) < 2:
+            continue
+        is_number = all(isinstance(pick, float) for pick, _ in values)
+        explained = _correlation(values) if is_number else _correlation_ratio(values)
+        effects.append(DecisionEffect(address, tuple(values), explained, is_number))
+    return sorted(effects, key=lambda effect: (-effect.effect, effect.address))
+
+
+def _correlation(values: Sequence[tuple[Any, float]]) -> float:
+    mean_x, mean_y = fmean(pick for pick, _ in values), fmean(value for _, value in values)
+    spread_x = sum((pick - mean_x) ** 2 for pick, _ in values)
+    spread_y = sum((value - mean_y) ** 2 for _, value in values)
+    together = sum((pick - mean_x) * (value - mean_y) for pick, value in values)
+    return together**2 / (spread_x * spread_y) if spread_x > 0 and spread_y > 0 else 0.0
+
+
+def _correlation_ratio(values: Sequence[tuple[Any, float]]) -> float:
+    mean = fmean(value for _, value in values)
+    total = sum((value - mean) ** 2 for _, value in values)
+    groups: dict[str, list[float]] = {}
+    for pick, value in values:
+        groups.setdefault(pick_text(pick), []).append(value)
+    between = sum(len(group) * (fmean(group) - mean) ** 2 for group in groups.values())
+    return min(between / total, 1.0) if total > 0 else 0.0
+
+
+def best_so_far(study: Study, objective: Objective) -> list[tuple[Trial, float]]:
+    """The measured trials in the order in which they were told, each with the best value until then."""
+    best: float | None = None
+    found = []
+    for trial in sorted(study.measured, key=lambda trial: trial.told or 0):
+        value = trial.metrics[objective.metric]
+        if best is None or objective.score(value) > objective.score(best):
+            best = value
+        found.append((trial, best))
+    return found
+
+
+def extra_metrics(study: Study, trials: Sequence[Trial]) -> list[str]:
+    """Metrics worth a column beside the objectives: those that all the trials have, the costs people ask for."""
+    objectives = {objective.metric for objective in study.objectives}
+    wanted = ("accuracy", "test_accuracy", "loss", "params", "macs")
+    return [name for name in wanted if name not in objectives and all(name in trial.metrics for trial in trials)]
+
+
+def states(study: Study) -> Mapping[str, int]:
+    """How many trials are in each state."""
+    return Counter(trial.state for trial in study.trials)
+
+
+def state_line(study: Study) -> str:
+    """The trials in a sentence: `40 of 40 trials: 36 measured, 3 measured before, 1 failed`."""
+    counted = states(study)
+    names = {
+        "complete": "measured",
+        "cached": "measured before",
+        "failed": "failed",
+        "interrupted": "interrupted",
+        "running": "running",
+    }
+    parts = [f"{counted[state]} {name}" for state, name in names.items() if counted.get(state)]
+    return f"{len(study.finished)} of {study.record.trials} trials" + (f": {', '.join(parts)}" if parts else "")
+
+
+def failure_line(trial: Trial) -> str:
+    """The line of a failed trial's error that says most."""
+    lines = trial.error.strip().splitlines() or ["unknown"]
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]

@@ -1,0 +1,57 @@
+"""Pareto dominance over scores (larger is better)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+Scores = tuple[float, ...]
+
+
+def dominates(one: Scores, other: Scores) -> bool:
+    """Whether `one` is nowhere worse than `other` and somewhere better."""
+    return one != other and all(a >= b for a, b in zip(one, other, strict=True))
+
+
+def front(points: Sequence[Scores]) -> list[int]:
+    """The positions of the points that no other dominates, in order; equal points all stay.
+
+    Sorting the points makes one pass over the front so far enough: nothing later can dominate.
+    """
+    found: list[int] = []
+    for position in sorted(range(len(points)), key=lambda position: points[position], reverse=True):
+        if not any(dominates(points[other], points[position]) for other in found):
+            found.append(position)
+    return sorted(found)
+
+
+def ranks(points: Sequence[Scores]) -> list[int]:
+    """For each point the number of its front: 0 is the Pareto front, 1 the front of the rest, and so
+    on (Deb et al. 2002, non-dominated sorting)."""
+    left = list(range(len(points)))
+    found = [0] * len(points)
+    rank = 0
+    while left:
+        best = {left[position] for position in front([points[position] for position in left])}
+        for position in best:
+            found[position] = rank
+        left = [position for position in left if position not in best]
+        rank += 1
+    return found
+
+
+def crowding(points: Sequence[Scores], ranked: Sequence[int]) -> list[float]:
+    """For each point the crowding distance within its front (Deb et al. 2002): infinite at the ends of an
+    objective, else the sum over the objectives of the gap between its neighbours relative to the front's extent."""
+    distances = [0.0] * len(points)
+    for rank in sorted(set(ranked)):
+        members = [position for position in range(len(points)) if ranked[position] == rank]
+        for objective in range(len(points[members[0]])):
+            members.sort(key=lambda position: (points[position][objective], position))
+            low, high = points[members[0]][objective], points[members[-1]][objective]
+            distances[members[0]] = distances[members[-1]] = math.inf
+            if high == low:
+                continue
+            for before, position, after in zip(members, members[1:], members[2:], strict=False):
+                distances[position] += (points[after][objective] - points[before][objective]) / (high - low)
+    return distances

@@ -1,0 +1,203 @@
+"""Operators on static values: exact integers, floats, booleans, strings, lists, symbolic sizes."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+from archlang.diagnostics import Span, error
+from archlang.ir.types import SymbolicDim
+from archlang.semantics.fault import Entangled, broken
+from archlang.semantics.values import List, Symbolic, Value, type_name
+
+MAX_INT = 2**63 - 1
+MAX_LIST = 100_000
+
+_COMPARE = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def _number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def binary(symbol: str, left: Value, right: Value, span: Span | None) -> Value:
+    """`left symbol right` for values that depend on no decision; raises `FaultSignal` where the
+    operator has no meaning for them."""
+    if isinstance(left, Symbolic) or isinstance(right, Symbolic):
+        return _symbolic(symbol, left, right, span)
+    if symbol in _COMPARE:
+        return _compare(symbol, left, right, span)
+    if _number(left) and _number(right):
+        return checked(_arithmetic(symbol, left, right, span), span)
+    if isinstance(left, List) and isinstance(right, List) and symbol == "+":
+        if len(left.items) + len(right.items) > MAX_LIST:
+            raise broken(error("E0603", f"a list would have more than {MAX_LIST:,} elements", span))
+        return List(left.items + right.items, left.kind)
+    if isinstance(left, str) and isinstance(right, str) and symbol == "+" and len(left) + len(right) < MAX_LIST:
+        return left + right
+    if isinstance(left, SymbolicDim) or isinstance(right, SymbolicDim):
+        done = _dimension(symbol, left, right)
+        if done is not None:
+            return done
+        name = left.name if isinstance(left, SymbolicDim) else right.name
+        raise broken(
+            error(
+                "E0305",
+                f"the size of dimension `{name}` is not known before data comes",
+                span,
+                notes=[f"`{symbol}` needs it; a batch dimension can be multiplied, and divided by a factor it has"],
+            )
+        )
+    raise broken(
+        error("E0301", f"`{symbol}` cannot take {_a(type_name(left))} and {_a(type_name(right))}", span)
+    )
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _arithmetic(symbol: str, left: Any, right: Any, span: Span | None) -> Any:
+    try:
+        match symbol:
+            case "+":
+                return left + right
+            case "-":
+                return left - right
+            case "*":
+                return left * right
+            case "/":
+                return left / right
+            case "//":
+                return left // right
+            case "%":
+                return left % right
+            case "^":
+                if isinstance(left, int) and isinstance(right, int):
+                    if right < 0:
+                        return float(left) ** right
+                    if abs(left) > 1 and right * math.log2(abs(left)) > 64:
+                        raise OverflowError
+                result = left**right
+                if isinstance(result, complex):
+                    raise broken(error("E0306", "a negative number has no such power", span))
+                return result
+    except ZeroDivisionError:
+        raise broken(error("E0306", "division by zero", span)) from None
+    except OverflowError:
+        raise broken(_too_large(span)) from None
+    raise AssertionError(symbol)
+
+
+def _too_large(span: Span | None) -> Any:
+    return error("E0602", "the number is too large", span, notes=["whole numbers reach to 2^63 - 1"])
+
+
+def checked(value: Any, span: Span | None) -> Any:
+    """The number, unless it is beyond what whole numbers and floats reach."""
+    if isinstance(value, int):
+        if not -MAX_INT <= value <= MAX_INT:
+            raise broken(_too_large(span))
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise broken(_too_large(span))
+    return value
+
+
+def _compare(symbol: str, left: Value, right: Value, span: Span | None) -> bool:
+    if symbol in ("==", "!="):
+        return equal(left, right, span) is (symbol == "==")
+    both_text = isinstance(left, str) and isinstance(right, str)
+    if (_number(left) and _number(right)) or both_text:
+        return bool(_COMPARE[symbol](left, right))
+    raise broken(
+        error("E0301", f"`{symbol}` cannot compare {_a(type_name(left))} with {_a(type_name(right))}", span)
+    )
+
+
+def equal(left: Value, right: Value, span: Span | None) -> bool:
+    """Whether two values are equal; lists element by element (their items must be evaluated)."""
+    if isinstance(left, List) and isinstance(right, List):
+        return len(left.items) == len(right.items) and all(
+            equal(a, b, span) for a, b in zip(left.items, right.items, strict=True)
+        )
+    if _number(left) and _number(right):
+        return bool(left == right)
+    if type(left) is type(right) and isinstance(left, bool | str | SymbolicDim):
+        return bool(left == right)
+    if isinstance(left, SymbolicDim) or isinstance(right, SymbolicDim):
+        raise broken(error("E0305", "the size of a batch dimension is not known before data comes", span))
+    if {type_name(left), type_name(right)} <= {"int", "float", "bool", "str", "list", "tuple"}:
+        return False
+    raise broken(error("E0301", f"{_a(type_name(left))} cannot be compared", span))
+
+
+def _dimension(symbol: str, left: Value, right: Value) -> Value:
+    """Products and exact quotients of a symbolic dimension, else None."""
+    if symbol == "*" and isinstance(left, SymbolicDim) and isinstance(right, int):
+        return SymbolicDim(left.name, left.factor * right)
+    if symbol == "*" and isinstance(right, SymbolicDim) and isinstance(left, int):
+        return SymbolicDim(right.name, right.factor * left)
+    if symbol == "//" and isinstance(left, SymbolicDim) and isinstance(right, int) and right > 0:
+        return SymbolicDim(left.name, left.factor // right) if left.factor % right == 0 else None
+    if symbol == "%" and isinstance(left, SymbolicDim) and isinstance(right, int) and right > 0:
+        return 0 if left.factor % right == 0 else None
+    return None
+
+
+# ------------------------------------------------------------ symbolic values
+
+
+def bounds(value: Value) -> tuple[float, float]:
+    """The least and greatest that a number may be."""
+    return (value.low, value.high) if isinstance(value, Symbolic) else (value, value)
+
+
+def _symbolic(symbol: str, left: Value, right: Value, span: Span | None) -> Value:
+    """Arithmetic with a value that depends on a float decision: kept as it is, with bounds. A
+    comparison must be decided by the bounds."""
+    decisions = frozenset[str]().union(*(v.decisions for v in (left, right) if isinstance(v, Symbolic)))
+    for value in (left, right):
+        if not isinstance(value, Symbolic) and not _number(value):
+            raise broken(error("E0301", f"`{symbol}` cannot take a number and {_a(type_name(value))}", span))
+    (a, b), (c, d) = bounds(left), bounds(right)
+    if symbol in _COMPARE:
+        decided = _compare_bounds(symbol, a, b, c, d)
+        if decided is None:
+            raise Entangled("a float decision decides a comparison", tuple(sorted(decisions)))
+        return decided
+    low, high = -math.inf, math.inf
+    if symbol == "+":
+        low, high = a + c, b + d
+    elif symbol == "-":
+        low, high = a - d, b - c
+    elif symbol == "*" and all(map(math.isfinite, (a, b, c, d))):
+        corners = (a * c, a * d, b * c, b * d)
+        low, high = min(corners), max(corners)
+    elif symbol == "/" and (c > 0 or d < 0) and all(map(math.isfinite, (a, b, c, d))):
+        corners = (a / c, a / d, b / c, b / d)
+        low, high = min(corners), max(corners)
+    return Symbolic(lambda x, y: binary(symbol, x, y, span), (left, right), decisions, low, high)
+
+
+def _compare_bounds(symbol: str, a: float, b: float, c: float, d: float) -> bool | None:
+    match symbol:
+        case "<":
+            return True if b < c else False if a >= d else None
+        case "<=":
+            return True if b <= c else False if a > d else None
+        case ">":
+            return True if a > d else False if b <= c else None
+        case ">=":
+            return True if a >= d else False if b < c else None
+        case "==":
+            return False if b < c or a > d else None
+        case _:
+            return True if b < c or a > d else None

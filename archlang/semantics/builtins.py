@@ -1,0 +1,307 @@
+"""The functions that the language itself has: on numbers, lists, shapes, and costs of tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from archlang.diagnostics import Span, error
+from archlang.ir.types import SymbolicDim
+from archlang.semantics import costs, operations
+from archlang.semantics.arithmetic import binary, checked
+from archlang.semantics.diagram import Diagram, leaves
+from archlang.semantics.fault import Entangled, broken
+from archlang.semantics.parameters import Arguments
+from archlang.semantics.values import (
+    Env,
+    List,
+    RepeatValue,
+    Site,
+    Symbolic,
+    Tensor,
+    Value,
+    type_name,
+)
+
+if TYPE_CHECKING:
+    from archlang.semantics.evaluator import Evaluator
+
+
+class _Call:
+    """One call of a builtin."""
+
+    def __init__(self, ev: Evaluator, name: str, values: list[Value], site: Site, span: Span, env: Env):
+        self.ev = ev
+        self.name = name
+        self.values = values
+        self.site = site
+        self.span = span
+        self.env = env
+
+    def wrong(self, message: str) -> Exception:
+        return broken(error("E0301", f"`{self.name}`: {message}", self.span))
+
+    def items(self, then: Callable[[Any], Value]) -> Value:
+        """`then` on the elements of the list that is the only argument (or on the arguments, when
+        there are several)."""
+        if len(self.values) > 1:
+            return then(tuple(self.values))
+        return self.ev.bind(self.ev.force(self.values[0]), lambda leaf: then(self.ev.sequence(leaf, self.span)))
+
+    def number(self, value: Value) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float | SymbolicDim | Symbolic):
+            raise self.wrong(f"a number is needed, and this is a {type_name(value)}")
+        return value
+
+
+def call(ev: Evaluator, name: str, arguments: Arguments, site: Site, span: Span, env: Env) -> Value:
+    """The value of a builtin for arguments (values or thunks)."""
+    if name == "repeat":
+        return _repeat(ev, arguments, span)
+    for given, _, place in arguments:
+        if given is not None:
+            raise broken(error("E0211", f"`{name}` takes its arguments by position", place))
+    function, low, high = _BUILTINS[name]
+    if not low <= len(arguments) <= high:
+        needed = f"{low}" if low == high else f"at least {low}" if high > 100 else f"{low} to {high}"
+        raise broken(
+            error("E0210", f"`{name}` takes {needed} argument{'s' * (needed != '1')} and is given {len(arguments)}", span)
+        )
+    return function(_Call(ev, name, [value for _, value, _ in arguments], site, span, env))
+
+
+def _repeat(ev: Evaluator, arguments: Arguments, span: Span) -> Value:
+    named = {name: value for name, value, _ in arguments if name is not None}
+    plain = [value for name, value, _ in arguments if name is None]
+    if named or len(plain) != 2:
+        raise broken(error("E0210", "`repeat` takes how often and what: `repeat(3, block)`", span))
+    return RepeatValue(plain[0], plain[1], span)
+
+
+# -------------------------------------------------------------------- numbers
+
+
+def _numeric(function: Callable[..., Any]) -> Callable[[_Call], Value]:
+    def run(call: _Call) -> Value:
+        def one(*plain: Value) -> Value:
+            for value in plain:
+                if isinstance(value, Symbolic):
+                    decisions = frozenset[str]().union(*(v.decisions for v in plain if isinstance(v, Symbolic)))
+                    return Symbolic(one, plain, decisions)
+                if isinstance(value, SymbolicDim):
+                    raise broken(
+                        error("E0305", f"the size of dimension `{value.name}` is not known before data comes", call.span)
+                    )
+                call.number(value)
+            try:
+                return checked(function(*plain), call.span)
+            except (ValueError, OverflowError):
+                shown = ", ".join(map(str, plain))
+                raise broken(error("E0306", f"`{call.name}({shown})` has no value", call.span)) from None
+
+        return call.ev.lift(one, *(call.ev.force(value) for value in call.values))
+
+    return run
+
+
+def _to_float(value: float) -> float:
+    return float(value)
+
+
+def _fold(symbol: str, start: Value) -> Callable[[_Call], Value]:
+    def run(call: _Call) -> Value:
+        ev = call.ev
+
+        def total(items: Any) -> Value:
+            values = [ev.force(item) for item in items]
+            if values and symbol == "+" and any(type(value) is Tensor or _tensors(value) for value in values):
+                return _add(call, values)
+            result: Value = start
+            for value in values:
+                result = ev.lift(lambda a, b: binary(symbol, a, call.number(b), call.span), result, value)
+            return result
+
+        return call.items(total)
+
+    return run
+
+
+def _tensors(value: Value) -> bool:
+    return type(value) is Diagram and any(type(leaf) is Tensor for leaf in leaves(value))
+
+
+def _add(call: _Call, values: list[Value]) -> Value:
+    if len(values) == 1:
+        return values[0]
+    op = operations.library_op(call.ev, "add", call.env.frame.module, call.span)
+    return operations.apply_op(call.ev, op, values, call.site, call.span, "`sum`")
+
+
+def _extreme(symbol: str) -> Callable[[_Call], Value]:
+    def run(call: _Call) -> Value:
+        ev = call.ev
+
+        def best(items: Any) -> Value:
+            values = [ev.force(item) for item in items]
+            if not values:
+                raise call.wrong("the list is empty")
+            result = values[0]
+            for value in values[1:]:
+                result = ev.lift(lambda a, b: a if binary(symbol, a, b, call.span) else b, result, value)
+            return result
+
+        return call.items(best)
+
+    return run
+
+
+def _quantifier(stop: bool) -> Callable[[_Call], Value]:
+    def run(call: _Call) -> Value:
+        ev = call.ev
+
+        def walk(items: Any, position: int = 0) -> Value:
+            if position == len(items):
+                return not stop
+            return ev.bind(
+                ev.force(items[position]),
+                lambda value: stop if ev.truth(value, call.span) is stop else walk(items, position + 1),
+            )
+
+        return call.items(walk)
+
+    return run
+
+
+# ---------------------------------------------------------------------- lists
+
+
+def _len(call: _Call) -> Value:
+    ev = call.ev
+    return ev.lift(lambda leaf: len(ev.sequence(leaf, call.span)), ev.force(call.values[0]))  # type: ignore[arg-type]
+
+
+def _enumerate(call: _Call) -> Value:
+    return call.items(lambda items: List(tuple(List((index, item), "tuple") for index, item in enumerate(items))))
+
+
+def _zip(call: _Call) -> Value:
+    ev = call.ev
+
+    def zipped(*lists: Value) -> Value:
+        sequences: list[Any] = [ev.sequence(items, call.span) for items in lists]
+        lengths = {len(sequence) for sequence in sequences}
+        if len(lengths) > 1:
+            raise call.wrong(f"the lists have different lengths: {', '.join(str(len(s)) for s in sequences)}")
+        return List(tuple(List(parts, "tuple") for parts in zip(*sequences, strict=True)))
+
+    return ev.lift(zipped, *(ev.force(value) for value in call.values))
+
+
+def _reversed(call: _Call) -> Value:
+    return call.items(lambda items: List(tuple(reversed(items))))
+
+
+def _sorted(call: _Call) -> Value:
+    ev = call.ev
+
+    def ordered(items: Any) -> Value:
+        values = [ev.force(item) for item in items]
+        return ev.lift(lambda *plain: List(tuple(sorted(map(call.number, plain)))), *values)
+
+    return call.items(ordered)
+
+
+# --------------------------------------------------------------------- shapes
+
+
+def _tensor(call: _Call, then: Callable[[Tensor], Value]) -> Value:
+    ev = call.ev
+    return ev.bind(ev.force(call.values[0]), lambda leaf: then(ev.tensor(leaf, call.span, f"`{call.name}`")))
+
+
+def _shape(call: _Call) -> Value:
+    return _tensor(call, lambda tensor: List(tuple(call.ev.dim(tensor, axis) for axis in range(len(tensor.shape)))))
+
+
+def _rank(call: _Call) -> Value:
+    return _tensor(call, lambda tensor: call.ev.mask(len(tensor.shape), tensor.ok))
+
+
+def _broadcast(call: _Call) -> Value:
+    """The common shape of shapes of one length: sizes agree or are 1."""
+    ev = call.ev
+
+    def common(shapes: Any) -> Value:
+        sequences: list[Any] = [ev.sequence(ev.force(shape), call.span) for shape in shapes]
+        if len({len(sequence) for sequence in sequences}) > 1:
+            raise broken(error("E0304", "shapes of different rank do not agree", call.span))
+        sizes = []
+        for axis in range(len(sequences[0])):
+            size = ev.force(sequences[0][axis])
+            for other in sequences[1:]:
+                size = ev.lift(_meet(call.span), size, ev.force(other[axis]))
+            sizes.append(size)
+        return List(tuple(sizes))
+
+    return call.items(common)
+
+
+def _meet(span: Span) -> Callable[[Value, Value], Value]:
+    def meet(a: Value, b: Value) -> Value:
+        if a == b or b == 1:
+            return a
+        if a == 1:
+            return b
+        raise broken(error("E0304", f"shapes do not agree: {a} and {b}", span))
+
+    return meet
+
+
+# ---------------------------------------------------------------------- costs
+
+
+def _cost(call: _Call) -> Value:
+    ev = call.ev
+
+    def price(tensor: Tensor) -> Value:
+        return ev.mask(costs.cost_of(ev, call.name, tensor), tensor.ok)
+
+    try:
+        return _tensor(call, price)
+    except Entangled as problem:
+        raise Entangled(f"`{call.name}`: {problem.reason}", problem.decisions) from None
+
+
+_MANY = 10_000
+_BUILTINS: dict[str, tuple[Callable[[_Call], Value], int, int]] = {
+    "len": (_len, 1, 1),
+    "enumerate": (_enumerate, 1, 1),
+    "zip": (_zip, 1, _MANY),
+    "sum": (_fold("+", 0), 1, _MANY),
+    "prod": (_fold("*", 1), 1, _MANY),
+    "min": (_extreme("<="), 1, _MANY),
+    "max": (_extreme(">="), 1, _MANY),
+    "abs": (_numeric(abs), 1, 1),
+    "round": (_numeric(round), 1, 1),
+    "floor": (_numeric(math.floor), 1, 1),
+    "ceil": (_numeric(math.ceil), 1, 1),
+    "int": (_numeric(int), 1, 1),
+    "float": (_numeric(_to_float), 1, 1),
+    "sqrt": (_numeric(math.sqrt), 1, 1),
+    "log": (_numeric(math.log), 1, 2),
+    "exp": (_numeric(math.exp), 1, 1),
+    "reversed": (_reversed, 1, 1),
+    "sorted": (_sorted, 1, 1),
+    "any": (_quantifier(True), 1, _MANY),
+    "all": (_quantifier(False), 1, _MANY),
+    "shape": (_shape, 1, 1),
+    "rank": (_rank, 1, 1),
+    "broadcast": (_broadcast, 1, _MANY),
+    "params": (_cost, 1, 1),
+    "macs": (_cost, 1, 1),
+    "activations": (_cost, 1, 1),
+    "peak_memory": (_cost, 1, 1),
+    "depth": (_cost, 1, 1),
+}
+

@@ -1,0 +1,193 @@
+"""`choose`: the domain of a decision, its address, and the value of each pick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from archlang.diagnostics import Span, error
+from archlang.semantics import evaluator as evaluation
+from archlang.semantics.decision import Decision, Integers, OneOf, Pick, Reals, Subsets
+from archlang.semantics.fault import broken
+from archlang.semantics.values import Env, FloatRange, Frame, List, Site, Value, type_name
+from archlang.syntax import ast
+
+if TYPE_CHECKING:
+    from archlang.semantics.evaluator import Evaluator
+
+Yield = Callable[[Any], Value]  # from a pick to the value it stands for
+
+
+def choose(ev: Evaluator, expr: ast.Choose, env: Env) -> Value:
+    """The value of a choice: what the handler makes of the decision."""
+    if expr.count is not None:
+        return _subset(ev, expr, env)
+    if expr.ordered or expr.repeated:
+        word = "ordered" if expr.ordered else "repeated"
+        raise broken(
+            error("E0403", f"`{word}` goes with `choose COUNT of LIST`", expr.span, hints=["write `choose 2 of [a, b, c]`"])
+        )
+    match expr.alternatives:
+        case ast.RecordLiteral(fields):
+            labels: tuple[Any, ...] = tuple(field.name for field in fields)
+            return _alternatives(ev, expr, labels, [field.value for field in fields], env)
+        case ast.ListLiteral(items):
+            return _alternatives(ev, expr, list_labels(items), list(items), env)
+        case alternatives:
+            return ev.bind(ev.evaluate(alternatives, env), lambda value: _of_value(ev, expr, value, env))
+
+
+def list_labels(items: tuple[ast.Expr, ...]) -> tuple[Any, ...]:
+    """The labels of listed alternatives: the constants themselves where all are distinct
+    constants, the names of what is listed where they are distinct names, else positions."""
+    constants = [constant(item) for item in items]
+    if all(value is not None for value in constants):
+        keys = {(type(value), value) for value in constants}
+        if len(keys) == len(items) and len(set(map(str, constants))) == len(items):
+            return tuple(constants)
+    names = [_called(item) for item in items]
+    if all(name is not None for name in names) and len(set(names)) == len(names):
+        return tuple(names)
+    return tuple(range(len(items)))
+
+
+def constant(expr: ast.Expr) -> int | float | bool | str | None:
+    """The value of a literal (perhaps negated), or None."""
+    match expr:
+        case ast.Number(value) | ast.String(value) | ast.Bool(value):
+            return value
+        case ast.Unary("-", ast.Number(value)):
+            return -value
+    return None
+
+
+def _called(expr: ast.Expr) -> str | None:
+    match expr:
+        case ast.Name(name) | ast.Call(ast.Name(name)):
+            return name
+    return None
+
+
+def _address(expr: ast.Choose, env: Env) -> str:
+    name = env.frame.names[id(expr)].decision
+    path = env.frame.site.decisions
+    if not name:
+        return path
+    name += env.loops
+    return f"{path}.{name}" if path else name
+
+
+def _not_log(expr: ast.Choose) -> None:
+    if expr.log:
+        raise broken(error("E0403", "`log` goes with a range of floats", expr.span, hints=["write `choose 1e-4..1e-1 log`"]))
+
+
+def _alternatives(
+    ev: Evaluator, expr: ast.Choose, labels: tuple[Any, ...], values: list[ast.Expr], env: Env
+) -> Value:
+    _not_log(expr)
+    if not labels:
+        raise broken(error("E0402", "there is nothing to choose from", expr.span))
+    domain = OneOf(labels)
+    address = _address(expr, env)
+    segment = env.frame.names[id(expr)].segment
+    site = env.frame.site
+    outer = site.enter(segment + env.loops) if segment else site
+    outer = Site(outer.path, address, outer.weights)
+
+    def alternative(pick: Pick) -> Value:
+        label = str(pick)
+        value = values[domain.index(pick)]
+        simple = constant(value)
+        if simple is not None:
+            return simple
+        frame = env.frame
+        inner = Frame(outer.labelled(label), frame.names, frame.module, frame.depth, frame.open_calls)
+        return evaluation.relabelled(ev, ev.evaluate(value, Env(env.names, inner)), label)
+
+    return decide(ev, Decision(address, domain, ev.within), alternative, expr.span)
+
+
+def _of_value(ev: Evaluator, expr: ast.Choose, value: Value, env: Env) -> Value:
+    """A choice from a range, or from a list that is computed."""
+    address = _address(expr, env)
+    if type(value) is FloatRange:
+        if expr.log and value.low <= 0:
+            raise broken(error("E0403", "a `log` range must lie above 0", expr.span))
+        return decide(ev, Decision(address, Reals(value.low, value.high, expr.log), ev.within), lambda pick: pick, expr.span)
+    _not_log(expr)
+    if type(value) is range:
+        if not value:
+            raise broken(error("E0402", "there is nothing to choose from: the range is empty", expr.span))
+        return decide(
+            ev, Decision(address, Integers(value[0], value[-1], value.step), ev.within), lambda pick: pick, expr.span
+        )
+    if type(value) is List:
+        items = value.items
+        if not items:
+            raise broken(error("E0402", "there is nothing to choose from: the list is empty", expr.span))
+        domain = OneOf(tuple(range(len(items))))
+        return decide(
+            ev,
+            Decision(address, domain, ev.within),
+            lambda pick: evaluation.relabelled(ev, ev.force(items[pick]), str(pick)),
+            expr.span,
+        )
+    raise broken(
+        error(
+            "E0401",
+            f"`choose` takes a list, a range or labelled alternatives, and this is a {type_name(value)}",
+            expr.alternatives.span,
+        )
+    )
+
+
+def _subset(ev: Evaluator, expr: ast.Choose, env: Env) -> Value:
+    _not_log(expr)
+    assert expr.count is not None
+    counts = ev.evaluate(expr.count, env)
+    alternatives = expr.alternatives
+    if isinstance(alternatives, ast.RecordLiteral):
+        thunks = List(tuple(ev.thunk(field.value, env) for field in alternatives.fields))
+        return ev.bind(counts, lambda count: _subset_of(ev, expr, count, thunks, env))
+    values = ev.evaluate(alternatives, env)
+    return ev.bind(counts, lambda count: ev.bind(values, lambda items: _subset_of(ev, expr, count, items, env)))
+
+
+def _subset_of(ev: Evaluator, expr: ast.Choose, count: Value, items: Value, env: Env) -> Value:
+    sequence: Any = ev.sequence(items, expr.alternatives.span)
+    low, high = _count_bounds(count, expr.count.span if expr.count else None)
+    if low < 0 or low > high or (high > len(sequence) and not expr.repeated) or (high and not len(sequence)):
+        wanted = f"{low}" if low == high else f"{low}..{high}"
+        raise broken(error("E0402", f"{wanted} of {len(sequence)} cannot be chosen", expr.span))
+    domain = Subsets(len(sequence), low, high, expr.ordered, expr.repeated)
+
+    def picked(pick: Any) -> Value:
+        return List(tuple(evaluation.relabelled_item(ev, sequence[position], str(position)) for position in pick))
+
+    return decide(ev, Decision(_address(expr, env), domain, ev.within), picked, expr.span)
+
+
+def _count_bounds(count: Value, span: Span | None) -> tuple[int, int]:
+    if isinstance(count, int) and not isinstance(count, bool):
+        return count, count
+    if type(count) is range and count.step == 1 and count:
+        return count[0], count[-1]
+    raise broken(
+        error("E0401", f"how many to choose must be an int or a range of ints, and this is a {type_name(count)}", span)
+    )
+
+
+def decide(ev: Evaluator, decision: Decision, yielded: Yield, span: Span) -> Value:
+    """What the handler makes of a decision; `yielded` gives the value of a pick."""
+
+    def inside(pick: Pick) -> Value:
+        outer, ev.within = ev.within, (*ev.within, decision.address)
+        try:
+            return yielded(pick)
+        finally:
+            ev.within = outer
+
+    return ev.handler.choose(ev, decision, inside, span)
+
+

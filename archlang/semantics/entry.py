@@ -1,0 +1,212 @@
+"""Evaluating a space: its inputs, its configuration, and everything that its value holds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+
+from archlang.diagnostics import ArchError, error
+from archlang.ir.graph import Input
+from archlang.ir.types import SymbolicDim, TensorType
+from archlang.semantics import statements
+from archlang.semantics.diagram import Diagram
+from archlang.semantics.evaluator import Evaluator
+from archlang.semantics.fault import FaultSignal, broken
+from archlang.semantics.graphs import Specialiser
+from archlang.semantics.handlers import Handler
+from archlang.semantics.modules import ModuleScope
+from archlang.semantics.parameters import bind_config, match
+from archlang.semantics.patterns import check_result
+from archlang.semantics.values import (
+    FUNCTIONS,
+    Env,
+    Frame,
+    InputNode,
+    List,
+    Record,
+    Site,
+    Tensor,
+    Value,
+    type_name,
+)
+from archlang.syntax import ast
+
+MAX_STEPS_VARIED = 400_000
+MAX_RECURSION = 60_000
+
+
+@attrs.frozen(eq=False)
+class Evaluated:
+    """A space evaluated under some handler: everything that its value holds is evaluated. `result`
+    is a tensor, plain data, a `List` or `Record` of results, or a diagram with such leaves; `ok` is
+    True, or a diagram with leaves True and faults."""
+
+    evaluator: Evaluator
+    inputs: tuple[Input, ...]
+    result: Value
+    ok: Value
+
+    @property
+    def needs(self) -> dict[int, Value]:
+        """For each decision that is ever asked, the condition under which it is."""
+        return self.evaluator.needs
+
+    def read(self, name: str, specialiser: Specialiser) -> tuple[Any, Any]:
+        """The graph and the static values of one program. The graph is None when no tensor is in
+        the result; the values are a dict (of lists, dicts, numbers, …), or under "" a bare value."""
+        tensors: list[tuple[str, Tensor]] = []
+        found = _read(self.result, "", specialiser, tensors)
+        values = found if isinstance(found, dict) else {} if found is _TENSOR else {"": found}
+        graph = specialiser.graph(name, self.inputs, tensors, self.evaluator.blocks) if tensors else None
+        return graph, values
+
+
+_TENSOR = object()
+
+
+def _read(value: Value, path: str, specialiser: Specialiser, tensors: list[tuple[str, Tensor]]) -> Any:
+    value = specialiser.value(value)
+    if type(value) is Tensor:
+        tensors.append((path, value))
+        return _TENSOR
+    if type(value) is Record:
+        parts = {
+            name: _read(field, f"{path}.{name}" if path else name, specialiser, tensors)
+            for name, field in value.fields.items()
+        }
+        return {name: part for name, part in parts.items() if part is not _TENSOR}
+    if type(value) is List:
+        parts_list = [_read(item, f"{path}[{index}]", specialiser, tensors) for index, item in enumerate(value.items)]
+        return [part for part in parts_list if part is not _TENSOR]
+    return list(value) if type(value) is range else value
+
+
+def evaluate_space(
+    module: ModuleScope, declaration: ast.Space, config: Mapping[str, Value], handler: Handler, max_steps: int
+) -> Evaluated:
+    """The space's value under a handler; raises `FaultSignal` when it is broken (or excluded)
+    whatever is chosen."""
+    with _deep_recursion():
+        try:
+            return _evaluate(module, declaration, config, Evaluator(handler, max_steps))
+        except RecursionError:
+            raise broken(
+                error("E0601", f"space `{declaration.name}` is too deep to be evaluated", declaration.name_span)
+            ) from None
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Room for evaluation by need: a chain of a thousand layers is needed from its end, each
+    layer some ten Python calls deep."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, MAX_RECURSION))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _evaluate(
+    module: ModuleScope, declaration: ast.Space, config: Mapping[str, Value], ev: Evaluator
+) -> Evaluated:
+    what = f"space `{declaration.name}`"
+    frame = Frame(Site(), module.sites(declaration.name, declaration), module)
+    given = match(declaration.config, [(name, value, declaration.name_span) for name, value in config.items()], what, declaration.name_span)
+    env = bind_config(ev, declaration.config, given, Env({}, frame), what)
+    for parameter in declaration.config:  # wrong configuration is told even where it is not needed
+        if parameter.name in given:
+            ev.force(env.names[parameter.name])
+    inputs: list[Input] = []
+    for position, parameter in enumerate(declaration.inputs):
+        env = _bind_input(ev, parameter, position, env, inputs)
+    value = statements.body(ev, declaration.body, env)
+    if declaration.result is not None:
+        value = check_result(ev, value, declaration.result, env, what)
+    result = _deep(ev, value, declaration)
+    return Evaluated(ev, tuple(inputs), result, _ok(ev, result))
+
+
+def _bind_input(ev: Evaluator, parameter: ast.Parameter, position: int, env: Env, inputs: list[Input]) -> Env:
+    pattern = parameter.type
+    if not isinstance(pattern, ast.TensorTypeExpr):
+        raise broken(
+            error(
+                "E0315",
+                f"the input `{parameter.name}` of a space needs a tensor type",
+                parameter.span,
+                hints=[f"write for example `{parameter.name}: f32[n, 3, 32, 32]`"],
+            )
+        )
+    names: dict[str, Value] = {}
+    shape: list[Any] = []
+    for axis, dim in enumerate(pattern.dims):
+        free = isinstance(dim, ast.Name) and dim.name not in env.names and dim.name not in names
+        if isinstance(dim, ast.Name) and free and axis == 0:
+            names[dim.name] = SymbolicDim(dim.name)
+            shape.append(names[dim.name])
+            continue
+        if free or isinstance(dim, ast.AnyDim | ast.RestDims | ast.SpliceDims):
+            known = env.frame.module.find(dim.name) is not None if isinstance(dim, ast.Name) else False
+            if not known:
+                raise broken(
+                    error(
+                        "E0316",
+                        f"dimension {axis} of the input `{parameter.name}` has no size",
+                        dim.span,
+                        notes=["only the first dimension of a space's input (the batch) may be free"],
+                        hints=["write its size, or make it configuration: `space s(length: int = 128)(x: f32[n, length])`"],
+                    )
+                )
+        size = ev.evaluate(dim, env.bind(names))  # type: ignore[arg-type]
+        if not isinstance(size, int | SymbolicDim) or isinstance(size, bool) or (isinstance(size, int) and size < 1):
+            raise broken(error("E0316", f"a dimension of an input must be an int of 1 or more", dim.span))
+        shape.append(size)
+    kind = TensorType(pattern.dtype or "f32", tuple(shape))
+    inputs.append(Input(parameter.name, kind))
+    names[parameter.name] = Tensor(InputNode(parameter.name), kind.dtype, kind.shape)
+    return env.bind(names)
+
+
+def _deep(ev: Evaluator, value: Value, declaration: ast.Space) -> Value:
+    """The value with everything in it evaluated."""
+
+    def leaf_value(leaf: Value) -> Value:
+        if type(leaf) is Record:
+            return Record({name: _deep(ev, ev.force(item), declaration) for name, item in leaf.fields.items()})
+        if type(leaf) is List:
+            return List(tuple(_deep(ev, ev.force(item), declaration) for item in leaf.items), leaf.kind)
+        if isinstance(leaf, FUNCTIONS):
+            raise broken(
+                error(
+                    "E0317",
+                    f"the value of a space cannot be a {type_name(leaf)}",
+                    declaration.body.result.span,
+                    hints=["apply it to an input: `image |> …`"],
+                )
+            )
+        return leaf
+
+    return ev.bind(value, leaf_value) if type(value) is Diagram else leaf_value(value)
+
+
+def _ok(ev: Evaluator, value: Value) -> Value:
+    if type(value) is Diagram:
+        return ev.bind(value, lambda leaf: _nested_ok(ev, leaf))
+    return _nested_ok(ev, value)
+
+
+def _nested_ok(ev: Evaluator, value: Value) -> Value:
+    if type(value) is Tensor:
+        return value.ok
+    if type(value) is Record:
+        return ev.both_ok(*(_ok(ev, item) for item in value.fields.values()))
+    if type(value) is List:
+        return ev.both_ok(*(_ok(ev, item) for item in value.items))
+    return True
+
+

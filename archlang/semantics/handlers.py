@@ -1,0 +1,100 @@
+"""Handlers: what a `choose` does. Follow a function that picks, or keep all alternatives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from archlang.diagnostics import Diagnostic, Span, error
+from archlang.semantics.decision import Decision, Domain, Pick, Subsets
+from archlang.semantics.fault import Entangled, broken
+from archlang.semantics.values import Symbolic, Value
+
+if TYPE_CHECKING:
+    from archlang.semantics.evaluator import Evaluator
+
+MAX_ALTERNATIVES = 5_000
+
+
+class Handler(Protocol):
+    def choose(self, ev: Evaluator, decision: Decision, yielded: Callable[[Pick], Value], span: Span) -> Value:
+        """The value of a decision, given the value of each pick."""
+
+
+def _conflict(address: str, span: Span, other: Span) -> Diagnostic:
+    return error(
+        "E0404",
+        f"two decisions have the address `{address}` and different alternatives",
+        span,
+        other,
+        hints=["give one of them a name of its own: `choose … as name`"],
+    )
+
+
+class Picking:
+    """Takes for each decision what `pick` gives, and notes what was asked, in order."""
+
+    def __init__(self, pick: Callable[[Decision], Pick]):
+        self._pick = pick
+        self.asked: dict[str, tuple[Decision, Pick, Span]] = {}
+
+    def choose(self, ev: Evaluator, decision: Decision, yielded: Callable[[Pick], Value], span: Span) -> Value:
+        known = self.asked.get(decision.address)
+        if known is not None:
+            if known[0].domain != decision.domain:
+                raise broken(_conflict(decision.address, span, known[2]))
+            return yielded(known[1])
+        pick = self._pick(decision)
+        self.asked[decision.address] = decision, pick, span
+        return yielded(pick)
+
+
+class Variable:
+    """A decision in an evaluation that keeps all alternatives, and where it stands."""
+
+    def __init__(self, decision: Decision, span: Span, wide: bool):
+        self.decision = decision
+        self.span = span
+        self.wide = wide  # too many picks to list: kept symbolic, with one diagram position
+
+
+class Varying:
+    """Keeps all alternatives of every decision. Variables are numbered in order of first meeting;
+    an address that is asked with two domains has two of them."""
+
+    def __init__(self) -> None:
+        self.variables: list[Variable] = []
+        self._numbers: dict[tuple[str, Domain], int] = {}
+
+    def choose(self, ev: Evaluator, decision: Decision, yielded: Callable[[Pick], Value], span: Span) -> Value:
+        domain = decision.domain
+        key = decision.address, domain
+        number = self._numbers.get(key)
+        wide = domain.size > MAX_ALTERNATIVES or domain.size == math.inf
+        if number is None:
+            number = self._numbers[key] = ev.diagrams.variable(1 if wide else int(domain.size))
+            self.variables.append(Variable(decision, span, wide))
+        if wide:
+            ev.need(number, True)
+            if isinstance(domain, Subsets):
+                raise Entangled(f"`{decision.address}` has {domain.size:,} subsets to pick from", (decision.address,))
+            return _symbolic(decision, yielded)
+        diagrams = ev.diagrams
+        kids: list[Value] = []
+        for position in range(int(domain.size)):
+            kids.append(
+                ev.under(diagrams.literal(number, position), lambda pick=domain.pick(position): yielded(pick))
+            )
+        ev.need(number, True)
+        joined = ev.join(number, tuple(kids))
+        return ev.settle(joined)
+
+
+def _symbolic(decision: Decision, yielded: Callable[[Pick], Value]) -> Value:
+    domain: Any = decision.domain
+    if not hasattr(domain, "low"):
+        raise Entangled(f"`{decision.address}` has {domain.size:,} alternatives", (decision.address,))
+    return Symbolic(None, (), frozenset([decision.address]), domain.low, domain.high, domain)
+
+

@@ -1,0 +1,249 @@
+"""Modules: files whose items are found by name, library files item by item as they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from archlang.diagnostics import ArchError, Collector, Diagnostic, Source, Span, did_you_mean, error
+from archlang.resources import stdlib_path
+from archlang.semantics.sites import Names, site_names
+from archlang.syntax import ast
+from archlang.syntax.parser import ItemChunk, outline, parse, parse_item
+
+Declaration = ast.Constant | ast.Def | ast.Block | ast.Space | ast.Op
+
+BUILTINS = (
+    "len enumerate zip sum prod min max abs round floor ceil int float sqrt log exp reversed sorted any all "
+    "repeat shape rank broadcast params macs activations peak_memory depth"
+).split()
+
+
+class ModuleScope:
+    """The names of one module: its own items and what it brings in with `use`."""
+
+    def __init__(
+        self, name: str, source: Source, library: Callable[[str], ModuleScope], is_library: bool = False
+    ):
+        self.name = name
+        self.source = source
+        self.is_library = is_library
+        self.library = library  # the library module of a dotted name
+        self.items: dict[str, Declaration | ItemChunk] = {}
+        self.imports: dict[str, ModuleScope] = {}
+        self.operations: dict[object, object] = {}  # worked-out op rules; see semantics.operations
+        self._sites: dict[str, Mapping[int, Names]] = {}
+
+    def declaration(self, name: str) -> Declaration | None:
+        """The item of that name of this module itself."""
+        found = self.items.get(name)
+        if isinstance(found, ItemChunk):
+            item = parse_item(found)
+            assert not isinstance(item, ast.Use)
+            found = self.items[name] = item
+        return found
+
+    def find(self, name: str) -> tuple[ModuleScope, Declaration] | None:
+        """The item that a name stands for here, and its module."""
+        own = self.declaration(name)
+        if own is not None:
+            return self, own
+        origin = self.imports.get(name)
+        if origin is None:
+            return None
+        return origin.find(name)
+
+    def sites(self, name: str, declaration: ast.Def | ast.Block | ast.Space | ast.Constant) -> Mapping[int, Names]:
+        """The names of the places in a declaration of this module."""
+        found = self._sites.get(name)
+        if found is None:
+            found = self._sites[name] = site_names(declaration, self.resolve)
+        return found
+
+    def resolve(self, name: str) -> ast.Item | str | None:
+        """The declaration of a name, "builtin", or None."""
+        found = self.find(name)
+        if found is not None:
+            return found[1]
+        return "builtin" if name in BUILTINS else None
+
+    def names(self) -> list[str]:
+        """All names that may be used in the module."""
+        return [*self.items, *self.imports, *BUILTINS]
+
+    def public(self) -> list[str]:
+        return [name for name in self.items if not name.startswith("_")]
+
+    def declarations(self) -> Iterator[Declaration]:
+        """All items of the module, in order."""
+        for name in list(self.items):
+            found = self.declaration(name)
+            if found is not None:
+                yield found
+
+    def spaces(self) -> list[str]:
+        """The names of the module's spaces, in order."""
+        return [
+            name
+            for name, item in self.items.items()
+            if (item.kind == "space" if isinstance(item, ItemChunk) else isinstance(item, ast.Space))
+        ]
+
+
+def _read_file(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")
+
+
+class Loader:
+    """Loads modules and what they use, each once. `read` gives the text of a path; `texts` keeps
+    every user file that was read, by path (library modules are not in it)."""
+
+    def __init__(self, read: Callable[[str], str] = _read_file):
+        self._read = read
+        self._modules: dict[str, ModuleScope] = {}
+        self._loading: list[str] = []
+        self.texts: dict[str, str] = {}
+
+    def load_file(self, path: str, used_at: Span | None = None) -> ModuleScope:
+        """The module in a file; raises ArchError with all errors in it and in what it uses."""
+        key = str(PurePosixPath(path)) if used_at is not None else path
+        if key in self._modules:
+            return self._modules[key]
+        text = self.texts[key] = self.read(key, used_at)
+        return self.load_source(key, Source(key, text), used_at)
+
+    def read(self, path: str, used_at: Span | None = None) -> str:
+        """The text of a file; ArchError when it cannot be read."""
+        try:
+            return self._read(path)
+        except (OSError, UnicodeDecodeError) as problem:
+            raise ArchError(_unreadable(path, problem, used_at)) from None
+
+    def load_source(self, key: str, source: Source, used_at: Span | None = None) -> ModuleScope:
+        """The module in a text; relative `use`s are looked up beside `key`."""
+        self._enter(key, used_at)
+        try:
+            parsed = parse(source)
+            module = ModuleScope(key, source, self.load_library)
+            found = Collector()
+            self._add_items(module, parsed.items, found)
+            self._modules[key] = module
+            found.raise_if_any()
+            return module
+        finally:
+            self._loading.pop()
+
+    def load_library(self, name: str, used_at: Span | None = None) -> ModuleScope:
+        """The library module of a dotted name such as `std.nn`."""
+        if name in self._modules:
+            return self._modules[name]
+        parts = name.split(".")
+        path = stdlib_path().joinpath(*parts[1:]).with_suffix(".arch") if len(parts) > 1 else None
+        if parts[0] != "std" or path is None or not path.is_file():
+            known = library_modules()
+            raise ArchError(
+                error(
+                    "E0202",
+                    f"there is no module `{name}`",
+                    used_at,
+                    hints=did_you_mean(name, known) or [f"the library has {', '.join(f'`{other}`' for other in known)}"],
+                )
+            )
+        self._enter(name, used_at)
+        try:
+            source = Source(f"{name}", path.read_text(encoding="utf-8"))
+            module = ModuleScope(name, source, self.load_library, is_library=True)
+            found = Collector()
+            for chunk in outline(source):
+                if chunk.kind == "use":
+                    self._use(module, parse_item(chunk), found)
+                else:
+                    module.items[chunk.name] = chunk
+            self._modules[name] = module
+            found.raise_if_any()
+            return module
+        finally:
+            self._loading.pop()
+
+    def _enter(self, key: str, used_at: Span | None) -> None:
+        if key in self._loading:
+            circle = " → ".join([*self._loading[self._loading.index(key) :], key])
+            raise ArchError(error("E0203", f"modules use each other in a circle: {circle}", used_at))
+        self._loading.append(key)
+
+    def _add_items(self, module: ModuleScope, items: tuple[ast.Item, ...], found: Collector) -> None:
+        places: dict[str, Span] = {}
+        for item in items:
+            if isinstance(item, ast.Use):
+                continue
+            if item.name in places:
+                found.add(
+                    error("E0205", f"`{item.name}` is defined twice", item.name_span, places[item.name])
+                )
+                continue
+            places[item.name] = item.name_span
+            module.items[item.name] = item
+        for item in items:
+            if isinstance(item, ast.Use):
+                self._use(module, item, found)
+
+    def _use(self, module: ModuleScope, item: ast.Item, found: Collector) -> None:
+        assert isinstance(item, ast.Use)
+        try:
+            if item.is_path:
+                base = PurePosixPath(module.name).parent
+                used = self.load_file(_normal(base / item.module), item.span)
+            else:
+                used = self.load_library(item.module, item.span)
+        except ArchError as problem:
+            found.extend(problem.diagnostics)
+            return
+        if item.names is None:
+            for name in used.public():
+                module.imports.setdefault(name, used)
+            return
+        for name, span in item.names:
+            if name not in used.items:
+                found.add(
+                    error(
+                        "E0204",
+                        f"`{item.module}` has no `{name}`",
+                        span,
+                        hints=did_you_mean(name, used.public()),
+                    )
+                )
+            elif name.startswith("_"):
+                found.add(error("E0206", f"`{name}` is private to `{item.module}`", span))
+            else:
+                module.imports[name] = used
+
+
+def _normal(path: PurePosixPath) -> str:
+    """The path without `.` and `..` steps where they can be undone."""
+    parts: list[str] = []
+    for part in path.parts:
+        if part == ".." and parts and parts[-1] not in ("..", "/"):
+            parts.pop()
+        elif part != ".":
+            parts.append(part)
+    return str(PurePosixPath(*parts))
+
+
+def _unreadable(path: str, problem: Exception, used_at: Span | None) -> Diagnostic:
+    if isinstance(problem, FileNotFoundError):
+        what, hint = f"there is no file `{path}`", "give the path of an .arch file, or a library module such as std.spaces.nasbench201"
+    elif isinstance(problem, UnicodeDecodeError):
+        what, hint = f"`{path}` is not a UTF-8 text", "an .arch file is plain text in UTF-8"
+    elif isinstance(problem, IsADirectoryError):
+        what, hint = f"`{path}` is a folder", "give the path of an .arch file"
+    else:
+        what, hint = f"`{path}` cannot be read: {problem}", "check the path and its permissions"
+    return error("E0207", what, used_at, hints=[hint])
+
+
+def library_modules() -> list[str]:
+    """The dotted names of all library modules."""
+    root = stdlib_path()
+    return sorted(
+        ".".join(("std", *path.relative_to(root).with_suffix("").parts)) for path in root.rglob("*.arch")
+    )

@@ -1,0 +1,272 @@
+"""Static checks of a module: every name is known, and calls of known items fit their parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from archlang.diagnostics import Collector, Diagnostic, Span, did_you_mean, error
+from archlang.ir.types import DTYPES
+from archlang.semantics.modules import ModuleScope
+from archlang.semantics.parameters import TYPE_NAMES
+from archlang.semantics.sites import target_names
+from archlang.syntax import ast
+
+INITIALISERS = (
+    "zeros ones constant uniform normal trunc_normal kaiming_uniform kaiming_normal xavier_uniform fan_in_uniform"
+).split()
+TRAITS = ("commutative", "elementwise", "identity", "stochastic")
+COST_RULES = ("macs", "matmul_macs")
+
+
+def check_names(module: ModuleScope) -> list[Diagnostic]:
+    """All unknown names and ill-fitting calls in a module's own items."""
+    checker = _Checker(module)
+    for declaration in module.declarations():
+        checker.item(declaration)
+    return list(checker.found)
+
+
+class _Checker:
+    def __init__(self, module: ModuleScope):
+        self._module = module
+        self.found = Collector()
+
+    # ------------------------------------------------------------------ items
+
+    def item(self, item: ast.Item) -> None:
+        match item:
+            case ast.Constant(_, value):
+                self._expr(value, {})
+            case ast.Def(_, parameters, result, body):
+                scope = self._parameters(parameters, {})
+                self._type(result, scope)
+                self._body(body, scope)
+            case ast.Block() | ast.Space():
+                scope = self._parameters(item.config, {})
+                scope = self._parameters(item.inputs, scope)
+                if isinstance(item, ast.Block) and item.limit is not None:
+                    self._expr(item.limit, {})
+                self._type(item.result, scope, result=True)
+                self._body(item.body, scope)
+            case ast.Op():
+                self._op(item)
+
+    def _op(self, op: ast.Op) -> None:
+        scope = self._parameters(op.config, {})
+        scope = self._parameters(op.inputs, scope)
+        for clause in op.clauses:
+            if isinstance(clause, ast.WhereClause):
+                scope = {**scope, clause.name: None}
+        self._type(op.result, scope)
+        for clause in op.clauses:
+            match clause:
+                case ast.WhereClause(_, value):
+                    self._expr(value, scope)
+                case ast.CostRule(name, value):
+                    self._one_of(name, COST_RULES, "a cost rule", clause.span, "E0215")
+                    self._expr(value, scope)
+                case ast.Require(condition):
+                    self._expr(condition, scope)
+                case ast.Trait(name, condition):
+                    self._one_of(name, TRAITS, "a trait", clause.span, "E0215")
+                    self._expr(condition, scope)
+                case ast.Weight(_, dims, condition, init):
+                    for dim in dims:
+                        self._expr(dim.size, scope)
+                    self._expr(condition, scope)
+                    self._init(init, scope)
+
+    def _init(self, init: ast.Expr | None, scope: dict[str, None]) -> None:
+        match init:
+            case ast.Name(name):
+                self._one_of(name, INITIALISERS, "an initialiser", init.span, "E0215")
+            case ast.Call(ast.Name(name), arguments):
+                self._one_of(name, INITIALISERS, "an initialiser", init.span, "E0215")
+                for argument in arguments:
+                    self._expr(argument.value, scope)
+            case None:
+                pass
+            case _:
+                self.found.add(error("E0312", "an initialiser is a name, or a name with numbers", init.span))
+
+    def _one_of(self, name: str, known: Iterable[str], what: str, span: Span, code: str) -> None:
+        if name not in known:
+            self.found.add(
+                error(code, f"`{name}` is not {what}", span, hints=did_you_mean(name, known) or [f"known are {', '.join(known)}"])
+            )
+
+    def _parameters(self, parameters: tuple[ast.Parameter, ...], scope: dict[str, None]) -> dict[str, None]:
+        for parameter in parameters:
+            if parameter.name in scope and not isinstance(parameter.type, ast.TensorTypeExpr):
+                self.found.add(error("E0205", f"`{parameter.name}` is there twice", parameter.span))
+            self._expr(parameter.default, scope)
+            scope = {**scope, parameter.name: None}
+            if isinstance(parameter.type, ast.TensorTypeExpr):
+                for dim in parameter.type.dims:
+                    if isinstance(dim, ast.Name | ast.RestDims) and dim.name is not None:
+                        scope = {**scope, dim.name: None}
+            self._type(parameter.type, scope)
+        return scope
+
+    def _type(self, kind: ast.TypeExpr | None, scope: dict[str, None], result: bool = False) -> None:
+        match kind:
+            case ast.NamedType(name):
+                self._one_of(name, [known for known in TYPE_NAMES if known not in DTYPES], "a type", kind.span, "E0216")
+            case ast.ListType(element):
+                self._type(element, scope)
+            case ast.TupleType(items):
+                for item in items:
+                    self._type(item, scope)
+            case ast.RecordType(fields):
+                for _, item in fields:
+                    self._type(item, scope)
+            case ast.TensorTypeExpr(dtype, dims):
+                if dtype is not None:
+                    self._one_of(dtype, DTYPES, "a dtype", kind.span, "E0216")
+                for dim in dims:
+                    match dim:
+                        case ast.AnyDim() | ast.RestDims():
+                            pass
+                        case ast.SpliceDims(value):
+                            self._expr(value, scope)
+                        case ast.Name() if result:
+                            pass  # a new name in a block's result stands for any size
+                        case _:
+                            self._expr(dim, scope)
+
+    # ----------------------------------------------------------- bodies
+
+    def _body(self, body: ast.Body, scope: dict[str, None]) -> None:
+        self._expr(body.result, self._statements(body.statements, scope))
+
+    def _statements(self, statements: tuple[ast.Statement, ...], scope: dict[str, None]) -> dict[str, None]:
+        for statement in statements:
+            match statement:
+                case ast.Bind(target, value):
+                    self._expr(value, scope)
+                    scope = {**scope, **target_names(target)}
+                case ast.For(target, iterable, body):
+                    self._expr(iterable, scope)
+                    inner = self._statements(body, {**scope, **target_names(target)})
+                    hidden = set(target_names(target)) - set(scope)
+                    scope = {name: None for name in inner if name not in hidden}
+                case ast.IfStatement(condition, then, otherwise):
+                    self._expr(condition, scope)
+                    scope = {**self._statements(then, scope), **self._statements(otherwise, scope)}
+                case ast.Require(condition):
+                    self._expr(condition, scope)
+        return scope
+
+    def _expr(self, expr: ast.Expr | None, scope: dict[str, None]) -> None:
+        match expr:
+            case None | ast.Number() | ast.String() | ast.Bool():
+                pass
+            case ast.Name(name):
+                if name not in scope and self._module.resolve(name) is None:
+                    hints = did_you_mean(name, [*scope, *self._module.names()]) or self._where_to_find(name)
+                    self.found.add(error("E0201", f"there is nothing called `{name}`", expr.span, hints=hints))
+            case ast.ListLiteral(items) | ast.TupleLiteral(items):
+                for item in items:
+                    self._expr(item, scope)
+            case ast.RecordLiteral(fields):
+                names: dict[str, Span] = {}
+                for field in fields:
+                    if field.name in names:
+                        self.found.add(
+                            error("E0205", f"`{field.name}` is there twice", field.span, names[field.name])
+                        )
+                    names[field.name] = field.span
+                    self._expr(field.value, scope)
+            case ast.Call(function, arguments):
+                self._expr(function, scope)
+                for argument in arguments:
+                    self._expr(argument.value, scope)
+                if isinstance(function, ast.Name) and function.name not in scope:
+                    self._call(expr, function.name)
+            case ast.Index(value, index):
+                self._expr(value, scope)
+                self._expr(index, scope)
+            case ast.Attribute(value):
+                self._expr(value, scope)
+            case ast.Unary(_, operand):
+                self._expr(operand, scope)
+            case ast.Binary(_, left, right) | ast.Compose(left, right) | ast.Pipe(left, right):
+                self._expr(left, scope)
+                self._expr(right, scope)
+            case ast.Range(low, high, _, step):
+                for part in (low, high, step):
+                    self._expr(part, scope)
+            case ast.If(condition, then, otherwise):
+                self._expr(condition, scope)
+                self._body(then, scope)
+                self._body(otherwise, scope)
+            case ast.Comprehension(element, clauses):
+                for clause in clauses:
+                    self._expr(clause.iterable, scope)
+                    scope = {**scope, **target_names(clause.target)}
+                    for condition in clause.conditions:
+                        self._expr(condition, scope)
+                self._expr(element, scope)
+            case ast.Choose(alternatives, count):
+                self._expr(count, scope)
+                self._expr(alternatives, scope)
+            case ast.Share(value) | ast.Tie(value):
+                self._expr(value, scope)
+
+    def _where_to_find(self, name: str) -> tuple[str, ...]:
+        """The library module that has the name."""
+        for library in ("std.nn", "std.blocks"):
+            if name in self._module.library(library).items:
+                return (f"`{library}` has it: add `use {library}`",)
+        return ()
+
+    def _call(self, call: ast.Call, name: str) -> None:
+        """Arguments against the parameters of a block, op or function of the module."""
+        declared = self._module.resolve(name)
+        positional = True
+        if isinstance(declared, ast.Def):
+            parameters = declared.parameters
+        elif isinstance(declared, ast.Op) and any(given.variadic for given in declared.inputs):
+            parameters, positional = declared.config, False
+        elif isinstance(declared, ast.Block | ast.Op | ast.Space):
+            parameters = declared.config or declared.inputs
+        else:
+            return
+        names = [parameter.name for parameter in parameters]
+        shown = f"the parameters are ({', '.join(p.name if p.default is None else f'{p.name}=…' for p in parameters)})"
+        given: dict[str, Span] = {}
+        position = 0
+        for argument in call.arguments:
+            target = argument.name
+            if target is None:
+                if not positional:
+                    continue
+                if position >= len(names):
+                    self.found.add(
+                        error(
+                            "E0210",
+                            f"`{name}` takes {len(names)} argument{'s' * (len(names) != 1)}",
+                            argument.span,
+                            hints=[shown],
+                        )
+                    )
+                    continue
+                target = names[position]
+                position += 1
+            elif target not in names:
+                self.found.add(
+                    error(
+                        "E0211",
+                        f"`{name}` has no parameter `{target}`",
+                        argument.span,
+                        hints=did_you_mean(target, names) or [shown],
+                    )
+                )
+                continue
+            if target in given:
+                self.found.add(error("E0212", f"`{target}` is given twice", argument.span, given[target]))
+            given[target] = argument.span
+        missing = [p.name for p in parameters if p.default is None and p.name not in given and not p.variadic]
+        if missing and positional:
+            needed = " and ".join(f"`{parameter}`" for parameter in missing)
+            self.found.add(error("E0213", f"`{name}` needs {needed}", call.span, hints=[shown]))

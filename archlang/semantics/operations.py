@@ -1,0 +1,429 @@
+"""Ops applied: their rules (shapes, requirements, weights, costs) worked out from the declaration.
+
+For plain attributes and shapes the whole rule is worked out once per distinct use and kept: it is
+an `Operation` of the IR. Where attributes or dimensions depend on decisions, the shape rule is
+evaluated on diagrams, and the operation follows when choices are known (`semantics.graphs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from archlang.diagnostics import Label, Span, error
+from archlang.ir.graph import Operation, WeightSpec
+from archlang.ir.types import SymbolicDim, TensorType, per_sample
+from archlang.semantics.arithmetic import MAX_INT
+from archlang.semantics.diagram import Diagram, leaf_key, leaves
+from archlang.semantics.fault import Fault, FaultSignal, broken
+from archlang.semantics.modules import ModuleScope
+from archlang.semantics.parameters import bind_config, match
+from archlang.semantics.patterns import check_rank, is_plain_shape, new_names, pattern_value, show_type
+from archlang.semantics.values import (
+    FUNCTIONS,
+    Deferred,
+    Env,
+    Frame,
+    InputNode,
+    List,
+    OpNode,
+    OpValue,
+    Site,
+    Symbolic,
+    Tensor,
+    Value,
+    type_name,
+)
+from archlang.syntax import ast
+
+if TYPE_CHECKING:
+    from archlang.semantics.evaluator import Evaluator
+
+Places = tuple[Span, ...]
+
+
+def library_op(ev: Evaluator, name: str, module: ModuleScope, span: Span) -> OpValue:
+    """The op of that name in the standard library, whatever the module brings in."""
+    home = module.library("std.nn")
+    declaration = home.declaration(name)
+    assert isinstance(declaration, ast.Op), name
+    return OpValue(declaration, home)
+
+
+def apply_op(
+    ev: Evaluator,
+    op: OpValue,
+    inputs: list[Value],
+    site: Site,
+    span: Span,
+    called: str | None = None,
+    places: Places = (),
+) -> Value:
+    """The tensor that an op makes of its inputs; one per alternative, where an input's rank
+    depends on a decision."""
+    ev.step(span)
+    declaration = op.declaration
+    what = called or f"`{declaration.name}`"
+    tensors = [ev.force(value) for value in inputs]
+    variadic = any(parameter.variadic for parameter in declaration.inputs)
+    if len(tensors) == 1 and (variadic or len(declaration.inputs) > 1):
+        if type(tensors[0]) is Diagram:
+            return ev.bind(tensors[0], lambda leaf: apply_op(ev, op, [leaf], site, span, called, places))
+        if type(tensors[0]) is List:
+            tensors = [ev.force(item) for item in tensors[0].items]
+    for position, tensor in enumerate(tensors):
+        if type(tensor) is Diagram:
+            return ev.bind(
+                tensor,
+                lambda leaf, position=position: apply_op(
+                    ev, op, [*tensors[:position], leaf, *tensors[position + 1 :]], site, span, called, places
+                ),
+            )
+        ev.tensor(tensor, places[position] if position < len(places) else span, what)
+    needed = len(declaration.inputs)
+    if len(tensors) != needed and not (variadic and tensors):
+        raise broken(
+            error(
+                "E0214",
+                f"{what} takes {'at least one' if variadic else needed} input{'s' * (needed != 1)} and is given {len(tensors)}",
+                span,
+            )
+        )
+    given = op.config if op.config is not None else match(declaration.config, [], what, span)
+    frame = Frame(site, {}, op.module)
+    env = bind_config(ev, declaration.config, given, Env({}, frame), what)
+    values = [_attribute(ev, env.names[parameter.name]) for parameter in declaration.config]
+
+    def told(leaf: Value) -> Value:
+        """A fault that arises in the op's rule, told at the place where the op is applied; one that
+        comes with an attribute or input as it is."""
+        if type(leaf) is not Fault or leaf.excluded or any(leaf is known for known in _faults(values, tensors)):
+            return leaf
+        return _placed(leaf, tensors, span, what, places)
+
+    try:
+        return _apply(ev, op, values, tensors, site, told)
+    except FaultSignal as signal:
+        raise FaultSignal(told(signal.fault)) from None
+
+
+def _faults(values: list[Value], tensors: list[Tensor]) -> list[Fault]:
+    parts = [*values, *(dim for tensor in tensors for dim in tensor.shape)]
+    return [leaf for part in parts if type(part) is Diagram for leaf in leaves(part) if type(leaf) is Fault]
+
+
+def _apply(
+    ev: Evaluator,
+    op: OpValue,
+    values: list[Value],
+    tensors: list[Tensor],
+    site: Site,
+    told: Callable[[Value], Value],
+) -> Tensor:
+    ok = ev.both_ok(*(tensor.ok for tensor in tensors))
+    node = OpNode(op, tuple(values), tuple(tensors), site.path, site.weights)
+    if all(map(_is_plain, values)) and all(map(is_plain_shape, tensors)):
+        types = tuple(TensorType(tensor.dtype, tensor.shape) for tensor in tensors)
+        output = operation(op, tuple(values), types).output
+        return Tensor(node, output.dtype, output.shape, ok)
+    rule = _Rule(ev, op, values, tensors)
+    own = rule.ok()
+    shape = rule.shape()
+    for dim in shape:
+        own = ev.both_ok(own, ev.diagrams.lift(lambda _: True, dim))
+
+    own = ev.diagrams.map_leaves(own, told)
+    ok = ev.both_ok(ok, own)
+    return Tensor(node, rule.dtype(), tuple(shape), ok)
+
+
+def _is_plain(value: Value) -> bool:
+    return type(value) is not Diagram and not isinstance(value, Symbolic)
+
+
+def _placed(fault: Fault, tensors: list[Tensor], span: Span, what: str, places: Places) -> Fault:
+    found = fault.diagnostic
+    types = [show_type(tensor) for tensor in tensors]
+    if places:
+        labels = tuple(Label(place, kind) for place, kind in zip(places, types, strict=True))
+    else:
+        labels = (Label(span, f"given {', '.join(types)}"), *found.labels[:1])
+    message = found.message if found.message.startswith(("shapes", what)) else f"{what}: {found.message}"
+    return Fault(attrs.evolve(found, message=message, labels=labels))
+
+
+def _attribute(ev: Evaluator, value: Value) -> Value:
+    """An attribute as plain data: lists become tuples, at every depth."""
+
+    def plain(leaf: Value) -> Value:
+        if type(leaf) is List:
+            items = [_attribute(ev, item) for item in leaf.items]
+            return ev.lift(lambda *parts: AttributeTuple(parts), *items)
+        if type(leaf) is range:
+            return AttributeTuple(leaf)
+        if isinstance(leaf, (*FUNCTIONS, Tensor)):
+            raise broken(error("E0301", f"an attribute of an op must be plain data, and this is a {type_name(leaf)}"))
+        return leaf
+
+    value = ev.force(value)
+    return ev.bind(value, plain) if type(value) is Diagram else plain(value)
+
+
+class AttributeTuple(tuple[Any, ...]):
+    """A list as an attribute: equal ones are one leaf of a diagram."""
+
+    @property
+    def leaf_identity(self) -> tuple[Any, ...]:
+        return tuple(self)
+
+
+# ---------------------------------------------------------------------- rules
+
+
+class _Rule:
+    """An op's declaration for given attributes and inputs."""
+
+    def __init__(self, ev: Evaluator, op: OpValue, values: list[Value], tensors: list[Tensor]):
+        self._ev = ev
+        self._declaration = declaration = op.declaration
+        self._tensors = tensors
+        self._oks: list[Value] = []
+        self._what = f"`{declaration.name}`"
+        env = Env(
+            {p.name: _listed(value) for p, value in zip(declaration.config, values, strict=True)},
+            Frame(Site(), {}, op.module),
+        )
+        env = self._bind_inputs(env)
+        for clause in declaration.clauses:
+            if isinstance(clause, ast.WhereClause):
+                env = env.bind({clause.name: Deferred(self._later(clause.value, lambda: self.env))})
+        self.env = env
+
+    def _later(self, expr: ast.Expr, env: Any) -> Any:
+        return lambda: self._ev.evaluate(expr, env())
+
+    def _bind_inputs(self, env: Env) -> Env:
+        ev = self._ev
+        position = 0
+        for parameter in self._declaration.inputs:
+            if parameter.variadic:
+                given = self._tensors[position:]
+                for tensor in given:
+                    self._check(parameter, tensor, env)
+                return env.bind({parameter.name: List(tuple(given))})
+            tensor = self._tensors[position]
+            position += 1
+            pattern = parameter.type
+            names: dict[str, Value] = {parameter.name: tensor}
+            if isinstance(pattern, ast.TensorTypeExpr):
+                self._check(parameter, tensor, env)
+                for place, name in new_names(pattern, env).items():
+                    names[name] = pattern_value(ev, _exists(tensor), pattern, place)
+            env = env.bind(names)
+        return env
+
+    def _check(self, parameter: ast.Parameter, tensor: Tensor, env: Env) -> None:
+        """Rank, dtype and the dimensions that are known already."""
+        pattern = parameter.type
+        if not isinstance(pattern, ast.TensorTypeExpr):
+            return
+        ev, what = self._ev, f"`{parameter.name}` of {self._what}"
+        check_rank(pattern, tensor, what, parameter.span)
+        if pattern.dtype is not None and pattern.dtype != tensor.dtype:
+            raise broken(error("E0303", f"{what} must hold {pattern.dtype}, and holds {tensor.dtype}", parameter.span))
+        fresh = new_names(pattern, env)
+        own = {name: pattern_value(ev, _exists(tensor), pattern, place) for place, name in fresh.items()}
+        inner = env.bind(own)
+        for place, dim in enumerate(pattern.dims):
+            if place in fresh or isinstance(dim, ast.AnyDim | ast.RestDims | ast.SpliceDims):
+                continue
+            actual = pattern_value(ev, _exists(tensor), pattern, place)
+            self._oks.append(ev.lift(_same_size(what, place, dim), actual, ev.evaluate(dim, inner)))
+
+    def ok(self) -> Value:
+        """True where the op's requirements hold."""
+        ev = self._ev
+        ok = ev.both_ok(*self._oks)
+        for clause in self._declaration.clauses:
+            if isinstance(clause, ast.Require):
+                ok = ev.both_ok(ok, ev.lift(_holds(ev, clause), ev.evaluate(clause.condition, self.env)))
+        return ok
+
+    def dtype(self) -> str:
+        return self._declaration.result.dtype or self._tensors[0].dtype
+
+    def shape(self) -> list[Value]:
+        """The result's dimensions."""
+        ev, sizes = self._ev, list[Value]()
+        for dim in self._declaration.result.dims:
+            match dim:
+                case ast.RestDims(str() as name):
+                    sizes += self._spliced(ev.force(self.env.names[name]), dim.span)
+                case ast.SpliceDims(value):
+                    sizes += self._spliced(ev.evaluate(value, self.env), dim.span)
+                case ast.AnyDim() | ast.RestDims():
+                    raise broken(error("E0310", "the result of an op needs every dimension", dim.span))
+                case _:
+                    sizes.append(ev.lift(_size(dim.span), ev.evaluate(dim, self.env)))
+        return sizes
+
+    def _spliced(self, value: Value, span: Span) -> list[Value]:
+        ev = self._ev
+        if type(value) is not List:
+            raise broken(error("E0301", f"`...` takes a list of ints, and this is a {type_name(value)}", span))
+        return [ev.lift(_size(span), ev.force(item)) for item in value.items]
+
+    # The rest is worked out for plain values only.
+
+    def weights(self) -> tuple[WeightSpec, ...]:
+        ev, found = self._ev, list[WeightSpec]()
+        fan_in = 1
+        for clause in self._declaration.clauses:
+            if not isinstance(clause, ast.Weight):
+                continue
+            if clause.condition is not None and not ev.truth(ev.evaluate(clause.condition, self.env), clause.span):
+                continue
+            shape = tuple(self._weight_size(dim) for dim in clause.dims)
+            if not found:
+                fan_in = prod(shape[1:]) if len(shape) > 1 else 1
+            found.append(
+                WeightSpec(
+                    clause.name,
+                    shape,
+                    self._init(clause.init),
+                    clause.trained,
+                    fan_in,
+                    tuple(dim.center for dim in clause.dims),
+                )
+            )
+        return tuple(found)
+
+    def _weight_size(self, dim: ast.WeightDim) -> int:
+        size = self._ev.evaluate(dim.size, self.env)
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise broken(
+                error("E0311", f"a weight's dimension must be a known int of 1 or more, and is {size}", dim.span)
+            )
+        return size
+
+    def _init(self, init: ast.Expr | None) -> tuple[Any, ...]:
+        match init:
+            case None:
+                return ("zeros",)
+            case ast.Name(name):
+                return (name,)
+            case ast.Call(ast.Name(name), arguments):
+                return (name, *(self._ev.evaluate(argument.value, self.env) for argument in arguments))
+        raise broken(error("E0312", "an initialiser is a name, or a name with numbers", init.span))
+
+    def costs(self) -> tuple[tuple[str, int], ...]:
+        ev, found = self._ev, list[tuple[str, int]]()
+        for clause in self._declaration.clauses:
+            if isinstance(clause, ast.CostRule):
+                value = ev.evaluate(clause.value, self.env)
+                if isinstance(value, float) and value.is_integer():
+                    value = int(value)
+                if isinstance(value, bool) or not isinstance(value, int | SymbolicDim):
+                    raise broken(error("E0301", f"`{clause.name}` must be an int, and is a {type_name(value)}", clause.span))
+                found.append((clause.name, per_sample(value)))
+        return tuple(found)
+
+    def traits(self) -> frozenset[str]:
+        ev = self._ev
+        return frozenset(
+            clause.name
+            for clause in self._declaration.clauses
+            if isinstance(clause, ast.Trait)
+            and (clause.condition is None or ev.truth(ev.evaluate(clause.condition, self.env), clause.span))
+        )
+
+
+def _listed(value: Value) -> Value:
+    """An attribute as the rule sees it: tuples are lists again."""
+    return List(tuple(map(_listed, value))) if isinstance(value, tuple) else value
+
+
+def _exists(tensor: Tensor) -> Tensor:
+    """The tensor with its own faults left out: they are told where they arise."""
+    return Tensor(tensor.node, tensor.dtype, tensor.shape) if tensor.ok is not True else tensor
+
+
+def _same_size(what: str, place: int, dim: ast.Expr) -> Any:
+    def same(actual: Value, expected: Value) -> bool:
+        if actual == expected:
+            return True
+        named = f"`{dim.name}`" if isinstance(dim, ast.Name) else "its declaration"
+        raise broken(
+            error("E0304", f"dimension {place} of {what} is {actual}, and {named} is {expected}", dim.span)
+        )
+
+    return same
+
+
+def _holds(ev: Evaluator, clause: ast.Require) -> Any:
+    def holds(value: Value) -> bool:
+        if not ev.truth(value, clause.condition.span):
+            code = "E0304" if (clause.message or "").startswith("shapes") else "E0313"
+            raise broken(error(code, clause.message or "a requirement of the op does not hold", clause.span))
+        return True
+
+    return holds
+
+
+def _size(span: Span) -> Any:
+    def size(value: Value) -> Value:
+        if isinstance(value, SymbolicDim):
+            return value
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_INT:
+            raise broken(error("E0314", f"a dimension of the result would be {value}", span))
+        return value
+
+    return size
+
+
+def operation(op: OpValue, values: tuple[Any, ...], types: tuple[TensorType, ...]) -> Operation:
+    """The operation for plain attributes and input types; worked out once, a fault too."""
+    key = op.declaration.name, tuple(map(leaf_key, values)), types
+    known = op.module.operations.get(key)
+    if known is None:
+        try:
+            known = _work_out(op, values, types)
+        except FaultSignal as signal:
+            known = signal.fault
+        op.module.operations[key] = known
+    if isinstance(known, Fault):
+        raise FaultSignal(known)
+    assert isinstance(known, Operation)
+    return known
+
+
+def _work_out(op: OpValue, values: tuple[Any, ...], types: tuple[TensorType, ...]) -> Operation:
+    from archlang.semantics.evaluator import Evaluator
+    from archlang.semantics.handlers import Picking
+
+    tensors = [Tensor(InputNode(""), kind.dtype, kind.shape) for kind in types]
+    rule = _Rule(Evaluator(Picking(_no_choice)), op, list(values), tensors)
+    rule.ok()
+    output = TensorType(rule.dtype(), tuple(rule.shape()))
+    return Operation(
+        op.declaration.name,
+        tuple((p.name, _attribute_value(value)) for p, value in zip(op.declaration.config, values, strict=True)),
+        types,
+        output,
+        rule.weights(),
+        rule.costs(),
+        rule.traits(),
+    )
+
+
+def _attribute_value(value: Any) -> Any:
+    return tuple(map(_attribute_value, value)) if isinstance(value, tuple) else value
+
+
+def _no_choice(decision: Any) -> Any:
+    raise broken(error("E0405", "an op's declaration cannot hold a choice"))
+
+

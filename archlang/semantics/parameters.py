@@ -1,0 +1,188 @@
+"""Arguments and parameters: matching calls to declarations, and checking values against types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from archlang.diagnostics import Span, did_you_mean, error
+from archlang.ir.types import DTYPES, SymbolicDim
+from archlang.semantics.diagram import Diagram
+from archlang.semantics.fault import broken
+from archlang.semantics.values import (
+    FUNCTIONS,
+    Deferred,
+    Env,
+    List,
+    Record,
+    Symbolic,
+    Tensor,
+    Thunk,
+    Value,
+    type_name,
+)
+from archlang.syntax import ast
+from archlang.syntax.format import format_type
+
+if TYPE_CHECKING:
+    from archlang.semantics.evaluator import Evaluator
+
+Arguments = Sequence[tuple[str | None, Value, Span]]  # name, value or thunk, place
+
+
+def match(
+    parameters: tuple[ast.Parameter, ...], arguments: Arguments, what: str, span: Span | None, positional: bool = True
+) -> dict[str, Value]:
+    """The arguments by parameter name; broken when they do not fit the parameters."""
+    found: dict[str, Value] = {}
+    places: dict[str, Span] = {}
+    names = [parameter.name for parameter in parameters]
+    position = 0
+    for name, value, place in arguments:
+        if name is None:
+            if not positional or position >= len(names):
+                takes = f"takes {len(names)} argument{'s' * (len(names) != 1)}" if positional else "takes its arguments by name"
+                raise broken(error("E0210", f"{what} {takes}", place, hints=_signature(what, parameters)))
+            name = names[position]
+            position += 1
+        elif name not in names:
+            raise broken(
+                error(
+                    "E0211",
+                    f"{what} has no parameter `{name}`",
+                    place,
+                    hints=did_you_mean(name, names) or _signature(what, parameters),
+                )
+            )
+        if name in found:
+            raise broken(error("E0212", f"`{name}` is given twice", place, places[name]))
+        found[name] = value
+        places[name] = place
+    missing = [p.name for p in parameters if p.default is None and p.name not in found]
+    if missing:
+        raise broken(
+            error(
+                "E0213",
+                f"{what} needs {' and '.join(f'`{name}`' for name in missing)}",
+                span,
+                hints=_signature(what, parameters),
+            )
+        )
+    return found
+
+
+def _signature(what: str, parameters: tuple[ast.Parameter, ...]) -> tuple[str, ...]:
+    shown = ", ".join(p.name if p.default is None else f"{p.name}=…" for p in parameters)
+    return (f"the parameters are ({shown})",) if parameters else (f"{what} has no parameters",)
+
+
+def bind_config(
+    ev: Evaluator, parameters: tuple[ast.Parameter, ...], given: dict[str, Value] | Any, env: Env, what: str
+) -> Env:
+    """The names with every parameter bound to its argument or default, checked when needed."""
+    for parameter in parameters:
+        if parameter.name in given:
+            value = given[parameter.name]
+        else:
+            assert parameter.default is not None
+            value = ev.thunk(parameter.default, env)
+        if parameter.type is not None:
+            value = typed(ev, value, parameter.type, f"`{parameter.name}` of {what}", parameter.span)
+        env = env.bind({parameter.name: value})
+    return env
+
+
+def typed(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span) -> Value:
+    """The value or thunk, checked against a type as soon as it is evaluated."""
+    if isinstance(value, Thunk):
+        return Deferred(lambda: _check(ev, ev.force(value), expected, what, span))
+    return _check_later(ev, value, expected, what, span)
+
+
+def _check_later(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span) -> Value:
+    if isinstance(expected, ast.NamedType):
+        kind = type(value)
+        if expected.name == kind.__name__ and kind in (int, float, bool, str):
+            return value
+        if expected.name == "any" or (expected.name == "block" and kind in FUNCTIONS):
+            return value
+    return Deferred(lambda: _check(ev, value, expected, what, span))
+
+
+def _check(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span) -> Value:
+    if type(value) is Diagram:
+        return ev.lift(lambda leaf: conform(ev, leaf, expected, what, span), value)
+    return conform(ev, value, expected, what, span)
+
+
+def conform(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span) -> Value:
+    """The value as the type wants it (an int becomes a float where one is expected); broken when
+    it does not fit."""
+    match expected:
+        case ast.NamedType(name):
+            if isinstance(value, Symbolic) and name in ("int", "float"):
+                return value
+            if name == "float" and isinstance(value, int) and not isinstance(value, bool):
+                return float(value)
+            if name == "any" or _is(value, name):
+                return value
+        case ast.ListType(element):
+            if type(value) is List:
+                return List(
+                    tuple(typed(ev, item, element, f"an element of {what}", span) for item in value.items), value.kind
+                )
+            if type(value) is range:
+                return List(tuple(value))
+        case ast.TupleType(items):
+            if type(value) is List and len(value.items) == len(items):
+                return List(
+                    tuple(
+                        typed(ev, item, kind, f"part {position} of {what}", span)
+                        for position, (item, kind) in enumerate(zip(value.items, items, strict=True))
+                    ),
+                    "tuple",
+                )
+        case ast.RecordType(fields):
+            if type(value) is Record and {name for name, _ in fields} == set(value.fields):
+                return Record(
+                    {name: typed(ev, value.fields[name], kind, f"field `{name}` of {what}", span) for name, kind in fields}
+                )
+        case ast.TensorTypeExpr():
+            if type(value) is Tensor:
+                return value
+    raise broken(error("E0301", f"{what} must be {format_type(expected)}, and is {_shown(value)}", span))
+
+
+def _is(value: Value, name: str) -> bool:
+    match name:
+        case "int":
+            return isinstance(value, int | SymbolicDim) and not isinstance(value, bool)
+        case "float":
+            return isinstance(value, float)
+        case "bool":
+            return isinstance(value, bool)
+        case "str":
+            return isinstance(value, str)
+        case "block":
+            return isinstance(value, FUNCTIONS)
+        case "tensor":
+            return type(value) is Tensor
+        case "record":
+            return type(value) is Record
+        case "list":
+            return type(value) is List
+        case _:
+            return False
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, bool):
+        return f"the bool {'true' if value else 'false'}"
+    if isinstance(value, int | float):
+        return f"the {type_name(value)} {value}"
+    if isinstance(value, str):
+        return f'the str "{value}"'
+    return f"a {type_name(value)}"
+
+
+TYPE_NAMES = ("int", "float", "bool", "str", "block", "tensor", "record", "list", "any", *DTYPES)

@@ -1,0 +1,281 @@
+"""The values of the language: static data, functions, tensors, and thunks that yield them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from archlang.diagnostics import Span
+from archlang.ir.types import Dim
+from archlang.semantics.decision import Domain
+from archlang.syntax import ast
+
+if TYPE_CHECKING:
+    from archlang.semantics.modules import ModuleScope
+
+Value = Any
+
+
+# ------------------------------------------------------------------ addresses
+
+
+@attrs.frozen
+class Site:
+    """Where something is applied: its path among nodes, decisions and weights. The three differ
+    under `share` (decisions) and `tie` (weights and decisions)."""
+
+    path: str = ""
+    decisions: str = ""
+    weights: str = ""
+
+    def enter(self, segment: str) -> Site:
+        if not segment:
+            return self
+        return Site(_join(self.path, segment), _join(self.decisions, segment), _join(self.weights, segment))
+
+    def labelled(self, label: str) -> Site:
+        """The site after passing through an alternative of that label."""
+        return Site(f"{self.path}:{label}", f"{self.decisions}:{label}", f"{self.weights}:{label}")
+
+
+def _join(path: str, segment: str) -> str:
+    return f"{path}/{segment}" if path else segment
+
+
+@attrs.define(eq=False)
+class Frame:
+    """One application of a block or function, or one alternative of a choice: where it is, and
+    the names of the sites in its text."""
+
+    site: Site
+    names: Mapping[int, Any]
+    module: ModuleScope
+    depth: int = 0
+    open_calls: tuple[str, ...] = ()
+
+
+class Env:
+    """Names in scope. Never changed once a thunk has it: a statement makes another one."""
+
+    __slots__ = ("frame", "loops", "names")
+
+    def __init__(self, names: dict[str, Value], frame: Frame, loops: str = ""):
+        self.names = names
+        self.frame = frame
+        self.loops = loops
+
+    def bind(self, more: dict[str, Value]) -> Env:
+        return Env({**self.names, **more}, self.frame, self.loops)
+
+    def iteration(self, index: int) -> Env:
+        return Env(self.names, self.frame, f"{self.loops}[{index}]")
+
+
+# --------------------------------------------------------------------- thunks
+
+
+class Thunk:
+    """An expression and its names, evaluated at most once, when needed. `needs` maps each decision
+    that its evaluation asked to the condition under which it asked."""
+
+    __slots__ = ("env", "expr", "needs", "state", "value")
+
+    def __init__(self, expr: Any, env: Any):
+        self.expr = expr
+        self.env = env
+        self.state = 0
+        self.value: Value = None
+        self.needs: dict[int, Value] | None = None
+
+
+class Deferred(Thunk):
+    """A thunk whose value a function computes."""
+
+    __slots__ = ()
+
+    def __init__(self, compute: Any):
+        super().__init__(compute, None)
+
+
+# ---------------------------------------------------------------- static data
+
+
+@attrs.frozen(eq=False)
+class List:
+    """A list (`kind` "list") or tuple; the items may be thunks."""
+
+    items: tuple[Value, ...]
+    kind: str = "list"
+
+
+@attrs.frozen(eq=False)
+class Record:
+    fields: Mapping[str, Value]
+
+
+@attrs.frozen
+class FloatRange:
+    low: float
+    high: float
+
+
+# ------------------------------------------------------------------ functions
+
+
+@attrs.frozen(eq=False)
+class BlockValue:
+    """A block or space; `config` is None until it is configured."""
+
+    declaration: ast.Block | ast.Space
+    module: ModuleScope
+    config: Mapping[str, Value] | None = None
+    span: Span | None = None
+
+
+@attrs.frozen(eq=False)
+class OpValue:
+    declaration: ast.Op
+    module: ModuleScope
+    config: Mapping[str, Value] | None = None
+    span: Span | None = None
+
+
+@attrs.frozen(eq=False)
+class DefValue:
+    declaration: ast.Def
+    module: ModuleScope
+
+
+@attrs.frozen(eq=False)
+class BuiltinValue:
+    name: str
+
+
+@attrs.frozen(eq=False)
+class RepeatValue:
+    """`repeat(count, function)`."""
+
+    count: Value
+    function: Value
+    span: Span
+
+
+@attrs.frozen(eq=False)
+class ComposeValue:
+    """`first >> second`, with the names of the two sites; a name is None for a composition, which
+    names its own."""
+
+    first: Value
+    second: Value
+    names: tuple[str | None, str | None]
+
+
+@attrs.frozen(eq=False)
+class LabelledValue:
+    """A function that came through an alternative of a choice."""
+
+    function: Value
+    label: str
+
+
+@attrs.frozen(eq=False)
+class SharedValue:
+    """`share f` or `tie f`: the site whose decisions (and weights) all calls have in common."""
+
+    function: Value
+    site: Site
+    tied: bool
+
+
+FUNCTIONS = (BlockValue, OpValue, DefValue, BuiltinValue, RepeatValue, ComposeValue, LabelledValue, SharedValue)
+
+
+# -------------------------------------------------------------------- tensors
+
+
+class Tensor:
+    """A tensor: what computes it, its type, and for which choices it exists.
+
+    Dimensions may be diagrams; `ok` is True, or a diagram with leaves True and faults.
+    """
+
+    __slots__ = ("dtype", "node", "ok", "shape")
+
+    def __init__(self, node: TensorNode, dtype: str, shape: tuple[Dim | Value, ...], ok: Value = True):
+        self.node = node
+        self.dtype = dtype
+        self.shape = shape
+        self.ok = ok
+
+
+@attrs.frozen(eq=False)
+class InputNode:
+    name: str
+
+
+@attrs.frozen(eq=False)
+class OpNode:
+    """An op applied. The values of `config` may be diagrams."""
+
+    op: OpValue
+    config: tuple[Value, ...]
+    inputs: tuple[Tensor, ...]
+    address: str
+    weights_at: str
+
+
+@attrs.frozen(eq=False)
+class SelectNode:
+    """One of several tensors (or faults), by the pick of decision `var`."""
+
+    var: int
+    kids: tuple[Any, ...]
+
+
+TensorNode = InputNode | OpNode | SelectNode
+
+
+@attrs.frozen(eq=False)
+class Symbolic:
+    """A number that depends on decisions with too many picks to list (floats, wide integers): how
+    it is computed from them, the decisions, and bounds of its value."""
+
+    function: Any
+    arguments: tuple[Value, ...]
+    decisions: frozenset[str]
+    low: float = float("-inf")
+    high: float = float("inf")
+    domain: Domain | None = None
+
+
+def type_name(value: Value) -> str:
+    """How the language calls the type of a value, for messages."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int"
+    if isinstance(value, float):
+        return "float"
+    if isinstance(value, str):
+        return "str"
+    if isinstance(value, List):
+        return value.kind
+    if isinstance(value, Record):
+        return "record"
+    if isinstance(value, Tensor):
+        return "tensor"
+    if isinstance(value, range | FloatRange):
+        return "range"
+    if isinstance(value, LabelledValue | SharedValue):
+        return type_name(value.function)
+    if isinstance(value, OpValue):
+        return "op"
+    if isinstance(value, DefValue | BuiltinValue):
+        return "function"
+    if isinstance(value, Symbolic):
+        return "number"
+    if isinstance(value, FUNCTIONS):
+        return "block"
+    return "dimension"

@@ -1,0 +1,98 @@
+"""Settings of searchers and evaluators: attrs classes filled from names and values that users give."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import attrs
+
+from archlang.diagnostics import ArchError, Diagnostic, did_you_mean, error
+
+S = TypeVar("S", bound=attrs.AttrsInstance)
+
+
+def read_settings(kind: type[S], given: Mapping[str, Any], of: str, unknown: str = "E0902", wrong: str = "E0903") -> S:
+    """An instance of the attrs class `kind` with the given values; texts are read as the field's type.
+
+    ArchError (codes `unknown`, `wrong`; all findings at once) for names that `kind` has not and values of
+    another type or out of bounds. `of` says whose settings these are.
+    """
+    attrs.resolve_types(kind)
+    fields = {field.name: field for field in attrs.fields(kind)}
+    findings: list[Diagnostic] = []
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in fields:
+            hints = did_you_mean(name, fields) or (f"it has {_listed(fields)}",)
+            findings.append(error(unknown, f"{of} has no setting `{name}`", hints=hints))
+            continue
+        field = fields[name]
+        try:
+            values[name] = _typed(value, field.type)
+            if field.validator is not None:
+                field.validator(None, field, values[name])
+        except (TypeError, ValueError) as found:
+            findings.append(error(wrong, f"the setting `{name}` of {of} {_reason(found, value, field.type)}"))
+    if findings:
+        raise ArchError(findings)
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as found:
+        raise ArchError(error(wrong, f"the settings of {of} do not go together: {found}")) from found
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "no settings"
+
+
+def _reason(found: Exception, value: Any, wanted: Any) -> str:
+    text = str(found.args[0]) if found.args else ""
+    if " must be " in text:
+        return "must be " + text.partition(" must be ")[2]
+    return f"is {value!r}, expected {_type_name(wanted)}"
+
+
+def _type_name(wanted: Any) -> str:
+    if get_origin(wanted) in (Union, types.UnionType):
+        return " or ".join(_type_name(member) for member in get_args(wanted))
+    if get_origin(wanted) is tuple:
+        return f"a list of {_type_name(get_args(wanted)[0])}"
+    names = {int: "an integer", float: "a number", bool: "true or false", str: "a text", types.NoneType: "none"}
+    return names.get(wanted, str(wanted))
+
+
+def _typed(value: Any, wanted: Any) -> Any:
+    """The value as the wanted type; TypeError or ValueError when it is none."""
+    if get_origin(wanted) in (Union, types.UnionType):
+        for member in get_args(wanted):
+            try:
+                return _typed(value, member)
+            except (TypeError, ValueError):
+                continue
+        raise TypeError(value)
+    if get_origin(wanted) is tuple:
+        items = value.split(",") if isinstance(value, str) else value
+        return tuple(_typed(item, get_args(wanted)[0]) for item in items)
+    if wanted is types.NoneType:
+        if value is None or value in ("none", "null"):
+            return None
+        raise TypeError(value)
+    if wanted is bool:
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if isinstance(value, bool):
+            return value
+        raise TypeError(value)
+    if wanted in (int, float):
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise TypeError(value)
+        if wanted is int and isinstance(value, float) and value != int(value):
+            raise TypeError(value)
+        return wanted(value)
+    if wanted is str:
+        if not isinstance(value, str):
+            raise TypeError(value)
+        return value
+    return value

@@ -1,0 +1,55 @@
+"""What a space's evaluation with all alternatives proves: errors with the choices that cause them."""
+
+from __future__ import annotations
+
+import attrs
+
+from archlang.diagnostics import Cause, Diagnostic
+from archlang.semantics.diagram import Diagrams, Value, at, leaves, paths
+from archlang.semantics.fault import Fault
+from archlang.space.choices import show_pick
+from archlang.space.counting import Counter
+from archlang.space.resolver import OnceForAll
+
+
+def space_errors(varied: OnceForAll, counter: Counter) -> list[Diagnostic]:
+    """Every error that some program of the space has, with choices that cause it, none of which
+    can be left out, and how many programs it breaks. What goes wrong at one place in the same way
+    is one error, told for its first case."""
+    diagrams, ok = varied.evaluated.evaluator.diagrams, varied.evaluated.ok
+    merged: dict[object, list[Fault]] = {}
+    for leaf in leaves(ok):
+        if type(leaf) is Fault and not leaf.excluded:
+            found_at = leaf.diagnostic.code, tuple(label.span for label in leaf.diagnostic.labels)
+            merged.setdefault(found_at, []).append(leaf)
+    if not merged:
+        return []
+    programs = counter.count(diagrams.map_leaves(ok, lambda leaf: not (type(leaf) is Fault and leaf.excluded)))
+    found = []
+    for same in merged.values():
+        hit = diagrams.map_leaves(ok, lambda leaf, same=same: leaf in same)
+        count = counter.count(hit)
+        if count == 0:
+            continue  # reached only by picks of decisions that are not asked then
+        path = next(paths(hit, lambda leaf: leaf is True))
+        diagnostic = at(ok, lambda var, path=path: path.get(var, 0)).diagnostic
+        path = _without_idle(diagrams, hit, path)
+        decisions = [(varied.variables[var].decision, position) for var, position in sorted(path.items())]
+        named = tuple((d.address, show_pick(d.domain.pick(position))) for d, position in decisions)
+        exact = isinstance(count, int) and isinstance(programs, int)
+        cause = Cause(named, int(count), int(programs)) if exact else Cause(named)
+        found.append(attrs.evolve(diagnostic, cause=cause))
+    return found
+
+
+def _without_idle(diagrams: Diagrams, hit: Value, path: dict[int, int]) -> dict[int, int]:
+    """The path without the picks that do not matter: what remains leads to the error by itself."""
+    kept = dict(path)
+    for var in sorted(path, reverse=True):
+        rest = {other: position for other, position in kept.items() if other != var}
+        here = hit
+        for other, position in rest.items():
+            here = diagrams.cofactor(here, other, position)
+        if here is True:
+            kept = rest
+    return kept

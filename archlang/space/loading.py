@@ -1,0 +1,73 @@
+"""From a file or a library module to a checked space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archlang.diagnostics import ArchError, Diagnostic, Source, did_you_mean, error
+from archlang.semantics.modules import Loader, ModuleScope
+from archlang.semantics.names import check_names
+from archlang.space.space import Space
+from archlang.syntax import ast
+
+
+def load(target: str, config: Mapping[str, Any] | None = None, /, *, check: bool = True, **settings: Any) -> Space:
+    """The space in a file (`net.arch`, `net.arch:name`) or library module (`std.spaces.darts`),
+    every choice checked; raises ArchError with all errors found."""
+    loader = Loader()
+    module, name = open_module(target, loader)
+    return space_of(module, name, loader, {**(config or {}), **settings}, check=check)
+
+
+def loads(
+    text: str, name: str | None = None, config: Mapping[str, Any] | None = None, /, *, check: bool = True, **settings: Any
+) -> Space:
+    """The space in a text; `name` says which, where the text has several."""
+    loader = Loader()
+    module = loader.load_source("<text>", Source("<text>", text))
+    loader.texts["<text>"] = text
+    _check_names(module)
+    return space_of(module, name, loader, {**(config or {}), **settings}, check=check)
+
+
+def open_module(target: str, loader: Loader) -> tuple[ModuleScope, str | None]:
+    """The module of a target, its names checked, and the name of the space that the target asks
+    for, if it does."""
+    path, separator, name = target.rpartition(":")
+    if not separator or not name.isidentifier():
+        path, name = target, ""
+    if path.startswith("std.") and not path.endswith(".arch"):
+        module = loader.load_library(path)
+    else:
+        module = loader.load_file(path)
+        _check_names(module)
+    return module, name or None
+
+
+def _check_names(module: ModuleScope) -> None:
+    found: list[Diagnostic] = check_names(module)
+    if found:
+        raise ArchError(found)
+
+
+def space_of(
+    module: ModuleScope, name: str | None, loader: Loader, config: Mapping[str, Any], check: bool = True
+) -> Space:
+    """A space of a module, by name where there are several."""
+    names = module.spaces()
+    if name is None:
+        if len(names) != 1:
+            what = "no space" if not names else f"several spaces: {', '.join(names)}"
+            hints = [f"name one: `{module.name}:{names[0]}`"] if names else ["declare one: `space name(inputs) { … }`"]
+            raise ArchError(error("E0209", f"`{module.name}` has {what}", hints=hints))
+        name = names[0]
+    declaration = module.declaration(name)
+    if not isinstance(declaration, ast.Space):
+        raise ArchError(
+            error("E0209", f"`{module.name}` has no space `{name}`", hints=did_you_mean(name, names) or [f"it has {', '.join(names)}"])
+        )
+    space = Space(module, declaration, loader, config)
+    if check:
+        space.check()
+    return space

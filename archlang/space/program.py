@@ -1,0 +1,90 @@
+"""One program of a space: its choices, its graph, and everything that follows from them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from archlang.backend import backend
+from archlang.cost import Cost, cost
+from archlang.diagnostics import ArchError, error
+from archlang.ir.canonical import canonical_hash
+from archlang.ir.flat import flat_text
+from archlang.ir.graph import Graph
+from archlang.ir.source import program_source
+from archlang.space.choices import Choices, show_pick
+from archlang.space.resolver import Resolved
+
+if TYPE_CHECKING:
+    from archlang.space.space import Space
+
+
+class Program:
+    """A space with all its decisions made."""
+
+    def __init__(self, space: Space, resolved: Resolved):
+        self.space = space
+        self.choices = Choices({address: pick for address, (_, pick) in resolved.decisions.items()})
+        self._resolved = resolved
+
+    def __repr__(self) -> str:
+        return f"Program({self.space.name}, {self.choices.as_dict()})"
+
+    @cached_property
+    def _read(self) -> tuple[Graph | None, Any]:
+        graph, values = self._resolved.read(self.space.name)
+        return graph, values
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether the program holds a network (a pure hyper-parameter space has none)."""
+        return self._read[0] is not None
+
+    @property
+    def graph(self) -> Graph:
+        """The typed graph of the network; ArchError when the program holds none."""
+        graph = self._read[0]
+        if graph is None:
+            raise ArchError(
+                error(
+                    "E0409",
+                    f"`{self.space.name}` holds no network, only values",
+                    hints=["its values are in `program.values`"],
+                )
+            )
+        return graph
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The static fields of a recipe (learning rate, …) as plain data; empty for a bare network,
+        the value under "" for a space that is one number."""
+        return dict(self._read[1])
+
+    def cost(self) -> Cost:
+        """Parameters, multiply-adds, activations, memory and depth of the network."""
+        return self._cost
+
+    @cached_property
+    def _cost(self) -> Cost:
+        return cost(self.graph)
+
+    @cached_property
+    def canonical_hash(self) -> str:
+        """A hash that programs with equal networks share, however they are written."""
+        return canonical_hash(self.graph)
+
+    def source(self, flat: bool = False) -> str:
+        """The program as `.arch` text without choices, with its blocks or one op a line."""
+        return flat_text(self.graph) if flat else program_source(self.graph, self._notes())
+
+    def build(self, name: str = "torch", seed: int = 0) -> Any:
+        """The network as a module of a backend; weights are drawn by `seed` and their addresses."""
+        return backend(name).build(self.graph, seed=seed)
+
+    def emit(self, name: str = "torch") -> str:
+        """The network as readable source code of a backend that needs no archlang."""
+        return backend(name).emit(self.graph, self._notes())
+
+    def _notes(self) -> list[str]:
+        chosen = [f"{address} = {show_pick(pick)}" for address, pick in self.choices.items()]
+        return [f"A program of {self.space.name}.", *chosen]

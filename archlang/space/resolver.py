@@ -1,0 +1,125 @@
+"""Resolving choices: from a function that picks to the decisions of one program.
+
+A bounded space is evaluated once with all alternatives kept; a program's decisions are then read
+off the conditions under which each is asked. A space that cannot be evaluated so is evaluated anew
+for each program. Both give the same programs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import attrs
+
+from archlang.semantics.decision import Decision, Pick
+from archlang.semantics.diagram import Diagram, at
+from archlang.semantics.entry import MAX_STEPS_VARIED, Evaluated, evaluate_space
+from archlang.semantics.evaluator import MAX_STEPS
+from archlang.semantics.fault import Fault, FaultSignal
+from archlang.semantics.graphs import PLAIN, Specialiser
+from archlang.semantics.handlers import Picking, Varying
+from archlang.semantics.modules import ModuleScope
+from archlang.syntax import ast
+
+Picker = Callable[[Decision], Pick]
+
+
+@attrs.frozen(eq=False)
+class Resolved:
+    """One program's decisions with their picks, in the order of the space; or why there is none.
+
+    `asked` holds the picks in the order they were taken: those of decisions that turned out not to
+    be asked are among them.
+    """
+
+    decisions: Mapping[str, tuple[Decision, Pick]]
+    fault: Fault | None
+    asked: tuple[tuple[Decision, Pick, bool], ...]
+    read: Callable[[str], tuple[Any, Any]]
+
+
+def in_order(address: str) -> list[tuple[int, str]]:
+    """The key by which decisions are ordered: by address, numbers in it by value."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", address)]
+
+
+class Resolver(Protocol):
+    def resolve(self, pick: Picker) -> Resolved:
+        """The program that the picks lead to."""
+
+
+class EachAnew:
+    """Evaluates the space for every program."""
+
+    def __init__(self, module: ModuleScope, declaration: ast.Space, config: Mapping[str, Any]):
+        self._space = module, declaration, config
+
+    def resolve(self, pick: Picker) -> Resolved:
+        handler = Picking(pick)
+        fault: Fault | None = None
+        evaluated: Evaluated | None = None
+        try:
+            evaluated = evaluate_space(*self._space, handler, MAX_STEPS)
+            if type(evaluated.ok) is Fault:
+                fault = evaluated.ok
+        except FaultSignal as signal:
+            fault = signal.fault
+        asked = [(decision, taken) for decision, taken, _ in handler.asked.values()]
+        decisions = {pair[0].address: pair for pair in sorted(asked, key=lambda pair: in_order(pair[0].address))}
+
+        def read(name: str) -> tuple[Any, Any]:
+            assert evaluated is not None
+            return evaluated.read(name, PLAIN)
+
+        return Resolved(decisions, fault, tuple((*pair, True) for pair in asked), read)
+
+
+class OnceForAll:
+    """Evaluates the space once, with all alternatives kept. Raises `Entangled` when that fails."""
+
+    def __init__(self, module: ModuleScope, declaration: ast.Space, config: Mapping[str, Any]):
+        handler = Varying()
+        self.evaluated = evaluate_space(module, declaration, config, handler, MAX_STEPS_VARIED)
+        self.variables = handler.variables
+        needs = self.evaluated.needs
+        ordered = sorted(needs, key=lambda number: in_order(self.variables[number].decision.address))
+        self._conditions = [(number, needs[number]) for number in ordered]
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """All decisions that some program makes."""
+        return tuple(self.variables[number].decision for number, _ in self._conditions)
+
+    def resolve(self, pick: Picker) -> Resolved:
+        taken: dict[int, int] = {}
+        picks: dict[int, Pick] = {}
+        variables = self.variables
+
+        def position(number: int) -> int:
+            found = taken.get(number)
+            if found is None:
+                variable = variables[number]
+                chosen = picks[number] = pick(variable.decision)
+                found = taken[number] = 0 if variable.wide else variable.decision.domain.index(chosen)
+            return found
+
+        decisions: dict[str, tuple[Decision, Pick]] = {}
+        active: set[int] = set()
+        for number, condition in self._conditions:
+            while type(condition) is Diagram:
+                condition = condition.kids[position(condition.var)]
+            if condition:
+                position(number)
+                active.add(number)
+                decision = variables[number].decision
+                decisions[decision.address] = decision, picks[number]
+        ok = at(self.evaluated.ok, position)
+        asked = tuple((variables[number].decision, chosen, number in active) for number, chosen in picks.items())
+
+        def read(name: str) -> tuple[Any, Any]:
+            by_address = {address: chosen for address, (_, chosen) in decisions.items()}
+            return self.evaluated.read(name, Specialiser(position, by_address))
+
+        return Resolved(decisions, ok if type(ok) is Fault else None, asked, read)

@@ -1,0 +1,114 @@
+"""Where a study's space comes from: kept as texts, and made again from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from archlang.diagnostics import ArchError, error
+
+if TYPE_CHECKING:
+    from archlang.space import Space
+
+
+def space_record(space: Space) -> dict[str, Any]:
+    """All that it takes to make the space again: its module and name, its configuration, and the texts
+    of its files (of those of the library nothing: they come with archlang)."""
+    texts = dict(space.texts)
+    if not space.module.is_library:
+        texts.setdefault(space.module.name, space.module.source.text)
+    return {
+        "name": space.name,
+        "module": space.module.name,
+        "digest": space.digest,
+        "config": {name: _plain(value) for name, value in space.config.items()},
+        "texts": texts,
+    }
+
+
+def space_from_record(record: Mapping[str, Any]) -> Space:
+    """The space that a record describes; ArchError (E0904) when its digest is another, which happens
+    when the way spaces are read has changed."""
+    from archlang.semantics.modules import Loader
+    from archlang.space.loading import open_module, space_of
+
+    def read(path: str) -> str:
+        if path not in record["texts"]:
+            raise FileNotFoundError(path)
+        return str(record["texts"][path])
+
+    loader = Loader(read)
+    module, _ = open_module(record["module"], loader)
+    config = {name: _value(value) for name, value in record["config"].items()}
+    space = space_of(module, record["name"], loader, config, check=False)
+    require_same_space(record, space)
+    return space
+
+
+def require_same_space(record: Mapping[str, Any], space: Space) -> None:
+    """ArchError (E0904), which says what has changed, unless the space is the one of the record."""
+    if space.digest == record["digest"]:
+        return
+    now = space_record(space)
+    changes = []
+    if now["name"] != record["name"]:
+        changes.append(f"its name was `{record['name']}`, now it is `{now['name']}`")
+    for name in sorted({*record["config"], *now["config"]}):
+        before, after = record["config"].get(name, "not set"), now["config"].get(name, "not set")
+        if before != after:
+            changes.append(f"the configuration `{name}` was {before}, now it is {after}")
+    for path in sorted({*record["texts"], *now["texts"]}):
+        before, after = record["texts"].get(path), now["texts"].get(path)
+        if before is None or after is None:
+            changes.append(f"the file `{path}` was {'not ' if before is None else ''}part of it")
+        elif before != after:
+            changes.append(f"the file `{path}` has changed, first in line {_first_difference(before, after)}")
+    raise ArchError(
+        error(
+            "E0904",
+            f"the space `{now['name']}` is not the one that the study searches",
+            notes=(*changes, f"its digest was {record['digest'][:12]}, now it is {space.digest[:12]}"),
+            hints=("resume without a space to go on with the one in the store, or begin a new study",),
+        )
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions of what a study's outcome may hang on, of those that are installed."""
+    found = {}
+    for package in ("archlang", "numpy", "torch"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _first_difference(before: str, after: str) -> int:
+    old, new = before.splitlines(), after.splitlines()
+    for number, (one, other) in enumerate(zip(old, new, strict=False), start=1):
+        if one != other:
+            return number
+    return min(len(old), len(new)) + 1
+
+
+def _plain(value: Any) -> Any:
+    """A configuration value as JSON data, from which `_value` makes it again; JSON has no tuples."""
+    if isinstance(value, tuple):
+        return {"tuple": [_plain(item) for item in value]}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {"record": {name: _plain(item) for name, item in value.items()}}
+    return value
+
+
+def _value(plain: Any) -> Any:
+    if isinstance(plain, list):
+        return [_value(item) for item in plain]
+    if isinstance(plain, dict):
+        if "tuple" in plain:
+            return tuple(_value(item) for item in plain["tuple"])
+        return {name: _value(item) for name, item in plain["record"].items()}
+    return plain

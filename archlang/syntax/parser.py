@@ -1,0 +1,122 @@
+"""From text to syntax trees.
+
+    text ──scan──▶ items, as tokens ──parse──▶ AST
+
+A file is cut into its items first; each is then parsed alone, all of them at once (`parse`) or one
+by one when it is needed (`outline`, `parse_item`). All errors of a text are reported together.
+"""
+
+from __future__ import annotations
+
+from archlang.diagnostics import ArchError, Diagnostic, Source, Span, error
+from archlang.syntax import ast
+from archlang.syntax.builder import Builder
+from archlang.syntax.machine import run
+from archlang.syntax.mistakes import explain, without_statement
+from archlang.syntax.scan import ItemChunk, scan
+from archlang.syntax.tokens import Token
+
+__all__ = ["ItemChunk", "outline", "parse", "parse_expression", "parse_item", "parse_text"]
+
+_ERRORS_PER_ITEM = 20
+
+
+def parse(source: Source) -> ast.Module:
+    """The syntax tree of a file; raises ArchError with every syntax error found."""
+    scanned = scan(source)
+    found = list(scanned.diagnostics)
+    items = []
+    for chunk in scanned.chunks:
+        item, problems = _parse_chunk(chunk)
+        found += problems
+        if item is not None:
+            items.append(item)
+    if found:
+        raise ArchError(_in_order(found))
+    return ast.Module(tuple(items), scanned.comments, scanned.doc, source=source)
+
+
+def parse_text(text: str, name: str = "<text>") -> ast.Module:
+    """The syntax tree of a text, with a name to show for it in errors."""
+    return parse(Source(name, text))
+
+
+def outline(source: Source) -> tuple[ItemChunk, ...]:
+    """The items of a file in order, not parsed yet; raises ArchError for what is no item."""
+    scanned = scan(source)
+    if scanned.diagnostics:
+        raise ArchError(_in_order(list(scanned.diagnostics)))
+    for chunk in scanned.chunks:
+        if not chunk.kind:
+            parse_item(chunk)
+    return scanned.chunks
+
+
+def parse_item(chunk: ItemChunk) -> ast.Item:
+    """The item of a chunk of `outline`; raises ArchError with the syntax errors in it."""
+    item, problems = _parse_chunk(chunk)
+    if problems or item is None:
+        raise ArchError(_in_order(problems))
+    return item
+
+
+def parse_expression(text: str, name: str = "<expression>") -> ast.Expr:
+    """The syntax tree of a single expression; raises ArchError with the syntax errors in it."""
+    source = Source(name, text)
+    scanned = scan(source, as_expression=True)
+    found = list(scanned.diagnostics)
+    tokens: tuple[Token, ...] = ()
+    broken = False
+    if scanned.chunks:
+        tokens, broken = scanned.chunks[0].tokens, scanned.chunks[0].broken
+    value, problems = _parse_tokens(source, tokens, "expression", None) if not broken else (None, [])
+    found += problems
+    if found:
+        raise ArchError(_in_order(found))
+    return value  # type: ignore[return-value]
+
+
+def _parse_chunk(chunk: ItemChunk) -> tuple[ast.Item | None, list[Diagnostic]]:
+    if chunk.broken:
+        return None, []
+    source, tokens = chunk.span.source, chunk.tokens
+    if chunk.kind == "space" and [token.kind for token in tokens[1:3]] == ["NAME", "="]:
+        return None, [_rewriting(source, tokens)]
+    start = "constant" if chunk.kind == "constant" else "item"
+    item, problems = _parse_tokens(source, tokens, start, chunk.doc)
+    return item, problems  # type: ignore[return-value]
+
+
+def _parse_tokens(
+    source: Source, tokens: tuple[Token, ...], start: str, doc: str | None
+) -> tuple[ast.Item | ast.Expr | None, list[Diagnostic]]:
+    """What the tokens mean, and the errors in them. After an error the statement that it is in is
+    left out and the rest tried again, so that further errors are found."""
+    found: list[Diagnostic] = []
+    for _ in range(_ERRORS_PER_ITEM):
+        builder = Builder(source, doc)
+        value, failed_at = run(tokens, start, builder)
+        if failed_at is None:
+            builder.finish()
+            return value, found + builder.found
+        found.append(explain(source, tokens, start, failed_at))
+        rest = without_statement(tokens, failed_at)
+        if rest is None:
+            return None, found + builder.found
+        tokens = rest
+    return None, found
+
+
+def _rewriting(source: Source, tokens: tuple[Token, ...]) -> Diagnostic:
+    word = next((token for token in tokens if token.text == "with"), tokens[2])
+    return error(
+        "E0190",
+        "spaces made by rewriting another (`with`) are not supported yet",
+        Span(source, word.start, word.end),
+        hints=["write the space out: `space name(config)(inputs) { … }`"],
+    )
+
+
+def _in_order(found: list[Diagnostic]) -> list[Diagnostic]:
+    unique = list(dict.fromkeys(found))
+    return sorted(unique, key=lambda diagnostic: diagnostic.labels[0].span.start if diagnostic.labels else 0)

@@ -1,0 +1,83 @@
+"""The children of a block's module: which there are, where, and which step uses which."""
+
+from __future__ import annotations
+
+import attrs
+
+from archlang.backend import unsupported_error
+from archlang.ir.graph import Node, Operation
+from archlang.ir.raising import BlockInstance, relative
+from archlang_torch.lowering import Layer, lowering
+from archlang_torch.names import module_paths
+
+
+@attrs.frozen(eq=False)
+class Child:
+    """A layer or block in a block's module.
+
+    `item` is its first use. `twin` is the child whose parameters it has too: a weight tied
+    between operations that are configured differently.
+    """
+
+    path: tuple[str, ...]
+    item: Node | BlockInstance
+    twin: Child | None = None
+
+
+def children(instance: BlockInstance) -> tuple[Child | None, ...]:
+    """The child that each step applies, None for operations that are functions.
+
+    Steps that apply one child (tied weights) give the same object.
+    """
+    # Several children are at one address only where differently configured operations are tied.
+    found: dict[str, list[tuple[str, Node | BlockInstance]]] = {}
+    # Layers that happen to have no weights are named last, so that no weight's name hangs on them.
+    bare: dict[str, list[tuple[str, Node | BlockInstance]]] = {}
+    keys: list[str] = []
+    for step in instance.body:
+        item = step.item
+        if isinstance(item, BlockInstance):
+            at = relative(item.home, instance.home)
+            keys.append(at)
+            found.setdefault(at, [(at, item)])
+        elif not isinstance(lowering(item.operation.name), Layer):
+            keys.append("")
+        elif not item.operation.weights:
+            key = f"{relative(item.address, instance.address)}~"
+            keys.append(key)
+            bare[key] = [(key, item)]
+        else:
+            at = relative(item.weights_at, instance.home)
+            here = found.setdefault(at, [(at, item)])
+            known = next((key for key, other in here if _same(other, item.operation)), None)
+            if known is None:
+                known = f"{at}~{len(here) + 1}"
+                here.append((known, item))
+            keys.append(known)
+    found |= bare
+    paths = module_paths([key for here in found.values() for key, _ in here])
+    made: dict[str, Child] = {}
+    for here in found.values():
+        first = None
+        for key, item in here:
+            made[key] = Child(paths[key], item, first)
+            if first is not None:
+                _check_twin(item)
+            first = first or made[key]
+    return tuple([made[key] if key else None for key in keys])
+
+
+def _same(item: Node | BlockInstance, operation: Operation) -> bool:
+    if isinstance(item, BlockInstance):
+        return False
+    other = item.operation
+    return other is operation or (
+        other.name == operation.name and other.attributes == operation.attributes and other.weights == operation.weights
+    )
+
+
+def _check_twin(item: Node | BlockInstance) -> None:
+    """Refuse to tie running statistics between different operations: no module can hold them twice."""
+    if isinstance(item, Node) and not all(weight.trained for weight in item.operation.weights):
+        reason = "cannot tie states between operations with different attributes"
+        raise unsupported_error("torch", {item.operation.name: (reason, [item.address])})

@@ -1,0 +1,99 @@
+"""Activations. Those of `n` inputs of any shape; `axis` is a dimension's number."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from archlang_torch.lowering import function, layer
+
+
+@function("identity")
+def identity(x: Tensor) -> Tensor:
+    return x
+
+
+@function("relu")
+def relu(x: Tensor) -> Tensor:
+    return F.relu(x)
+
+
+@function("relu6")
+def relu6(x: Tensor) -> Tensor:
+    return F.relu6(x)
+
+
+@function("leaky_relu")
+def leaky_relu(x: Tensor, *, slope: float = 0.01) -> Tensor:
+    return F.leaky_relu(x, slope)
+
+
+@function("elu")
+def elu(x: Tensor, *, alpha: float = 1.0) -> Tensor:
+    return F.elu(x, alpha)
+
+
+@function("selu")
+def selu(x: Tensor) -> Tensor:
+    return F.selu(x)
+
+
+@function("gelu")
+def gelu(x: Tensor, *, approximate: bool = False) -> Tensor:
+    return F.gelu(x, approximate="tanh") if approximate else F.gelu(x)
+
+
+@function("silu", "swish")
+def silu(x: Tensor) -> Tensor:
+    return F.silu(x)
+
+
+@function("sigmoid")
+def sigmoid(x: Tensor) -> Tensor:
+    return torch.sigmoid(x)
+
+
+@function("tanh")
+def tanh(x: Tensor) -> Tensor:
+    return torch.tanh(x)
+
+
+@function("hswish")
+def hswish(x: Tensor) -> Tensor:
+    return F.hardswish(x)
+
+
+@function("hsigmoid")
+def hsigmoid(x: Tensor) -> Tensor:
+    return F.hardsigmoid(x)
+
+
+@function("softplus")
+def softplus(x: Tensor) -> Tensor:
+    return F.softplus(x)
+
+
+@function("mish")
+def mish(x: Tensor) -> Tensor:
+    return F.mish(x)
+
+
+@function("softmax")
+def softmax(x: Tensor, *, axis: int = -1) -> Tensor:
+    return F.softmax(x, dim=axis)
+
+
+@function("log_softmax")
+def log_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
+    return F.log_softmax(x, dim=axis)
+
+
+@layer("prelu", channels=1, init={"slope": ("constant", 0.25)})
+class PReLU(nn.Module):
+    """x where positive, else x times a trained slope: one per channel, or one for all."""
+
+    def __init__(self, channels: int, *, shared: bool = False) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.full((1 if shared else channels,), 0.25))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.prelu(x, self.slope)

@@ -1,0 +1,43 @@
+"""Arithmetic between tensors, with the usual broadcasting, and reductions over dimensions."""
+
+import operator
+
+import torch
+from torch import Tensor
+
+from archlang_torch.lowering import function, infix
+
+infix("add", "+", operator.add)
+infix("sub", "-", operator.sub)
+infix("mul", "*", operator.mul)
+infix("div", "/", operator.truediv)
+
+
+@function("scale")
+def scale(x: Tensor, *, factor: float) -> Tensor:
+    return x * factor
+
+
+@function("matmul")
+def matmul(a: Tensor, b: Tensor, *, transpose_b: bool = False) -> Tensor:
+    return a @ b.mT if transpose_b else a @ b
+
+
+@function("mean")
+def mean(x: Tensor, *, axis: int, keep: bool = False) -> Tensor:
+    return x.mean(dim=axis, keepdim=True) if keep else x.mean(dim=axis)
+
+
+@function("max_reduce")
+def max_reduce(x: Tensor, *, axis: int, keep: bool = False) -> Tensor:
+    return x.amax(dim=axis, keepdim=True) if keep else x.amax(dim=axis)
+
+
+@function("zero")
+def zero(x: Tensor, *, stride: int = 1) -> Tensor:
+    return torch.zeros_like(x) if stride == 1 else strided_zeros(x, stride)
+
+
+def strided_zeros(x: Tensor, stride: int) -> Tensor:
+    """Zeros for every `stride`-th place of the spatial dimensions."""
+    return x.new_zeros(x.shape[:2] + tuple((size - 1) // stride + 1 for size in x.shape[2:]))

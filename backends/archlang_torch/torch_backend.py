@@ -1,0 +1,70 @@
+"""The backend object that the entry point names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from archlang.backend import Array, Progress, TrainingSettings
+from archlang.ir.graph import Graph
+from archlang.ir.weights import check_weights, read_weights, write_weights
+from archlang_torch.emit import emit
+from archlang_torch.module import build, parameter_names, refusals
+from archlang_torch.training import fit, run
+
+
+class TorchBackend:
+    """PyTorch: see `archlang.backend.Backend` for what the methods do."""
+
+    name = "torch"
+
+    def build(self, graph: Graph, seed: int = 0) -> nn.Module:
+        return build(graph, seed)
+
+    def emit(self, graph: Graph, header: Sequence[str] = ()) -> str:
+        return emit(graph, header)
+
+    def unsupported(self, graph: Graph) -> tuple[str, ...]:
+        return tuple(refusals(graph))
+
+    def weights(self, graph: Graph, network: nn.Module) -> dict[str, Array]:
+        state = network.state_dict()
+        found = {}
+        for address, name in parameter_names(graph).items():
+            tensor = state[name].detach().cpu()
+            found[address] = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy().copy()
+        return found
+
+    def set_weights(self, graph: Graph, network: nn.Module, weights: Mapping[str, Array]) -> None:
+        check_weights(graph, weights)
+        state = network.state_dict(keep_vars=True)
+        with torch.no_grad():
+            for address, name in parameter_names(graph).items():
+                state[name].copy_(torch.tensor(weights[address]))
+
+    def save_weights(self, graph: Graph, network: nn.Module, path: Path | str) -> None:
+        write_weights(path, self.weights(graph, network))
+
+    def load_weights(self, graph: Graph, network: nn.Module, path: Path | str) -> None:
+        self.set_weights(graph, network, read_weights(path))
+
+    def fit(
+        self,
+        network: nn.Module,
+        train: tuple[Array, Array],
+        validation: tuple[Array, Array],
+        settings: TrainingSettings,
+        on_epoch: Callable[[Progress], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> dict[str, Any]:
+        return fit(network, train, validation, settings, on_epoch, should_stop)
+
+    def run(self, network: nn.Module, *inputs: Array) -> Any:
+        return run(network, *inputs)
+
+
+backend = TorchBackend()

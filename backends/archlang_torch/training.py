@@ -1,0 +1,193 @@
+"""Training and running networks on numpy arrays."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from archlang.backend import Progress, TrainingSettings
+from archlang.diagnostics import ArchError, error
+
+Array = NDArray[Any]
+EVALUATION_BATCH = 256
+
+
+def fit(
+    network: nn.Module,
+    train: tuple[Array, Array],
+    validation: tuple[Array, Array],
+    settings: TrainingSettings,
+    on_epoch: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> dict[str, Any]:
+    """Train a network with one input and one output, and evaluate it on the validation pair.
+
+    The same network, data and settings give the same result on one machine; the global random
+    state is left alone. Training ends early when the loss is not finite (`diverged` is then
+    among the metrics) or when `should_stop` says so after an epoch. Returns `loss` and, for
+    classification, `accuracy` (a fraction) on the validation pair in evaluation mode, `train_loss`
+    (mean of the last epoch), `epochs` (done), and `seconds`.
+    """
+    started = time.perf_counter()
+    device = _device(settings.device)
+    network.to(device)
+    x, y = _tensor(train[0], device), _target(train[1], settings, device)
+    held_x, held_y = _tensor(validation[0], device), _target(validation[1], settings, device)
+    batches = _batches(len(x), settings.batch_size)
+    optimizer = _optimizer(network, settings)
+    steps = settings.epochs * len(batches)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _factor(step, steps, settings))
+    order = torch.Generator().manual_seed(settings.seed)
+    train_loss = math.nan
+    metrics: dict[str, float] = {}
+    epochs = 0
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(settings.seed)
+        for epoch in range(1, settings.epochs + 1):
+            network.train()
+            shuffled = torch.randperm(len(x), generator=order).to(device)
+            total = torch.zeros((), dtype=torch.float64, device=device)
+            for first, last in batches:
+                picked = shuffled[first:last]
+                loss = _loss(_output(network(x[picked])), y[picked], settings, settings.label_smoothing)
+                optimizer.zero_grad(set_to_none=True)
+                if loss.requires_grad:  # a network may have nothing to train
+                    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+                if settings.clip is not None:
+                    nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+                optimizer.step()
+                scheduler.step()
+                total += loss.detach() * (last - first)
+                if not torch.isfinite(total):
+                    break
+            train_loss = float(total) / batches[-1][1]
+            epochs = epoch
+            if not math.isfinite(train_loss):
+                seconds = time.perf_counter() - started
+                return {"diverged": True, "loss": math.inf, **_worst(settings), **_sums(train_loss, epochs, seconds)}
+            if on_epoch is not None or epoch == settings.epochs:
+                metrics = evaluate(network, held_x, held_y, settings)
+            if on_epoch is not None:
+                on_epoch(Progress(epoch, settings.epochs, train_loss, metrics, time.perf_counter() - started))
+            if should_stop is not None and should_stop():
+                break
+    metrics = metrics or evaluate(network, held_x, held_y, settings)
+    diverged = {} if all(map(math.isfinite, metrics.values())) else {"diverged": True}
+    return {**diverged, **metrics, **_sums(train_loss, epochs, time.perf_counter() - started)}
+
+
+def evaluate(network: nn.Module, x: Tensor, y: Tensor, settings: TrainingSettings) -> dict[str, float]:
+    """The mean loss and, for classification, the accuracy in evaluation mode."""
+    network.eval()
+    loss = correct = 0.0
+    with torch.no_grad():
+        for first in range(0, len(x), EVALUATION_BATCH):
+            target = y[first : first + EVALUATION_BATCH]
+            output = _output(network(x[first : first + EVALUATION_BATCH]))
+            loss += float(_loss(output, target, settings, 0.0)) * len(target)
+            if settings.loss == "cross_entropy":
+                correct += float((output.argmax(dim=-1) == target).float().mean()) * len(target)
+    found = {"loss": loss / max(len(x), 1)}
+    if settings.loss == "cross_entropy":
+        found["accuracy"] = correct / max(len(x), 1)
+    return found
+
+
+def run(network: nn.Module, *inputs: Array) -> Any:
+    """The outputs in evaluation mode for arrays, computed in batches: an array, or a dictionary of
+    arrays by name where the network has named outputs."""
+    device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
+    network.eval()
+    parts: list[Any] = []
+    with torch.no_grad():
+        for first in range(0, max(len(inputs[0]), 1), EVALUATION_BATCH):
+            given = [_tensor(array[first : first + EVALUATION_BATCH], device) for array in inputs]
+            parts.append(network(*given))
+    if isinstance(parts[0], dict):
+        return {name: _array([part[name] for part in parts]) for name in parts[0]}
+    return _array(parts)
+
+
+def _array(parts: list[Tensor]) -> Array:
+    joined = torch.cat(parts)
+    return np.asarray((joined.float() if joined.dtype == torch.bfloat16 else joined).cpu().numpy())
+
+
+def _device(name: str) -> torch.device:
+    """The device of that name; ArchError (E0805) when this machine has none."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as failure:
+        reason = str(failure).splitlines()[0]
+        hints = ('use `device="cpu"`',)
+        raise ArchError(error("E0805", f"there is no device `{name}`: {reason}", hints=hints)) from failure
+    return device
+
+
+def _tensor(array: Array, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+
+def _target(array: Array, settings: TrainingSettings, device: torch.device) -> Tensor:
+    target = _tensor(array, device)
+    return target.long() if settings.loss == "cross_entropy" else target
+
+
+def _output(result: Any) -> Tensor:
+    """The network's one output, which a recipe gives by name."""
+    if isinstance(result, dict):
+        if len(result) != 1:
+            raise ValueError(f"training takes networks with one output, this one has {len(result)}")
+        result = next(iter(result.values()))
+    assert isinstance(result, Tensor)
+    return result
+
+
+def _loss(output: Tensor, target: Tensor, settings: TrainingSettings, smoothing: float) -> Tensor:
+    if settings.loss == "cross_entropy":
+        scores = output.reshape(-1, output.shape[-1])
+        return F.cross_entropy(scores, target.reshape(-1), label_smoothing=smoothing)
+    return F.mse_loss(output, target.reshape(output.shape).to(output.dtype))
+
+
+def _batches(samples: int, size: int) -> list[tuple[int, int]]:
+    """The stretches of an epoch. A last batch of one sample is left out: it has no variance."""
+    if samples == 0:
+        raise ArchError(error("E0805", "there are no samples to train on"))
+    found = [(first, min(first + size, samples)) for first in range(0, samples, size)]
+    if len(found) > 1 and found[-1][1] - found[-1][0] == 1 < size:
+        found.pop()
+    return found
+
+
+def _factor(step: int, steps: int, settings: TrainingSettings) -> float:
+    """What the learning rate is multiplied by at a step."""
+    return 0.5 * (1 + math.cos(math.pi * step / max(steps, 1))) if settings.schedule == "cosine" else 1.0
+
+
+def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    parameters = list(network.parameters()) or [nn.Parameter(torch.zeros(0))]
+    rate, decay = settings.lr, settings.weight_decay
+    if settings.optimizer == "sgd":
+        momentum = settings.momentum
+        nesterov = settings.nesterov and momentum > 0
+        return torch.optim.SGD(parameters, rate, momentum=momentum, weight_decay=decay, nesterov=nesterov)
+    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, rate, weight_decay=decay)
+
+
+def _worst(settings: TrainingSettings) -> dict[str, float]:
+    return {"accuracy": 0.0} if settings.loss == "cross_entropy" else {}
+
+
+def _sums(train_loss: float, epochs: int, seconds: float) -> dict[str, float]:
+    return {"train_loss": train_loss, "epochs": float(epochs), "seconds": seconds}

@@ -1,0 +1,33 @@
+"""Every searcher keeps the contract."""
+
+from typing import ClassVar
+
+from archlang.search import Evolution, GridSearch, RandomSearch
+from archlang.testing.searcher import SearcherContract
+
+
+class TestRandom(SearcherContract):
+    searcher = RandomSearch
+
+
+class TestRandomWithRepeats(SearcherContract):
+    searcher = RandomSearch
+    settings: ClassVar = {"dedupe": False}
+    exhausts = False
+
+
+class TestGrid(SearcherContract):
+    searcher = GridSearch
+    spaces = ("flat", "conditional", "constrained")
+    seeded = False
+
+
+class TestEvolution(SearcherContract):
+    searcher = Evolution
+    settings: ClassVar = {"population": 6, "sample": 3}
+
+
+class TestEvolutionWithCrossoverAndRepeats(SearcherContract):
+    searcher = Evolution
+    settings: ClassVar = {"population": 6, "sample": 3, "crossover": 0.5, "dedupe": False}
+    exhausts = False

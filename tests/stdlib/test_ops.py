@@ -1,0 +1,178 @@
+"""The shape, weights and MACs of every op agree with what PyTorch's own layers have and do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import archlang as al
+from tests.stdlib.applied import Shape, declared, executed
+
+IMAGE = (1, 12, 9, 14)
+SERIES = (1, 6, 25)
+TOKENS = (1, 10, 24)
+ROW = (1, 24)
+
+# The stage, the shapes it is applied to, the same in PyTorch.
+CASES: list[tuple[str, tuple[Shape, ...], Callable[..., Tensor]]] = [
+    ("conv1d(8)", (SERIES,), nn.Conv1d(6, 8, 3, padding=1, bias=False)),
+    ("conv1d(8, kernel=4, stride=3, bias=true)", (SERIES,), nn.Conv1d(6, 8, 4, stride=3, padding=1)),
+    ("conv2d(8)", (IMAGE,), nn.Conv2d(12, 8, 3, padding=1, bias=False)),
+    (
+        "conv2d(20, kernel=5, stride=2, dilation=2, groups=4, bias=true)",
+        (IMAGE,),
+        nn.Conv2d(12, 20, 5, stride=2, dilation=2, padding=4, groups=4),
+    ),
+    ("conv2d(8, kernel=4, padding=0)", (IMAGE,), nn.Conv2d(12, 8, 4, bias=False)),
+    ("conv3d(8, stride=2)", ((1, 4, 5, 6, 7),), nn.Conv3d(4, 8, 3, stride=2, padding=1, bias=False)),
+    ("depthwise_conv2d", (IMAGE,), nn.Conv2d(12, 12, 3, padding=1, groups=12, bias=False)),
+    (
+        "depthwise_conv2d(kernel=5, stride=2, dilation=2, multiplier=2, bias=true)",
+        (IMAGE,),
+        nn.Conv2d(12, 24, 5, stride=2, dilation=2, padding=4, groups=12),
+    ),
+    ("conv_transpose2d(8)", (IMAGE,), nn.ConvTranspose2d(12, 8, 2, stride=2, bias=False)),
+    (
+        "conv_transpose2d(8, kernel=5, stride=3, padding=2, output_padding=1, groups=2, bias=true)",
+        (IMAGE,),
+        nn.ConvTranspose2d(12, 8, 5, stride=3, padding=2, output_padding=1, groups=2),
+    ),
+    ("linear(5)", (ROW,), nn.Linear(24, 5)),
+    ("linear(5, bias=false)", (TOKENS,), nn.Linear(24, 5, bias=False)),
+    ("linear(5)", ((1, 3, 4, 6),), nn.Linear(6, 5)),
+    ("batch_norm", (IMAGE,), nn.BatchNorm2d(12)),
+    ("batch_norm(affine=false)", (ROW,), nn.BatchNorm1d(24, affine=False)),
+    ("layer_norm", (TOKENS,), nn.LayerNorm(24)),
+    ("layer_norm(affine=false)", (TOKENS,), nn.LayerNorm(24, elementwise_affine=False)),
+    ("rms_norm", (TOKENS,), nn.RMSNorm(24)),
+    ("group_norm(groups=3)", (IMAGE,), nn.GroupNorm(3, 12)),
+    ("instance_norm", (IMAGE,), nn.InstanceNorm2d(12)),
+    ("instance_norm(affine=true)", (IMAGE,), nn.InstanceNorm2d(12, affine=True)),
+    ("prelu", (IMAGE,), nn.PReLU(12)),
+    ("prelu(shared=true)", (IMAGE,), nn.PReLU()),
+    ("max_pool1d(4, stride=2)", (SERIES,), nn.MaxPool1d(4, stride=2, padding=1)),
+    ("max_pool2d", (IMAGE,), nn.MaxPool2d(3, stride=1, padding=1)),
+    ("max_pool2d(2, stride=2)", (IMAGE,), nn.MaxPool2d(2)),
+    ("avg_pool1d(5, stride=3)", (SERIES,), nn.AvgPool1d(5, stride=3, padding=2, count_include_pad=False)),
+    ("avg_pool2d(2, stride=2)", (IMAGE,), nn.AvgPool2d(2)),
+    ("avg_pool2d(5, stride=2, padding=1, count_padding=true)", (IMAGE,), nn.AvgPool2d(5, stride=2, padding=1)),
+    ("global_avg_pool", (IMAGE,), lambda x: x.mean((2, 3))),
+    ("global_max_pool", (SERIES,), lambda x: x.amax(2)),
+    ("adaptive_avg_pool2d(4)", (IMAGE,), nn.AdaptiveAvgPool2d(4)),
+    ("dropout", (IMAGE,), nn.Dropout()),
+    ("drop_path(0.1)", (IMAGE,), nn.Identity()),
+    ("softmax", (TOKENS,), nn.Softmax(-1)),
+    ("log_softmax(axis=1)", (TOKENS,), nn.LogSoftmax(1)),
+    ("zero", (IMAGE,), torch.zeros_like),
+    ("zero(2)", (IMAGE,), lambda x: x[:, :, ::2, ::2]),
+    ("scale(0.5)", (TOKENS,), lambda x: x * 0.5),
+    ("add", (IMAGE, (1, 12, 1, 14)), torch.add),
+    ("add", (ROW, ROW, ROW), lambda x, y, z: x + y + z),
+    ("sub", (IMAGE, (1, 1, 9, 1)), torch.sub),
+    ("mul", ((1, 12, 1, 1), IMAGE), torch.mul),
+    ("div", (TOKENS, (1, 10, 1)), torch.div),
+    ("matmul", (TOKENS, (1, 24, 7)), torch.matmul),
+    ("matmul(transpose_b=true)", (TOKENS, (1, 13, 24)), lambda a, b: a @ b.mT),
+    ("matmul", ((1, 3, 4, 5), (1, 1, 5, 6)), torch.matmul),
+    ("mean(1)", (TOKENS,), lambda x: x.mean(1)),
+    ("mean(-1, keep=true)", (TOKENS,), lambda x: x.mean(-1, keepdim=True)),
+    ("max_reduce(-2)", (IMAGE,), lambda x: x.amax(-2)),
+    ("concat", (IMAGE, (1, 5, 9, 14)), lambda *xs: torch.cat(xs, 1)),
+    ("concat(axis=-1)", (TOKENS, TOKENS, (1, 10, 3)), lambda *xs: torch.cat(xs, -1)),
+    ("flatten", (IMAGE,), nn.Flatten()),
+    ("flatten(2)", (IMAGE,), nn.Flatten(2)),
+    ("reshape([3, 4, 126])", (IMAGE,), lambda x: x.reshape(-1, 3, 4, 126)),
+    ("permute([0, 3, 1, 2])", (IMAGE,), lambda x: x.permute(0, 3, 1, 2)),
+    ("transpose(1, -1)", (IMAGE,), lambda x: x.transpose(1, -1)),
+    ("slice(1, 2, 11, step=3)", (IMAGE,), lambda x: x[:, 2:11:3]),
+    ("slice(-1, -5, -1)", (IMAGE,), lambda x: x[..., -5:-1]),
+    ("pad([1, 2])", (IMAGE,), lambda x: F.pad(x, (1, 2))),
+    ("pad([0, 1, 2, 3, 4, 5], value=1.0)", (IMAGE,), lambda x: F.pad(x, (0, 1, 2, 3, 4, 5), value=1.0)),
+    ("upsample", (SERIES,), nn.Upsample(scale_factor=2)),
+    ('upsample(3, mode="bilinear")', (IMAGE,), nn.Upsample(scale_factor=3, mode="bilinear")),
+    ("pixel_shuffle(2)", (IMAGE,), nn.PixelShuffle(2)),
+    ("channel_shuffle(3)", (IMAGE,), nn.ChannelShuffle(3)),
+    ("class_token", (TOKENS,), lambda x: F.pad(x, (0, 0, 1, 0))),
+    ("position_embedding(16)", (TOKENS,), lambda x: x),
+] + [
+    (name, (IMAGE,), module)
+    for name, module in {
+        "identity": nn.Identity(),
+        "relu": nn.ReLU(),
+        "relu6": nn.ReLU6(),
+        "leaky_relu(0.2)": nn.LeakyReLU(0.2),
+        "elu": nn.ELU(),
+        "selu": nn.SELU(),
+        "gelu(approximate=true)": nn.GELU("tanh"),
+        "silu": nn.SiLU(),
+        "sigmoid": nn.Sigmoid(),
+        "tanh": nn.Tanh(),
+        "hswish": nn.Hardswish(),
+        "hsigmoid": nn.Hardsigmoid(),
+        "softplus": nn.Softplus(),
+        "mish": nn.Mish(),
+    }.items()
+]
+OWN_WEIGHTS = {"class_token": 24, "position_embedding(16)": 16 * 24}
+
+
+@pytest.mark.parametrize(("stage", "shapes", "function"), CASES, ids=[case[0] for case in CASES])
+def test_op(stage: str, shapes: tuple[Shape, ...], function: Callable[..., Tensor]) -> None:
+    assert declared(stage, *shapes) == executed(function, shapes, OWN_WEIGHTS.get(stage, 0))
+
+
+def test_attention() -> None:
+    def reference(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        q, k, v = (x.unflatten(-1, (4, -1)).transpose(1, 2) for x in (q, k, v))
+        return ((q @ k.mT).softmax(-1) @ v).transpose(1, 2).flatten(2)
+
+    shapes = ((1, 10, 24), (1, 7, 24), (1, 7, 32))
+    assert declared("attention(4)", *shapes) == executed(reference, shapes)
+
+
+def test_embedding() -> None:
+    text = "use std.nn\nspace words(x: i64[n, 6]) { x |> embedding(50, 8) }"
+    program = al.loads(text).program({})
+    assert program.cost().params == 50 * 8
+    assert str(program.graph.type_of(program.graph.outputs[0].value)) == "f32[n, 6, 8]"
+
+
+def test_every_op_is_tested() -> None:
+    text = (Path(__file__).parents[2] / "stdlib" / "nn.arch").read_text(encoding="utf-8")
+    ops = set(re.findall(r"^op (\w+)", text, re.MULTILINE))
+    tested = {stage.split("(")[0] for stage, _, _ in CASES} | {"attention", "embedding"}
+    assert ops == tested
+
+
+BROKEN = [
+    ("conv2d(8, groups=5)", (IMAGE,), "groups must divide both channel counts"),
+    ("conv2d(8, kernel=15, padding=0)", (IMAGE,), "the kernel reaches beyond the padded input"),
+    ("conv2d(8, stride=0)", (IMAGE,), "must be positive"),
+    ("max_pool2d(3, padding=2)", (IMAGE,), "the padding must be at most half of the kernel"),
+    ("group_norm", (IMAGE,), "groups must divide the channel count"),
+    ("softmax(axis=3)", (TOKENS,), "the input has no such axis"),
+    ("concat", (IMAGE, (1, 12, 9, 13)), "the inputs must agree in all other dimensions"),
+    ("concat(axis=4)", (IMAGE, IMAGE), "the inputs have no such axis"),
+    ("add", (IMAGE, (1, 12, 9, 13)), "shapes do not agree"),
+    ("matmul", (TOKENS, (1, 10, 24)), "the inner sizes must agree"),
+    ("reshape([5, 5])", (TOKENS,), "the shapes must have equally many elements"),
+    ("permute([0, 1, 1])", (TOKENS,), "the order must name every dimension once"),
+    ("slice(1, 3, 3)", (TOKENS,), "the slice must lie within the dimension"),
+    ("slice(1, 0, 11)", (TOKENS,), "the slice must lie within the dimension"),
+    ("pixel_shuffle(5)", (IMAGE,), "the square of the factor must divide the channel count"),
+    ("attention(5)", (TOKENS, TOKENS, TOKENS), "heads must divide the width"),
+    ("position_embedding(9)", (TOKENS,), "there are more tokens than positions"),
+    ("dropout(1.5)", (TOKENS,), "the rate must lie between 0 and 1"),
+]
+
+
+@pytest.mark.parametrize(("stage", "shapes", "message"), BROKEN, ids=[case[0] for case in BROKEN])
+def test_broken_use(stage: str, shapes: tuple[Shape, ...], message: str) -> None:
+    with pytest.raises(al.ArchError, match=re.escape(message)):
+        declared(stage, *shapes)

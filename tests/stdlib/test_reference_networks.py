@@ -1,0 +1,47 @@
+"""Published networks rebuilt in `.arch` have exactly their published parameters and MACs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+import archlang as al
+from tests.stdlib.conftest import DataFile
+from tests.stdlib.networks import NETWORKS, darts_choices
+
+
+@pytest.fixture(scope="module")
+def entries(data_file: DataFile) -> dict[str, Mapping[str, Any]]:
+    """The published figures by the name of the network."""
+    found = json.loads(data_file("reference_networks.json").read_text(encoding="utf-8"))
+    return {entry["name"]: entry for entry in found}
+
+
+def test_every_reference_network_is_rebuilt(entries: dict[str, Mapping[str, Any]]) -> None:
+    assert set(NETWORKS) == set(entries)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_parameters_and_macs(entries: dict[str, Mapping[str, Any]], name: str) -> None:
+    entry = entries[name]
+    cost = NETWORKS[name](entry).cost()
+    assert cost.params == entry["params"]
+    if entry["macs"] is not None:
+        assert cost.macs == entry["macs"]
+
+
+def test_attention_products_are_counted_apart(entries: dict[str, Mapping[str, Any]]) -> None:
+    entry = entries["timm/vit_base_patch16_224"]
+    assert NETWORKS[entry["name"]](entry).cost().matmul_macs == entry["attention_matmul_macs_analytic"]
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name.startswith(("DARTS", "PC_DARTS"))])
+def test_derived_networks_are_programs_of_the_search_space(entries: dict[str, Mapping[str, Any]], name: str) -> None:
+    entry = entries[name]
+    description = entry["description"]
+    space = al.load("std.spaces.darts", channels=description["C"], layers=description["layers"])
+    cost = space.program(darts_choices(description["genotype"])).cost()
+    assert (cost.params, cost.macs) == (entry["params"], entry["macs"])

@@ -1,0 +1,82 @@
+"""The library's spaces have the published numbers of programs, and their programs the published costs."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+from collections.abc import Iterator
+from math import comb
+from pathlib import Path
+
+import pytest
+
+import archlang as al
+from tests.stdlib.conftest import DataFile
+from tests.stdlib.networks import nasbench201_choices, nasbench_macro_choices
+
+DARTS_CELL = math.prod(comb(states, 2) for states in range(2, 6)) * 7**8
+NB201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+
+
+@pytest.mark.parametrize(
+    ("target", "size"),
+    [
+        ("std.spaces.nasbench201", 5**6),
+        ("std.spaces.darts_cell", DARTS_CELL),
+        ("std.spaces.darts", DARTS_CELL**2),
+        ("std.spaces.nasbench_macro", 3**8),
+        ("std.spaces.nats_sss", 8**5),
+        ("std.spaces.ofa_mobilenet_v3", sum(9**depth for depth in (2, 3, 4)) ** 5),
+        ("std.spaces.mobile", math.inf),
+    ],
+)
+def test_size(target: str, size: float) -> None:
+    assert al.load(target).size == size
+
+
+def test_a_cell_has_the_number_of_programs_that_darts_reports() -> None:
+    assert DARTS_CELL == 1_037_664_180
+
+
+def test_decisions_of_a_cell_are_shared_over_the_network() -> None:
+    decisions = al.load("std.spaces.nasbench201").all_decisions()
+    assert sorted(decision.address for decision in decisions) == [f"shared/edge#{edge}" for edge in range(1, 7)]
+
+
+def test_mobile_programs_keep_the_budget() -> None:
+    space = al.load("std.spaces.mobile")
+    for seed in range(3):
+        program = space.sample(seed)
+        cost = program.cost()
+        assert cost.params <= 7_000_000
+        assert cost.macs <= 600_000_000
+        assert 1e-3 <= program.values["lr"] <= 1e-1
+
+
+def rows(path: Path, every: int) -> Iterator[dict[str, str]]:
+    """Some rows of a table, evenly."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for place, row in enumerate(csv.DictReader(file)):
+            if place % every == 0:
+                yield row
+
+
+def test_costs_of_nasbench201(data_file: DataFile) -> None:
+    """The published figures are in millions, with the classifier's biases among the multiply-adds."""
+    spaces = {
+        data: al.load("std.spaces.nasbench201", classes=classes) for data, classes in (("c10", 10), ("c100", 100))
+    }
+    for row in rows(data_file("nb201_tss.csv.gz"), every=521):
+        choices = nasbench201_choices([NB201_OPERATIONS[int(digit)] for digit in row["ops"]])
+        cost = spaces["c10"].program(choices).cost()
+        assert cost.params == round(float(row["c10_params_m"]) * 1e6)
+        assert cost.macs + 10 == round(float(row["c10_flops_m"]) * 1e6)
+        assert spaces["c100"].program(choices).cost().macs + 100 == round(float(row["c100_flops_m"]) * 1e6)
+
+
+def test_costs_of_nasbench_macro(data_file: DataFile) -> None:
+    space = al.load("std.spaces.nasbench_macro")
+    for row in rows(data_file("nasbench_macro_c10.csv.gz"), every=211):
+        cost = space.program(nasbench_macro_choices(row["arch"])).cost()
+        assert (cost.params, cost.macs) == (int(row["params"]), int(row["flops"]))

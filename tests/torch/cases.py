@@ -1,0 +1,317 @@
+"""One case for each lowered op: how it is applied, and its result computed with numpy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from archlang.ir.graph import Graph, WeightSpec
+from tests.graphs import BATCH, Sketch
+
+Array = NDArray[Any]
+N = 3
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """`inputs` and `output` are shapes without the batch; `reference(*xs, **weights)` is the op in
+    evaluation mode, in float64."""
+
+    op: str
+    inputs: tuple[tuple[int, ...], ...]
+    output: tuple[int, ...]
+    reference: Callable[..., Array]
+    weights: tuple[WeightSpec, ...] = ()
+    attributes: dict[str, Any] = attrs.field(factory=dict)
+    dtype: str = "f64"
+    name: str = ""
+
+    def graph(self) -> Graph:
+        sketch = Sketch("sample")
+        xs = [sketch.input(f"x{i}", *shape, dtype=self.dtype) for i, shape in enumerate(self.inputs)]
+        made = sketch.apply(
+            self.op, *xs, output=(BATCH, *self.output), weights=self.weights, dtype="f64", **self.attributes
+        )
+        return sketch.graph(made)
+
+    def arrays(self) -> list[Array]:
+        draw = np.random.default_rng(0)
+        if self.dtype == "i64":
+            return [draw.integers(0, 7, (N, *shape)) for shape in self.inputs]
+        return [draw.normal(size=(N, *shape)) for shape in self.inputs]
+
+    def __str__(self) -> str:
+        return self.name or self.op
+
+
+def weight(name: str, *shape: int, trained: bool = True) -> WeightSpec:
+    """A weight that starts with random values, so that a reference can tell it from its default."""
+    low = 0.5 if name == "variance" else -1.0
+    return WeightSpec(name, shape, ("uniform", low, 1.0), trained, math.prod(shape[1:]))
+
+
+def convolved(
+    x: Array, kernel: Array, bias: Array | None = None, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> Array:
+    """Convolution of any number of spatial dimensions, by its definition; one group."""
+    rank = x.ndim - 2
+    x = np.pad(x, [(0, 0), (0, 0), *[(padding, padding)] * rank])
+    size = kernel.shape[2]
+    spatial = [(length - dilation * (size - 1) - 1) // stride + 1 for length in x.shape[2:]]
+    result = np.zeros((x.shape[0], kernel.shape[0], *spatial))
+    for offset in product(range(size), repeat=rank):
+        window = x[(..., *(slice(o * dilation, None, stride) for o in offset))]
+        window = window[(..., *(slice(length) for length in spatial))]
+        result += np.einsum("nc...,oc->no...", window, kernel[(..., *offset)])
+    return result if bias is None else result + bias.reshape(-1, *[1] * rank)
+
+
+def grouped(x: Array, kernel: Array, groups: int, **settings: Any) -> Array:
+    parts = zip(np.split(x, groups, 1), np.split(kernel, groups, 0), strict=True)
+    return np.concatenate([convolved(part, inner, **settings) for part, inner in parts], 1)
+
+
+def transposed(x: Array, kernel: Array, stride: int, padding: int, extra: int) -> Array:
+    """Transposed 2-D convolution: every input element adds its multiple of the kernel."""
+    n, _, h, w = x.shape
+    size = kernel.shape[2]
+    full = np.zeros((n, kernel.shape[1], (h - 1) * stride + size + extra, (w - 1) * stride + size + extra))
+    for i, j in product(range(h), range(w)):
+        patch = np.einsum("nc,cokl->nokl", x[:, :, i, j], kernel)
+        full[:, :, i * stride : i * stride + size, j * stride : j * stride + size] += patch
+    return full[:, :, padding : full.shape[2] - padding, padding : full.shape[3] - padding]
+
+
+def pooled(x: Array, kernel: int, stride: int, padding: int, kind: str) -> Array:
+    """Pooling of the last dimensions; `kind` is max, mean (of what is there) or padded mean."""
+    rank = x.ndim - 2
+    pads = [(0, 0), (0, 0), *[(padding, padding)] * rank]
+    filled = np.pad(x, pads, constant_values=0.0 if kind == "padded" else np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(filled, (kernel,) * rank, tuple(range(2, x.ndim)))
+    windows = windows[(slice(None), slice(None), *[slice(None, None, stride)] * rank)]
+    axes = tuple(range(-rank, 0))
+    return np.nanmax(windows, axes) if kind == "max" else np.nanmean(windows, axes)
+
+
+def normalised(x: Array, axes: tuple[int, ...], eps: float = 1e-5) -> Array:
+    return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + eps)
+
+
+def per_channel(values: Array, rank: int) -> Array:
+    return values.reshape(-1, *[1] * (rank - 2))
+
+
+def batch_normed(
+    x: Array, mean: Array, variance: Array, scale: Array | None = None, bias: Array | None = None
+) -> Array:
+    rank = x.ndim
+    result = (x - per_channel(mean, rank)) / np.sqrt(per_channel(variance, rank) + 1e-5)
+    if scale is not None and bias is not None:
+        result = result * per_channel(scale, rank) + per_channel(bias, rank)
+    return result
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x: Array, axis: int = -1) -> Array:
+    powers = np.exp(x - x.max(axis, keepdims=True))
+    return powers / powers.sum(axis, keepdims=True)
+
+
+def attended(q: Array, k: Array, v: Array, heads: int, causal: bool = False) -> Array:
+    parts = []
+    for a, b, c in zip(np.split(q, heads, -1), np.split(k, heads, -1), np.split(v, heads, -1), strict=True):
+        scores = a @ b.swapaxes(1, 2) / math.sqrt(a.shape[-1])
+        if causal:
+            scores = np.where(np.tril(np.ones(scores.shape[-2:], bool)), scores, -np.inf)
+        parts.append(softmax(scores) @ c)
+    return np.concatenate(parts, -1)
+
+
+def shuffled(x: Array, groups: int) -> Array:
+    n, c = x.shape[:2]
+    return x.reshape(n, groups, c // groups, *x.shape[2:]).swapaxes(1, 2).reshape(x.shape)
+
+
+def pixels(x: Array, factor: int) -> Array:
+    n, c, h, w = x.shape
+    parts = x.reshape(n, c // factor**2, factor, factor, h, w).transpose(0, 1, 4, 2, 5, 3)
+    return parts.reshape(n, c // factor**2, h * factor, w * factor)
+
+
+def bilinear(x: Array, factor: int) -> Array:
+    """Bilinear resizing with half-pixel centres."""
+    for axis in (2, 3):
+        size = x.shape[axis]
+        places = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
+        low = np.floor(places).astype(int)
+        high = np.minimum(low + 1, size - 1)
+        part = (places - low).reshape([-1 if a == axis else 1 for a in range(4)])
+        x = np.take(x, low, axis) * (1 - part) + np.take(x, high, axis) * part
+    return x
+
+
+def conv(kernel: int, stride: int = 1, dilation: int = 1, padding: int | None = None, **more: Any) -> dict[str, Any]:
+    padding = dilation * (kernel - 1) // 2 if padding is None else padding
+    return {"kernel": kernel, "stride": stride, "dilation": dilation, "padding": padding, **more}
+
+
+erf = np.vectorize(math.erf)
+IMAGE = (4, 6, 5)
+SAME = ((IMAGE,), IMAGE)
+
+
+def elementwise(op: str, reference: Callable[[Array], Array], **attributes: Any) -> Case:
+    name = f"{op}-{'-'.join(map(str, attributes.values()))}" if attributes else op
+    return Case(op=op, inputs=(IMAGE,), output=IMAGE, reference=reference, attributes=attributes, name=name)
+
+
+CASES = [
+    elementwise("identity", lambda x: x),
+    elementwise("relu", lambda x: np.maximum(x, 0)),
+    elementwise("relu6", lambda x: np.clip(x, 0, 6)),
+    elementwise("leaky_relu", lambda x: np.where(x > 0, x, 0.2 * x), slope=0.2),
+    elementwise("elu", lambda x: np.where(x > 0, x, 0.5 * np.expm1(x)), alpha=0.5),
+    elementwise(
+        "selu", lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x))
+    ),
+    elementwise("gelu", lambda x: x * (1 + erf(x / math.sqrt(2))) / 2, approximate=False),
+    elementwise(
+        "gelu", lambda x: x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))), approximate=True
+    ),
+    elementwise("silu", lambda x: x * sigmoid(x)),
+    elementwise("sigmoid", sigmoid),
+    elementwise("tanh", np.tanh),
+    elementwise("hswish", lambda x: x * np.clip(x + 3, 0, 6) / 6),
+    elementwise("hsigmoid", lambda x: np.clip(x + 3, 0, 6) / 6),
+    elementwise("softplus", lambda x: np.log1p(np.exp(x))),
+    elementwise("mish", lambda x: x * np.tanh(np.log1p(np.exp(x)))),
+    elementwise("softmax", lambda x: softmax(x, 1), axis=1),
+    elementwise("log_softmax", lambda x: np.log(softmax(x)), axis=-1),
+    elementwise("scale", lambda x: x * 2.5, factor=2.5),
+    elementwise("dropout", lambda x: x, rate=0.5),
+    elementwise("drop_path", lambda x: x, rate=0.5),
+    elementwise("zero", np.zeros_like, stride=1),
+    elementwise("channel_shuffle", lambda x: shuffled(x, 2), groups=2),
+    Case(op="zero", inputs=((4, 5, 6),), output=(4, 3, 3), attributes={"stride": 2}, name="zero-2",
+         reference=lambda x: np.zeros_like(x[:, :, ::2, ::2])),
+    Case(op="prelu", inputs=(IMAGE,), output=IMAGE, attributes={"shared": False}, weights=(weight("slope", 4),),
+         reference=lambda x, slope: np.where(x > 0, x, per_channel(slope, 4) * x)),
+    Case(op="prelu", inputs=(IMAGE,), output=IMAGE, attributes={"shared": True}, weights=(weight("slope", 1),),
+         name="prelu-shared", reference=lambda x, slope: np.where(x > 0, x, slope * x)),
+    Case(op="conv1d", inputs=((4, 9),), output=(6, 5), weights=(weight("kernel", 6, 4, 3), weight("bias", 6)),
+         attributes={"out": 6, "groups": 1, "bias": True, **conv(3, 2)},
+         reference=lambda x, kernel, bias: convolved(x, kernel, bias, 2, 1)),
+    Case(op="conv2d", inputs=((4, 9, 8),), output=(6, 5, 4), weights=(weight("kernel", 6, 4, 3, 3),),
+         attributes={"out": 6, "groups": 1, "bias": False, **conv(3, 2)},
+         reference=lambda x, kernel: convolved(x, kernel, None, 2, 1)),
+    Case(op="conv2d", inputs=((4, 9, 8),), output=(6, 5, 4), name="conv2d-dilated",
+         weights=(weight("kernel", 6, 4, 3, 3), weight("bias", 6)),
+         attributes={"out": 6, "groups": 1, "bias": True, **conv(3, 1, 2, 0)},
+         reference=lambda x, kernel, bias: convolved(x, kernel, bias, dilation=2)),
+    Case(op="conv2d", inputs=((4, 7, 8),), output=(6, 7, 8), name="conv2d-grouped",
+         weights=(weight("kernel", 6, 2, 3, 3),), attributes={"out": 6, "groups": 2, "bias": False, **conv(3)},
+         reference=lambda x, kernel: grouped(x, kernel, 2, padding=1)),
+    Case(op="conv3d", inputs=((2, 4, 5, 6),), output=(3, 4, 5, 6), weights=(weight("kernel", 3, 2, 3, 3, 3),),
+         attributes={"out": 3, "groups": 1, "bias": False, **conv(3)},
+         reference=lambda x, kernel: convolved(x, kernel, padding=1)),
+    Case(op="depthwise_conv2d", inputs=(IMAGE,), output=(8, 6, 5), weights=(weight("kernel", 8, 1, 5, 5),),
+         attributes={"multiplier": 2, "bias": False, **conv(5)},
+         reference=lambda x, kernel: grouped(x, kernel, 4, padding=2)),
+    Case(op="conv_transpose2d", inputs=((4, 3, 5),), output=(6, 6, 10), weights=(weight("kernel", 4, 6, 3, 3),),
+         attributes={"out": 6, "kernel": 3, "stride": 2, "padding": 1, "output_padding": 1, "groups": 1, "bias": False},
+         reference=lambda x, kernel: transposed(x, kernel, 2, 1, 1)),
+    Case(op="linear", inputs=((5, 4),), output=(5, 6), weights=(weight("kernel", 6, 4), weight("bias", 6)),
+         attributes={"out": 6, "bias": True}, reference=lambda x, kernel, bias: x @ kernel.T + bias),
+    Case(op="linear", inputs=((4,),), output=(6,), weights=(weight("kernel", 6, 4),), name="linear-no-bias",
+         attributes={"out": 6, "bias": False}, reference=lambda x, kernel: x @ kernel.T),
+    *[
+        Case(op="batch_norm", inputs=((4, *rest),), output=(4, *rest), reference=batch_normed,
+             name=f"batch_norm-{rest}", attributes={"momentum": 0.1, "eps": 1e-5, "affine": affine},
+             weights=((weight("scale", 4), weight("bias", 4)) if affine else ())
+             + (weight("mean", 4, trained=False), weight("variance", 4, trained=False)))
+        for rest, affine in (((), True), ((5,), False), ((5, 6), True), ((3, 2, 4), True))
+    ],
+    Case(op="layer_norm", inputs=((5, 4),), output=(5, 4), weights=(weight("scale", 4), weight("bias", 4)),
+         attributes={"eps": 1e-5, "affine": True},
+         reference=lambda x, scale, bias: normalised(x, (-1,)) * scale + bias),
+    Case(op="layer_norm", inputs=((5, 4),), output=(5, 4), name="layer_norm-plain",
+         attributes={"eps": 1e-5, "affine": False}, reference=lambda x: normalised(x, (-1,))),
+    Case(op="rms_norm", inputs=((5, 4),), output=(5, 4), weights=(weight("scale", 4),), attributes={"eps": 1e-6},
+         reference=lambda x, scale: x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) * scale),
+    Case(op="group_norm", inputs=(IMAGE,), output=IMAGE, weights=(weight("scale", 4), weight("bias", 4)),
+         attributes={"groups": 2, "eps": 1e-5, "affine": True},
+         reference=lambda x, scale, bias: normalised(x.reshape(N, 2, 2, 6, 5), (2, 3, 4)).reshape(x.shape)
+         * per_channel(scale, 4) + per_channel(bias, 4)),
+    Case(op="instance_norm", inputs=(IMAGE,), output=IMAGE, attributes={"eps": 1e-5, "affine": False},
+         reference=lambda x: normalised(x, (2, 3))),
+    Case(op="max_pool1d", inputs=((4, 9),), output=(4, 5), attributes={"kernel": 3, "stride": 2, "padding": 1},
+         reference=lambda x: pooled(x, 3, 2, 1, "max")),
+    Case(op="max_pool2d", inputs=(IMAGE,), output=(4, 3, 3), attributes={"kernel": 3, "stride": 2, "padding": 1},
+         reference=lambda x: pooled(x, 3, 2, 1, "max")),
+    Case(op="avg_pool1d", inputs=((4, 9),), output=(4, 9), reference=lambda x: pooled(x, 3, 1, 1, "mean"),
+         attributes={"kernel": 3, "stride": 1, "padding": 1, "count_padding": False}),
+    Case(op="avg_pool2d", inputs=(IMAGE,), output=IMAGE, reference=lambda x: pooled(x, 3, 1, 1, "mean"),
+         attributes={"kernel": 3, "stride": 1, "padding": 1, "count_padding": False}),
+    Case(op="avg_pool2d", inputs=(IMAGE,), output=IMAGE, reference=lambda x: pooled(x, 3, 1, 1, "padded"),
+         name="avg_pool2d-padded", attributes={"kernel": 3, "stride": 1, "padding": 1, "count_padding": True}),
+    Case(op="global_avg_pool", inputs=(IMAGE,), output=(4,), reference=lambda x: x.mean((2, 3))),
+    Case(op="global_max_pool", inputs=((4, 7),), output=(4,), reference=lambda x: x.max(2)),
+    Case(op="adaptive_avg_pool2d", inputs=((4, 6, 8),), output=(4, 2, 2), attributes={"out": 2},
+         reference=lambda x: x.reshape(N, 4, 2, 3, 2, 4).mean((3, 5))),
+    Case(op="add", inputs=(IMAGE, IMAGE), output=IMAGE, reference=lambda a, b: a + b),
+    Case(op="add", inputs=(IMAGE, (4, 1, 1), IMAGE), output=IMAGE, reference=lambda a, b, c: a + b + c, name="add-3"),
+    Case(op="add", inputs=(IMAGE,), output=IMAGE, reference=lambda a: a, name="add-1"),
+    Case(op="sub", inputs=(IMAGE, IMAGE), output=IMAGE, reference=lambda a, b: a - b),
+    Case(op="mul", inputs=(IMAGE, (4, 1, 1)), output=IMAGE, reference=lambda a, b: a * b),
+    Case(op="div", inputs=(IMAGE, IMAGE), output=IMAGE, reference=lambda a, b: a / b),
+    Case(op="matmul", inputs=((5, 4), (4, 6)), output=(5, 6), attributes={"transpose_b": False},
+         reference=lambda a, b: a @ b),
+    Case(op="matmul", inputs=((5, 4), (6, 4)), output=(5, 6), attributes={"transpose_b": True},
+         name="matmul-transposed", reference=lambda a, b: a @ b.swapaxes(1, 2)),
+    Case(op="mean", inputs=(IMAGE,), output=(4, 5), attributes={"axis": 2, "keep": False},
+         reference=lambda x: x.mean(2)),
+    Case(op="mean", inputs=(IMAGE,), output=(4, 6, 1), attributes={"axis": -1, "keep": True}, name="mean-keep",
+         reference=lambda x: x.mean(-1, keepdims=True)),
+    Case(op="max_reduce", inputs=(IMAGE,), output=(6, 5), attributes={"axis": 1, "keep": False},
+         reference=lambda x: x.max(1)),
+    Case(op="concat", inputs=(IMAGE, (2, 6, 5)), output=(6, 6, 5), attributes={"axis": 1},
+         reference=lambda a, b: np.concatenate([a, b], 1)),
+    Case(op="flatten", inputs=(IMAGE,), output=(120,), attributes={"start": 1}, reference=lambda x: x.reshape(N, -1)),
+    Case(op="reshape", inputs=(IMAGE,), output=(8, 15), attributes={"shape": (8, 15)},
+         reference=lambda x: x.reshape(N, 8, 15)),
+    Case(op="permute", inputs=(IMAGE,), output=(5, 4, 6), attributes={"order": (0, 3, 1, 2)},
+         reference=lambda x: x.transpose(0, 3, 1, 2)),
+    Case(op="transpose", inputs=(IMAGE,), output=(5, 6, 4), attributes={"a": 1, "b": -1},
+         reference=lambda x: x.swapaxes(1, 3)),
+    Case(op="slice", inputs=(IMAGE,), output=(4, 3, 5), reference=lambda x: x[:, :, 1:6:2],
+         attributes={"axis": 2, "start": 1, "stop": 6, "step": 2}),
+    Case(op="pad", inputs=(IMAGE,), output=(4, 9, 8), attributes={"amount": (1, 2, 3, 0), "value": 0.0},
+         reference=lambda x: np.pad(x, [(0, 0), (0, 0), (3, 0), (1, 2)])),
+    Case(op="pad", inputs=(IMAGE,), output=(4, 6, 6), attributes={"amount": (0, 1), "value": 2.0}, name="pad-value",
+         reference=lambda x: np.pad(x, [(0, 0)] * 3 + [(0, 1)], constant_values=2)),
+    Case(op="upsample", inputs=(IMAGE,), output=(4, 12, 10), attributes={"factor": 2, "mode": "nearest"},
+         reference=lambda x: x.repeat(2, 2).repeat(2, 3)),
+    Case(op="upsample", inputs=(IMAGE,), output=(4, 18, 15), attributes={"factor": 3, "mode": "bilinear"},
+         name="upsample-bilinear", reference=lambda x: bilinear(x, 3)),
+    Case(op="pixel_shuffle", inputs=((8, 3, 2),), output=(2, 6, 4), attributes={"factor": 2},
+         reference=lambda x: pixels(x, 2)),
+    Case(op="attention", inputs=((5, 8), (7, 8), (7, 8)), output=(5, 8), attributes={"heads": 2, "causal": False},
+         reference=lambda q, k, v: attended(q, k, v, 2)),
+    Case(op="attention", inputs=((5, 8), (5, 8), (5, 8)), output=(5, 8), attributes={"heads": 4, "causal": True},
+         name="attention-causal", reference=lambda q, k, v: attended(q, k, v, 4, True)),
+    Case(op="embedding", inputs=((5,),), output=(5, 4), weights=(weight("table", 7, 4),), dtype="i64",
+         attributes={"vocabulary": 7, "dim": 4}, reference=lambda tokens, table: table[tokens]),
+    Case(op="position_embedding", inputs=((5, 4),), output=(5, 4), weights=(weight("table", 9, 4),),
+         attributes={"length": 9}, reference=lambda x, table: x + table[:5]),
+    Case(op="class_token", inputs=((5, 4),), output=(6, 4), weights=(weight("token", 4),),
+         reference=lambda x, token: np.concatenate([np.broadcast_to(token, (N, 1, 4)), x], 1)),
+]  # fmt: skip
