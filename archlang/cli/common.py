@@ -57,8 +57,8 @@ def open_program(file: str, settings: tuple[str, ...], choices: str | None, seed
     return space.program(Choices.from_json(choices))
 
 
-def write_text(path: str | None, text: str) -> None:
-    """Print the text, or write it to a file."""
+def write_text(path: str | None, text: str, quiet: bool = False) -> None:
+    """Print the text, or write it to a file and (unless `quiet`) say so."""
     if path is None:
         click.echo(text, nl=not text.endswith("\n"))
         return
@@ -70,7 +70,8 @@ def write_text(path: str | None, text: str) -> None:
         raise ArchError(
             error("E0217", f"`{path}` cannot be written: {problem.strerror}", hints=["give a path that may be written"])
         ) from None
-    click.echo(f"written to {path}", err=True)
+    if not quiet:
+        click.echo(f"written to {path}", err=True)
 
 
 def print_json(data: Mapping[str, Any] | list[Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
 import click
 
@@ -80,16 +79,16 @@ def cost(
     program = open_program(file, settings, choices, seed)
     found = program.cost()
     if json_output:
-        data: dict[str, Any] = {"choices": program.choices.as_dict(), **found.as_dict()}
-        if blocks:
-            data["blocks"] = {address: row.as_dict() for address, row in found.blocks.items()}
-        if nodes:
-            data["nodes"] = [row.as_dict() for row in found.nodes]
-        print_json(data)
+        figures = found.as_dict()
+        hidden = [name for name, wanted in (("blocks", blocks), ("nodes", nodes)) if not wanted]
+        kept = {name: value for name, value in figures.items() if name not in hidden}
+        print_json({"choices": program.choices.as_dict(), **kept})
         return
-    from archlang.report.text import cost_tables
+    from rich.console import Console
 
-    cost_tables(found, blocks=blocks, nodes=nodes)
+    from archlang.report.costs import cost_overview
+
+    Console().print(cost_overview(found, blocks=blocks, nodes=nodes))
 
 
 @click.command()

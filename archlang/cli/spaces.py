@@ -133,8 +133,8 @@ def list_modules(json_output: bool) -> None:
     \b
     archlang list
     """
-    from archlang.backend import backends
-    from archlang.search.registry import searchers
+    from archlang.backend import known_backends
+    from archlang.search.registry import SEARCHERS
 
     loader = Loader()
     modules: dict[str, list[dict[str, str]]] = {}
@@ -146,14 +146,14 @@ def list_modules(json_output: bool) -> None:
             if not item.name.startswith("_")
         ]
     if json_output:
-        print_json({"modules": modules, "searchers": list(searchers()), "backends": list(backends())})
+        print_json({"modules": modules, "searchers": list(SEARCHERS), "backends": sorted(known_backends())})
         return
     for name, items in modules.items():
         click.echo(name)
         for item in items:
             click.echo(f"  {item['kind']:<9} {item['name']:<22} {item['about']}".rstrip())
-    click.echo(f"searchers: {', '.join(searchers())}")
-    click.echo(f"backends: {', '.join(backends())}")
+    click.echo(f"searchers: {', '.join(SEARCHERS)}")
+    click.echo(f"backends: {', '.join(sorted(known_backends()))}")
 
 
 def _first_line(item: ast.Item) -> str:

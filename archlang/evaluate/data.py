@@ -85,7 +85,7 @@ def _digits() -> Pair:
         raise ArchError(
             error(
                 "E0703",
-                f"the data set `digits` needs `{missing.name}`, which is not installed",
+                "the data set `digits` needs scikit-learn, which is not installed",
                 hints=("install it with `pip install archlang[data]`",),
             )
         ) from missing

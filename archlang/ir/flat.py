@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from archlang.ir.graph import Graph, Node
-from archlang.ir.text import configured, literal, names_in_scope, result_text, space_head, text_head
+from archlang.ir.text import configured, names_in_scope, quoted, result_text, space_head, text_head
 
 
 def flat_text(
@@ -39,6 +39,6 @@ def flat_text(
 
 def _applied(node: Node, given: list[str]) -> str:
     value = given[0] if len(given) == 1 else f"[{', '.join(given)}]"
-    tied = f" tied {literal(node.weights_at)}" if node.weights_at != node.address else ""
+    tied = f" tied {quoted(node.weights_at)}" if node.weights_at != node.address else ""
     function = configured(node.operation.name, node.operation.attributes)
-    return f"{value} |> {function} at {literal(node.address)}{tied}"
+    return f"{value} |> {function} at {quoted(node.address)}{tied}"

@@ -60,12 +60,13 @@ def program_source(
         return operation.name, tuple(len(given.shape) for given in operation.inputs)
 
     classes = block_classes(raise_blocks(graph), slots, kind)
+    names = _class_names(graph, classes)
     parameters: dict[str, dict[str, _Named]] = {}
     for block in classes:
-        parameters[block.name] = _parameters(block, parameters)
+        parameters[block.name] = _parameters(block, names, parameters)
     lines = text_head(notes, uses, items)
     for block in classes:
-        body = _Body(graph, block, defaults, parameters)
+        body = _Body(graph, block, defaults, names, parameters)
         lines += ["", *body.text(values if block is classes[-1] else None)]
     return "\n".join([*lines, ""])
 
@@ -105,11 +106,17 @@ class _Body:
     """The text of one block, or of the program itself (the class whose example stands at "")."""
 
     def __init__(
-        self, graph: Graph, block: BlockClass, defaults: Defaults, parameters: Mapping[str, Mapping[str, _Named]]
+        self,
+        graph: Graph,
+        block: BlockClass,
+        defaults: Defaults,
+        names: Mapping[str, str],
+        parameters: Mapping[str, Mapping[str, _Named]],
     ):
         self._graph = graph
         self._block = block
         self._defaults = defaults
+        self._class_names = names
         self._parameters = parameters
         self._own = parameters[block.name]
         self._top = not block.example.address
@@ -118,7 +125,7 @@ class _Body:
         homes = [step.at for step in block.body if isinstance(step, CallStep) or step.operation.weights]
         self._shared_homes = {home for home in homes if homes.count(home) > 1}
         self._tied: dict[str, str] = {}
-        taken = {parameter.name for parameter in self._own.values()} | _called(block)
+        taken = {parameter.name for parameter in self._own.values()} | _called(block, names)
         if self._top:
             self._inputs = [given.name for given in graph.inputs]
             taken |= names_in_scope(graph)
@@ -154,7 +161,8 @@ class _Body:
     def _head(self) -> str:
         config = ", ".join(f"{own.name}: {own.type}" if own.type else own.name for own in self._own.values())
         inputs = ", ".join(f"{name}: {self._pattern(position)}" for position, name in enumerate(self._inputs))
-        return f"block {self._block.name}{f'({config})' if config else ''}({inputs}) {{"
+        name = self._class_names[self._block.name]
+        return f"block {name}{f'({config})' if config else ''}({inputs}) {{"
 
     def _pattern(self, position: int) -> str:
         """The type of an input, by rank: the first binds names, for what is beside it may have other sizes."""
@@ -214,7 +222,7 @@ class _Body:
             given = [(slot, value) for slot, value in step.slots if slot not in known or known[slot].value != value]
         else:
             callee = self._parameters[step.block.name]
-            name = step.block.name
+            name = self._class_names[step.block.name]
             given = [(callee[slot].name, value) for slot, value in step.arguments]
         arguments = ", ".join(f"{slot}={self._written(value)}" for slot, value in given)
         function = f"{name}({arguments})" if arguments else name
@@ -269,11 +277,27 @@ def _names(base: str, count: int, taken: set[str]) -> Iterator[str]:
             yield f"{base}{number}"
 
 
-def _called(block: BlockClass) -> set[str]:
-    return {step.operation.name if isinstance(step, OpStep) else step.block.name for step in block.body}
+def _class_names(graph: Graph, classes: Iterable[BlockClass]) -> dict[str, str]:
+    """What the blocks are called: as they are, unless an op of the program has that name."""
+    taken = {node.operation.name for node in graph.nodes} | {"repeat"}
+    found: dict[str, str] = {}
+    known = {block.name for block in classes}
+    for block in classes:
+        name = block.name
+        while name in taken or (name != block.name and name in known):
+            name += "_block"
+        taken.add(name)
+        found[block.name] = name
+    return found
 
 
-def _parameters(block: BlockClass, known: Mapping[str, Mapping[str, _Named]]) -> dict[str, _Named]:
+def _called(block: BlockClass, names: Mapping[str, str]) -> set[str]:
+    return {step.operation.name if isinstance(step, OpStep) else names[step.block.name] for step in block.body}
+
+
+def _parameters(
+    block: BlockClass, names: Mapping[str, str], known: Mapping[str, Mapping[str, _Named]]
+) -> dict[str, _Named]:
     """A block's parameters: named as they are unless the body calls something so, with types read
     off the values in its example."""
     types = dict.fromkeys(block.parameters, "")
@@ -286,7 +310,7 @@ def _parameters(block: BlockClass, known: Mapping[str, Mapping[str, _Named]]) ->
                     else known[step.block.name][slot].type
                 )
     found: dict[str, _Named] = {}
-    taken = _called(block)
+    taken = _called(block, names)
     for parameter, type_ in types.items():
         name = parameter
         while name in taken or (name != parameter and name in types):

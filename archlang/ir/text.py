@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,12 +23,21 @@ def literal(value: object) -> str:
                 raise ValueError(f"{value} cannot be written in .arch text")
             return repr(value)
         case str():
-            return json.dumps(value, ensure_ascii=False)
+            return quoted(value)
         case Mapping():
             return record((str(name), literal(item)) for name, item in value.items())
         case Sequence():
             return f"[{', '.join(map(literal, value))}]"
     raise ValueError(f"a {type(value).__name__} cannot be written in .arch text")
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+
+
+def quoted(value: str) -> str:
+    """A string literal."""
+    chars = (_ESCAPES.get(char) or (char if char.isprintable() else f"\\u{{{ord(char):x}}}") for char in value)
+    return f'"{"".join(chars)}"'
 
 
 def record(fields: Iterable[tuple[str, str]]) -> str:
@@ -61,7 +69,7 @@ def space_head(graph: Graph) -> str:
 def text_head(notes: Iterable[str], uses: Iterable[str], items: Iterable[str]) -> list[str]:
     """The lines before a program: comments, the modules that it uses, further declarations."""
     lines = [f"# {note}".rstrip() for note in notes]
-    lines += [f"use {module if module.startswith('std.') else literal(module)}" for module in uses]
+    lines += [f"use {module if module.startswith('std.') else quoted(module)}" for module in uses]
     for item in items:
         lines += ["", *item.strip("\n").split("\n")]
     return lines

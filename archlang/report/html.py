@@ -89,7 +89,7 @@ def _charts(study: Study) -> str:
         _figure(
             pareto(study, other, first),
             f"{first.metric} against {other.metric}",
-            "the line is the Pareto front, the ring the best program",
+            "line: Pareto front, ring: best program",
         )
         for other in others
     ]
@@ -174,13 +174,15 @@ def _program(study: Study) -> str:
         source = program.source() if program.has_graph else ""
     except ArchError as problem:
         return f"<section><h2>Best program</h2><pre>{escape(str(problem))}</pre></section>"
-    picks = "".join(
-        f"<tr><td>{escape(address)}</td><td><b>{escape(pick_text(pick))}</b></td></tr>"
-        for address, pick in best.choices.items()
-    )
-    shown = f"<pre><code>{escape(source)}</code></pre>" if source else ""
-    table = f'<div class="wide"><table class="picks"><tbody>{picks}</tbody></table></div>'
-    return f'<section><h2>Best program <small>as .arch</small></h2><div class="program">{table}{shown}</div></section>'
+    if source:
+        shown = f"<pre><code>{escape(source)}</code></pre>"
+    else:
+        rows = "".join(
+            f"<tr><td>{escape(address)}</td><td><b>{escape(pick_text(pick))}</b></td></tr>"
+            for address, pick in best.choices.items()
+        )
+        shown = f'<div class="wide"><table class="picks"><tbody>{rows}</tbody></table></div>'
+    return f"<section><h2>Best program <small>{'as .arch' if source else 'its choices'}</small></h2>{shown}</section>"
 
 
 def _failures(study: Study) -> str:

@@ -43,8 +43,6 @@ tbody tr:last-child td { border-bottom: 0; }
   font: 12.5px/1.6 ui-monospace, "DejaVu Sans Mono", monospace; } .pick b { color: var(--ink); }
 .picks { width: auto; }
 .picks td { font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
-.program { display: grid; grid-template-columns: minmax(0, auto) minmax(0, 1fr); gap: 24px; align-items: start; }
-@media (max-width: 820px) { .program { grid-template-columns: 1fr; } }
 pre { margin: 0; padding: 14px 16px; overflow: auto; max-height: 560px; background: var(--ground); border-radius: 8px;
   font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
 summary { cursor: pointer; color: var(--soft); } details + details { margin-top: 8px; } details pre { margin-top: 8px; }

@@ -18,8 +18,9 @@ from archlang.study import Study, Trial
 class DecisionEffect:
     """How the first objective goes with one decision's picks, over the trials that made it.
 
-    `effect` is the share of the objective's variance that the picks explain, 0 to 1 (correlation
-    ratio; for floats the squared correlation). `values` are pairs of a pick and the objective.
+    `effect` is the share of the objective's variance among these trials that the picks explain, 0 to 1:
+    the correlation ratio (for floats the squared correlation), adjusted for the number of picks, which
+    explain something by chance. `values` are pairs of a pick and the objective.
     """
 
     address: str
@@ -29,7 +30,8 @@ class DecisionEffect:
 
 
 def decision_effects(study: Study) -> list[DecisionEffect]:
-    """The decisions that were made in more than one way, those with the largest effect first."""
+    """The decisions that were made in more than one way by enough trials to tell, those with the largest
+    effect first, weighed by the share of the trials that made them."""
     objective = study.objectives[0].metric
     seen: dict[str, list[tuple[Any, float]]] = {}
     for trial in study.measured:
@@ -39,12 +41,14 @@ def decision_effects(study: Study) -> list[DecisionEffect]:
     effects = []
     for address, values in seen.items():
         picks = {pick_text(pick) for pick, _ in values}
-        if len(picks) < 2:
-            continue
         is_number = all(isinstance(pick, float) for pick, _ in values)
+        freedom = len(values) - (2 if is_number else len(picks))
+        if len(picks) < 2 or freedom < 2:
+            continue
         explained = _correlation(values) if is_number else _correlation_ratio(values)
-        effects.append(DecisionEffect(address, tuple(values), explained, is_number))
-    return sorted(effects, key=lambda effect: (-effect.effect, effect.address))
+        adjusted = max(0.0, 1 - (1 - explained) * (len(values) - 1) / freedom)
+        effects.append(DecisionEffect(address, tuple(values), adjusted, is_number))
+    return sorted(effects, key=lambda effect: (-effect.effect * len(effect.values), effect.address))
 
 
 def _correlation(values: Sequence[tuple[Any, float]]) -> float:

@@ -34,9 +34,11 @@ def op_defaults(module: ModuleScope) -> Defaults:
 
 def _worked_out(module: ModuleScope, operation: Operation) -> dict[str, Default]:
     place = module.find(operation.name) or module.library("std.nn").find(operation.name)
-    if place is None or not isinstance(place[1], ast.Op):
+    if place is None:
         return {}
     origin, declaration = place
+    if not isinstance(declaration, ast.Op):
+        return {}
     ev = Evaluator(Picking(_no_choice))
     attributes = {name: _value(value) for name, value in operation.attributes}
     names = {parameter.name for parameter in declaration.config}

@@ -12,8 +12,12 @@ from archlang.ir.canonical import canonical_hash
 from archlang.ir.flat import flat_text
 from archlang.ir.graph import Graph
 from archlang.ir.source import program_source
+from archlang.semantics.declared import declarations_for
+from archlang.semantics.defaults import op_defaults
 from archlang.space.choices import Choices, show_pick
 from archlang.space.resolver import Resolved
+from archlang.syntax.format import format_module
+from archlang.syntax.parser import parse_text
 
 if TYPE_CHECKING:
     from archlang.space.space import Space
@@ -74,8 +78,17 @@ class Program:
         return canonical_hash(self.graph)
 
     def source(self, flat: bool = False) -> str:
-        """The program as `.arch` text without choices, with its blocks or one op a line."""
-        return flat_text(self.graph) if flat else program_source(self.graph, self._notes())
+        """The program as `.arch` text without choices: with its blocks, or one op a line (the text
+        of the IR: it evaluates to an equal graph)."""
+        graph = self._read[0] or Graph(self.space.name, (), (), ())
+        module = self.space.module
+        uses, items = declarations_for(module, graph)
+        if flat:
+            return flat_text(graph, self._notes(), values=self.values, uses=uses, items=items)
+        text = program_source(
+            graph, self._notes(), values=self.values, uses=uses, items=items, defaults=op_defaults(module)
+        )
+        return format_module(parse_text(text))
 
     def build(self, name: str = "torch", seed: int = 0) -> Any:
         """The network as a module of a backend; weights are drawn by `seed` and their addresses."""

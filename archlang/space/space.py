@@ -204,11 +204,12 @@ class Space:
 
         resolved = self._resolver.resolve(follow)
         problems = [found for address, found in misfits.items() if address in resolved.decisions]
-        for address, decision in missing.items():
-            if address in resolved.decisions:
-                problems.append(
-                    error("E0410", f"no pick is given for `{address}`", notes=[f"it takes {decision.domain}"])
-                )
+        lacking = [decision for address, decision in missing.items() if address in resolved.decisions]
+        if lacking:
+            shown = ", ".join(f"`{decision.address}`" for decision in lacking[:4])
+            more = f" and {len(lacking) - 4} more" if len(lacking) > 4 else ""
+            notes = [f"`{decision.address}` takes {decision.domain}" for decision in lacking[:4]]
+            problems.append(error("E0410", f"no pick is given for {shown}{more}", notes=notes))
         for address in choices:
             if address not in resolved.decisions:
                 known = list(resolved.decisions)

@@ -91,6 +91,7 @@ class Builder:
 
     def def_(self, start: int, end: int, parts: Parts) -> ast.Def:
         name, parameters = parts[0], parts[1]
+        self._distinct(parameters, "parameter")
         self._no_variadic(parameters, "only the inputs of an op may be variadic")
         body = self.body(parts[-1])
         result = parts[2] if len(parts) == 4 else None
@@ -199,7 +200,7 @@ class Builder:
             if parameter.variadic:
                 self.report("E0119", message, parameter.span, hints=["take a list instead: `xs: list[any]`"])
 
-    def _distinct(self, entries: list[Any], what: str) -> None:
+    def _distinct(self, entries: Iterable[Any], what: str) -> None:
         """Report names that occur twice in one list."""
         seen: dict[str, Span] = {}
         for entry in entries:
@@ -428,20 +429,16 @@ class Builder:
 
     def call(self, start: int, end: int, parts: Parts) -> ast.Call:
         arguments = tuple(parts[1:])
-        seen: set[str] = set()
-        for argument in arguments:
+        named = [argument for argument in arguments if argument.name is not None]
+        self._distinct(named, "argument")
+        for argument in arguments[arguments.index(named[0]) :] if named else ():
             if argument.name is None:
-                if seen:
-                    self.report(
-                        "E0122",
-                        "an argument without a name stands before those with one",
-                        argument.span,
-                        hints=["name it too, or move it to the front"],
-                    )
-            elif argument.name in seen:
-                self.report("E0120", f"the argument `{argument.name}` is given twice", argument.span)
-            else:
-                seen.add(argument.name)
+                self.report(
+                    "E0122",
+                    "an argument without a name stands before those with one",
+                    argument.span,
+                    hints=["name it too, or move it to the front"],
+                )
         return ast.Call(parts[0], arguments, span=self.span(start, end))
 
     def argument(self, start: int, end: int, parts: Parts) -> ast.Argument:

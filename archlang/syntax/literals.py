@@ -11,7 +11,7 @@ from archlang.syntax.tokens import Token
 
 DIGIT_LIMIT = 100
 _SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
-_NUMBER = re.compile(r"(\d+)(\.\d+)?([eE][+-]?\d+)?(.*)", re.DOTALL)
+_NUMBER = re.compile(r"([0-9]+)(\.[0-9]+)?([eE][+-]?[0-9]+)?(.*)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(u\{[^}]*\}|.)")
 _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 

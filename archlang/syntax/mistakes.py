@@ -9,8 +9,6 @@ from archlang.syntax.machine import accepted_after
 from archlang.syntax.tables import END
 from archlang.syntax.tokens import CLOSERS, ITEM_WORDS, RESERVED, Token
 
-_OPENED = {"(": "this list in brackets", "[": "this list", "{": "this"}
-
 # Words of other languages, and what stands for them here.
 _FOREIGN = {
     "return": "the last line of a body is its value",
@@ -43,7 +41,7 @@ def explain(source: Source, tokens: Sequence[Token], start: str, index: int) -> 
     token = tokens[index] if index < len(tokens) else Token(END, "", end, end)
     place = Span(source, token.start, token.end)
     if index == 0 and start == "item":
-        return _no_item(token, place)
+        return _no_item(tokens, token, place)
     opened = _open_brackets(before)
     expected = _expected(accepted, opened[-1][1] if opened else None)
     labels: list[Span | Label] = [place]
@@ -58,9 +56,11 @@ def explain(source: Source, tokens: Sequence[Token], start: str, index: int) -> 
     )
 
 
-def _no_item(token: Token, place: Span) -> Diagnostic:
+def _no_item(tokens: Sequence[Token], token: Token, place: Span) -> Diagnostic:
     hints: list[str] = []
-    if token.text in _FOREIGN:
+    if len(tokens) > 1 and tokens[1].kind == ",":
+        hints = ["a constant has one name: `name = value`"]
+    elif token.text in _FOREIGN:
         hints = [_FOREIGN[token.text]]
     elif token.kind == "NAME":
         hints = list(did_you_mean(token.text, ITEM_WORDS))
@@ -94,8 +94,14 @@ def _expected(accepted: frozenset[str], bracket: Token | None) -> list[str]:
     if "STRING" in accepted and "NUMBER" not in accepted:
         expected.append("a string")
     complete = "LOW" in accepted or "ARITH" in accepted
-    for sign in (":", "=", ",", "->", "in", "else", "{", "of"):
-        if sign in accepted and not (sign == "of" and complete):
+    in_body = "_NEWLINE" in accepted and complete
+    unlikely = {
+        "=": complete,
+        ",": "in" in accepted or ("=" in accepted and in_body),
+        "{": "NUMBER" in accepted or "list" in accepted,
+    }
+    for sign in (":", "=", ",", "->", "in", "else", "{"):
+        if sign in accepted and not unlikely.get(sign):
             expected.append(f"`{sign}`")
     for sign in ("(", "["):
         if sign in accepted and not complete and "NUMBER" not in accepted and "list" not in accepted:
@@ -104,7 +110,7 @@ def _expected(accepted: frozenset[str], bracket: Token | None) -> list[str]:
         expected.append(f"`{CLOSERS[bracket.text]}`")
     if complete and len(expected) < 3 and "_NEWLINE" not in accepted and END not in accepted:
         expected.append("an operator")
-    if "_NEWLINE" in accepted and complete:
+    if in_body:
         expected.append("the end of the line")
     elif END in accepted and (complete or not expected):
         expected.append("the end of the item")
@@ -123,16 +129,20 @@ def _hints(
 ) -> list[str]:
     previous = before[-1] if before else None
     body = opened[-1][0] if opened and opened[-1][1].text == "{" else None
-    if previous is not None and previous.text in _FOREIGN and previous.kind == "NAME":
+    if previous is not None and previous.text in _FOREIGN and token.kind not in (":", "=", ",", END):
         return [_FOREIGN[previous.text]]
     if token.kind == "NAME" and token.text in _FOREIGN:
         return [_FOREIGN[token.text]]
     if previous is not None and previous.text in ITEM_WORDS and opened and token.kind == "NAME":
         return ["items stand at the left margin, not in each other"]
+    if before[0].text == "use" and token.text in (".", "..", "/"):
+        return ['a path stands in quotes: `use "./file.arch"`']
+    if previous is not None and previous.kind in RESERVED and token.kind in ("=", ":"):
+        return [f"`{previous.text}` is a word of the language: choose another name"]
     if token.kind == ":":
-        if "{" in accepted:
+        if "{" in accepted and "NUMBER" not in accepted:
             return ["a body stands in braces: `{ … }`"]
-        if body is not None and len(before) == body + 2:
+        if body is not None and len(before) == body + 2 and "LOW" in accepted:
             return ["a record that is the value of a body has braces of its own: `{ { name: value } }`"]
         if "=" in accepted:
             return ["write `=`"]
@@ -151,7 +161,7 @@ def _hints(
         return ["`else` follows the `}` of an `if`"]
     if token.kind == "->" and "NUMBER" in accepted:
         return ["write the condition or value first"]
-    if token.kind in ("_NEWLINE", END) and "{" in accepted and "LOW" not in accepted:
+    if token.kind in ("_NEWLINE", END) and "{" in accepted and "NUMBER" not in accepted:
         return ["the body follows in braces: `{ … }`"]
     return []
 
@@ -181,7 +191,7 @@ def without_statement(tokens: Sequence[Token], index: int) -> tuple[Token, ...] 
         name = Token("NAME", f"_{place}", place, place)
         sign = ":" if is_record else "="
         segment = tokens[first:last]
-        stand_in = (name, Token(sign, sign, place, place), name)
+        stand_in: tuple[Token, ...] = (name, Token(sign, sign, place, place), name)
         if not is_record and tokens[last].kind == "}" and all(token.kind != "=" for token in segment):
             stand_in = (name,)
         if not segment:
@@ -191,6 +201,11 @@ def without_statement(tokens: Sequence[Token], index: int) -> tuple[Token, ...] 
         first, last = _segment(tokens, 0, index, ("_NEWLINE",))
         return (*tokens[: first - 1], *tokens[last:])
     return None
+
+
+def is_stand_in(token: Token) -> bool:
+    """Whether a token was put in by `without_statement`."""
+    return token.start == token.end and token.kind != "_NEWLINE"
 
 
 def _segment(tokens: Sequence[Token], start: int, index: int, ends: tuple[str, ...]) -> tuple[int, int]:

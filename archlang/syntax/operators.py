@@ -49,6 +49,7 @@ class Sequence:
         self._parts = parts
         self._found = found
         self._at = 0
+        self._range_made: ast.Range | None = None  # a range in brackets is an operand like any other
 
     def expression(self, binding: int = 1) -> ast.Expr:
         """The expression that starts here, as far as operators bind at least so tightly."""
@@ -92,44 +93,32 @@ class Sequence:
         if level == COMPOSE:
             return ast.Compose(left, right, span=span)
         if level == COMPARISON and self._next_level() == COMPARISON:
-            self._found.append(
-                error(
-                    "E0115",
-                    "comparisons do not chain",
-                    Span(self._source, token.start, token.end),
-                    hints=["join them with `and`: `a < b and b < c`"],
-                )
-            )
+            self._report("E0115", "comparisons do not chain", token, "join them with `and`: `a < b and b < c`")
         return ast.Binary(token.text, left, right, span=span)
 
     def _range(self, low: ast.Expr | None, token: Token) -> ast.Expr:
+        is_range = low is not None and low is self._range_made
         if token.text == "step":
             assert low is not None
             step = self.expression(RANGE + 1)
-            if isinstance(low, ast.Range) and low.step is None:
-                span = Span(self._source, low.span.start, step.span.end)
-                return ast.Range(low.low, low.high, low.exclusive, step, span=span)
-            self._found.append(
-                error(
-                    "E0116",
-                    "`step` follows a range",
-                    Span(self._source, token.start, token.end),
-                    hints=["write `low..high step size`"],
-                )
-            )
-            return low
-        if isinstance(low, ast.Range):
-            self._found.append(
-                error("E0116", "a range has two ends", Span(self._source, token.start, token.end))
-            )
-        high: ast.Expr | None = None
-        if self._parts[self._at] is None:
-            self._at += 1
+            if not (is_range and isinstance(low, ast.Range) and low.step is None):
+                self._report("E0116", "`step` follows a range", token, "write `low..high step size`")
+                return low
+            span = Span(self._source, low.span.start, step.span.end)
+            made = ast.Range(low.low, low.high, low.exclusive, step, span=span)
         else:
-            high = self.expression(RANGE + 1)
-        start = low.span.start if low is not None else token.start
-        end = high.span.end if high is not None else token.end
-        return ast.Range(low, high, token.text == "..<", span=Span(self._source, start, end))
+            if is_range:
+                self._report("E0116", "a range has two ends", token, "write `low..high step size`")
+            high: ast.Expr | None = None
+            if self._parts[self._at] is None:
+                self._at += 1
+            else:
+                high = self.expression(RANGE + 1)
+            start = low.span.start if low is not None else token.start
+            end = high.span.end if high is not None else token.end
+            made = ast.Range(low, high, token.text == "..<", span=Span(self._source, start, end))
+        self._range_made = made
+        return made
 
     def _next_level(self) -> int:
         token = self._parts[self._at] if self._at < len(self._parts) else None
@@ -137,12 +126,9 @@ class Sequence:
 
     def _check_end(self, pin: Pin) -> None:
         if self._at < len(self._parts) and self._next_level() != PIPE:
-            self._found.append(
-                error(
-                    "E0118",
-                    "`at` ends a stage of a pipe",
-                    Span(self._source, pin.start, pin.end),
-                    hints=["put what is applied in brackets: `x |> (f >> g) at \"…\"`"],
-                )
-            )
+            hint = 'put what is applied in brackets: `x |> (f >> g) at "…"`'
+            self._report("E0118", "`at` ends a stage of a pipe", pin, hint)
+
+    def _report(self, code: str, message: str, place: Token | Pin, hint: str) -> None:
+        self._found.append(error(code, message, Span(self._source, place.start, place.end), hints=[hint]))
 

@@ -12,13 +12,14 @@ from archlang.diagnostics import ArchError, Diagnostic, Source, Span, error
 from archlang.syntax import ast
 from archlang.syntax.builder import Builder
 from archlang.syntax.machine import run
-from archlang.syntax.mistakes import explain, without_statement
+from archlang.syntax.mistakes import explain, is_stand_in, without_statement
 from archlang.syntax.scan import ItemChunk, scan
 from archlang.syntax.tokens import Token
 
 __all__ = ["ItemChunk", "outline", "parse", "parse_expression", "parse_item", "parse_text"]
 
 _ERRORS_PER_ITEM = 20
+_ABOUT_VALUES = ("E0111", "E0112", "E0113")
 
 
 def parse(source: Source) -> ast.Module:
@@ -98,13 +99,20 @@ def _parse_tokens(
         value, failed_at = run(tokens, start, builder)
         if failed_at is None:
             builder.finish()
-            return value, found + builder.found
+            return value, found + _not_caused(builder.found, bool(found))
+        if failed_at < len(tokens) and is_stand_in(tokens[failed_at]):
+            return None, found + _not_caused(builder.found, True)
         found.append(explain(source, tokens, start, failed_at))
         rest = without_statement(tokens, failed_at)
         if rest is None:
-            return None, found + builder.found
+            return None, found + _not_caused(builder.found, True)
         tokens = rest
     return None, found
+
+
+def _not_caused(found: list[Diagnostic], something_left_out: bool) -> list[Diagnostic]:
+    """The errors that do not come from a statement having been left out."""
+    return [diagnostic for diagnostic in found if not (something_left_out and diagnostic.code in _ABOUT_VALUES)]
 
 
 def _rewriting(source: Source, tokens: tuple[Token, ...]) -> Diagnostic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import attrs
 
@@ -25,7 +26,19 @@ _REPAIRS = {
     "**": ("ARITH", "^", "a power is written `^`"),
     ";": ("_NEWLINE", "\n", "a statement ends with its line"),
 }
-_ALIKE = {"−": "-", "–": "-", "→": "->", "×": "*", "·": "*", "÷": "/", "≤": "<=", "≥": ">=", "≠": "!=", "…": "..."}
+_ALIKE = {
+    "\N{MINUS SIGN}": "-",
+    "\N{EN DASH}": "-",
+    "→": "->",
+    "\N{MULTIPLICATION SIGN}": "*",
+    "·": "*",
+    "÷": "/",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "…": "...",
+}
+_QUOTES = "“”„«»`\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
 
 
 @attrs.frozen(eq=False)
@@ -82,7 +95,7 @@ class _Scanner:
         self.chunks: list[ItemChunk] = []
         self.kind = "expression" if as_expression else ""
         self.broken = False
-        self.lost_text = False  # after a string without an end, what is open is not known
+        self.lost_text = False  # after a string without an end, or a wrong bracket, what is open is not known
         self.past_head = False
         self.line_ended = False
         self.chain = 0
@@ -181,7 +194,7 @@ class _Scanner:
         if token.kind != "NAME":
             return False
         if token.text in lex.ITEM_WORDS:
-            if at_margin and (previous is None or not self.stack and self._is_significant(previous, token)):
+            if at_margin and (previous is None or (not self.stack and self._is_significant(previous, token))):
                 return True
             complete = at_margin or (not self.stack and (previous is None or self._is_significant(previous, token)))
             return complete and _ITEM_AHEAD.match(self.text, token.end) is not None
@@ -189,7 +202,8 @@ class _Scanner:
 
     def _goes_on_at_margin(self, token: Token) -> bool:
         """Clauses of an op may stand at the margin; text that is no item goes on to the next item."""
-        return self.kind in ("", "expression") or self.kind == "op" and (token.text in lex.CLAUSE_WORDS or token.kind == "require")
+        is_clause = token.text in lex.CLAUSE_WORDS or token.kind == "require"
+        return self.kind in ("", "expression") or (self.kind == "op" and is_clause)
 
     def _is_significant(self, previous: Token, token: Token) -> bool:
         if self.stack and self.stack[-1].text != "{":
@@ -198,17 +212,25 @@ class _Scanner:
             return False
         if token.kind == "MINUS" and self.text[token.end : token.end + 1] in (" ", "\t"):
             return False  # `- b` goes on, `-b` is a value of its own
-        if previous.kind == "NAME":
-            before = self.tokens[-2].kind if len(self.tokens) > 1 else "_NEWLINE"
-            if previous.text in lex.INFIX_WORDS and before in lex.OPERAND_ENDS:
-                return False
-            if self.kind == "op" and not self.stack and previous.text in lex.CLAUSE_WORDS and before == "_NEWLINE":
-                return False
+        if self._is_infix(len(self.tokens) - 1):
+            return False
+        starts_line = len(self.tokens) > 1 and self.tokens[-2].kind == "_NEWLINE"
+        if self.kind == "op" and not self.stack and starts_line and previous.text in lex.CLAUSE_WORDS:
+            return False
         if not self.stack and self.kind in ("op", "block", "def", "space"):
             if token.kind == "(":
                 return self.past_head
             return token.kind != "{" and not (token.text == "limit" and self.kind == "block")
         return True
+
+    def _is_infix(self, index: int) -> bool:
+        """Whether the token there is a word such as `of` between two operands."""
+        if index < 1:
+            return False
+        token = self.tokens[index]
+        words = lex.INFIX_WORDS if self.stack else lex.INFIX_WORDS | lex.HEAD_WORDS
+        is_word = token.kind == "NAME" and token.text in words
+        return is_word and self.tokens[index - 1].kind in lex.OPERAND_ENDS and not self._is_infix(index - 1)
 
     # -------------------------------------------------------------------- chunks
 
@@ -288,8 +310,13 @@ class _Scanner:
         at = len(self.stack) - 1
         while at >= 0 and lex.CLOSERS[self.stack[at].text] != token.text:
             at -= 1
+        if self.lost_text:
+            self.broken = True
+            del self.stack[max(at, 0) :]
+            return
         if at < 0:
             hints = ["remove it, or open it before"]
+            self.lost_text = True
             if self.stack:
                 opened = self.stack[-1].token
                 self._report(
@@ -310,7 +337,7 @@ class _Scanner:
                 Label(self._span(token), f"closes the `{self.stack[at].text}` further out"),
                 Label(self._span(opened), "this is still open"),
             )
-            self.broken = True
+            self.broken = self.lost_text = True
         entry = self.stack[at]
         del self.stack[at:]
         self.chain, self.depth = entry.chain, entry.depth
@@ -374,9 +401,9 @@ class _Scanner:
         hints = []
         if text in _ALIKE:
             hints = [f"write `{_ALIKE[text]}`"]
-        elif text in "“”„«»‘’`":
+        elif text in _QUOTES:
             hints = ['strings stand in double quotes: "…"']
-        elif text.isalpha():
+        elif text[0].isalpha():
             hints = ["names are made of the letters A to Z, digits and `_`"]
         shown = f"`{text}`" if text.isprintable() and text != " " else f"the character U+{ord(text):04X}"
         self._report("E0101", f"{shown} is no part of the language", span, hints=hints)
@@ -385,9 +412,9 @@ class _Scanner:
     # ------------------------------------------------------------------- helpers
 
     def _report(
-        self, code: str, message: str, *places: Span | Label, notes: list[str] | None = None, hints: list[str] | None = None
+        self, code: str, message: str, *places: Span | Label, notes: Iterable[str] = (), hints: Iterable[str] = ()
     ) -> None:
-        self.found.add(error(code, message, *places, notes=notes or (), hints=hints or ()))
+        self.found.add(error(code, message, *places, notes=notes, hints=hints))
 
     def _span(self, token: Token) -> Span:
         return Span(self.source, token.start, token.end)

@@ -59,7 +59,10 @@ def tables() -> Tables:
     if found.get("grammar") != _digest(grammar):
         found = build(grammar)
     return Tables(
-        rules=tuple(Rule(*rule[:4], tuple(rule[4]), tuple(rule[5])) for rule in found["rules"]),
+        rules=tuple(
+            Rule(origin, length, kind, action, tuple(kept), tuple(joined))
+            for origin, length, kind, action, kept, joined in found["rules"]
+        ),
         actions=tuple(found["actions"]),
         gotos=tuple(found["gotos"]),
         starts=found["starts"],
@@ -75,7 +78,7 @@ def build(grammar: str) -> dict[str, Any]:
     class NoLexer(lark.lexer.Lexer):
         """Stands in for a lexer: tokens come from archlang.syntax.scan."""
 
-        def __init__(self, conf: lark.lexer.LexerConf) -> None: ...
+        def __init__(self, conf: object) -> None: ...
 
         def lex(self, *_: object) -> Iterator[lark.Token]:
             return iter(())

@@ -16,10 +16,14 @@ class Token(NamedTuple):
     end: int
 
 
-# Words that are never names. All other words of the grammar are keywords only where they fit.
-RESERVED = frozenset("if else for in and or not true false choose share tie require".split())
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
-ITEM_WORDS = frozenset("use op block def space".split())
+
+# Words that are never names. All other words of the grammar are keywords only where they fit.
+RESERVED = _words("if else for in and or not true false choose share tie require")
+
+ITEM_WORDS = _words("use op block def space")
 
 # Signs that are of a kind other than their text.
 KINDS = {
@@ -36,19 +40,18 @@ CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 # A line that ends in one of these goes on in the next; so does one before a line that starts with
 # one of `LEADING`.
-TRAILING = frozenset(
-    "LOW ARITH MINUS STAR RANGE NOT if else for in choose share tie require , ( [ { = : -> . @".split()
-)
-LEADING = frozenset("LOW ARITH STAR RANGE else -> . , = ) ] }".split())
+TRAILING = _words("LOW ARITH MINUS STAR RANGE NOT if else for in choose share tie require , ( [ { = : -> . @")
+LEADING = _words("LOW ARITH STAR RANGE else -> . , = ) ] }")
 
-# Soft words that go on in the next line when an operand stands before them, and the ends of operands.
-INFIX_WORDS = frozenset("of step as at tied init limit".split())
-OPERAND_ENDS = frozenset("NAME NUMBER STRING true false ) ] }".split())
-CLAUSE_WORDS = frozenset("where weight state macs matmul_macs".split())
+# Words between two operands, the same in the head of an item, and the ends of operands.
+INFIX_WORDS = _words("of step as at tied")
+HEAD_WORDS = _words("init limit")
+OPERAND_ENDS = _words("NAME NUMBER STRING true false ) ] }")
+CLAUSE_WORDS = _words("where weight state macs matmul_macs")
 
 # What makes a chain of operators longer, and what ends one.
-CHAIN = frozenset("LOW ARITH MINUS STAR RANGE NOT choose share tie else .".split())
-CHAIN_ENDS = frozenset(", = : -> _NEWLINE".split())
+CHAIN = _words("LOW ARITH MINUS STAR RANGE NOT choose share tie else .")
+CHAIN_ENDS = _words(", = : -> _NEWLINE")
 
 SPACE, WORD, NUMBER, NEWLINE, OPEN, CLOSE, SIGN, STRING, COMMENT, OTHER = range(1, 11)
 
@@ -56,14 +59,14 @@ PATTERN = re.compile(
     r"""
       ([ \t\r]+)
     | ([A-Za-z_][A-Za-z0-9_]*)
-    | (\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+-]?\d[\d_]*)?[A-Za-z0-9_]*)
+    | ([0-9][0-9_]*(?:\.[0-9][0-9_]*)?(?:[eE][+-]?[0-9][0-9_]*)?[A-Za-z0-9_]*)
     | (\n)
     | ([(\[{])
     | ([)\]}])
     | (\.\.\.|\.\.<|\.\.|\|>|>>|->|==|!=|<=|>=|//(?!=)|/(?!/?=)|[-+%](?!=)|\*(?![=*])|\^|[<>=,:.@])
     | ("(?:[^"\\\n]|\\[^\n])*")
     | (\#[^\n]*)
-    | ('(?:[^'\\\n]|\\[^\n])*'|"[^\n]*|\*\*=?|[-+*/%]=|//=|&&|\|\||.)
+    | ('(?:[^'\\\n]|\\[^\n])*'|"[^\n]*|\*\*=?|[-+*/%]=|//=|&&|\|\||[^\W\d_]\w*|.)
     """,
-    re.VERBOSE | re.ASCII | re.DOTALL,
+    re.VERBOSE | re.DOTALL,
 )

@@ -248,20 +248,20 @@ class _Builder:
         module = lowered.module.__new__(lowered.module)
         nn.Module.__init__(module)
         module.__dict__.update(state)
-        present = set()
+        # Straight into the dictionaries: the checks of `register_parameter` cost as much as all else.
+        parameters, buffers = module._parameters, module._buffers
         for weight in operation.weights:
-            present.add(weight.name)
             if twin is not None:
-                module.register_parameter(weight.name, twin.get_parameter(weight.name))
+                parameters[weight.name] = twin.get_parameter(weight.name)
                 continue
             tensor = self._drawing.draw(f"{node.weights_at}.{weight.name}", weight, dtype)
             if weight.trained:
-                module.register_parameter(weight.name, nn.Parameter(tensor))
+                parameters[weight.name] = nn.Parameter(tensor)
             else:
-                module.register_buffer(weight.name, tensor)
+                buffers[weight.name] = tensor
         for name in lowered.init:
-            if name not in present:
-                module.register_parameter(name, None)
+            if name not in parameters and name not in buffers:
+                parameters[name] = None
         return module
 
     def _call(self, operation: Operation) -> tuple[Callable[..., Any], bool]:
@@ -276,14 +276,17 @@ class _Builder:
 
 
 def _place(block: nn.Module, path: tuple[str, ...], module: nn.Module) -> None:
-    """Register a module below a block, with containers on the way to it."""
+    """Register a module below a block, with containers on the way to it.
+
+    Names are known to be free and no attributes of a module's: see `names`.
+    """
     for name, below in pairwise(path):
         inner = block._modules.get(name)
         if inner is None:
             inner = nn.ModuleList() if below.isdigit() else nn.ModuleDict()
-            block.add_module(name, inner)
+            block._modules[name] = inner
         block = inner
-    block.add_module(path[-1], module)
+    block._modules[path[-1]] = module
 
 
 class _Registers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 from torch import nn
 
@@ -21,6 +22,7 @@ def plain(text: str) -> str:
     return re.sub(r"\W", "_", text, flags=re.ASCII)
 
 
+@lru_cache(10_000)
 def identifier(token: str) -> str:
     """A token of an address as the name of a child module: `edge#2` is `edge_2`, `[3]` is `3`."""
     if token.startswith("["):

@@ -1,7 +1,7 @@
 """Loading data: every layout that is taken, and every way in which one is refused."""
 
-import builtins
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +43,9 @@ def test_split_is_the_same_each_time_and_another_with_another_seed() -> None:
 
 
 def test_missing_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = builtins.__import__
-
-    def without(name: str, *rest: Any) -> Any:
-        if name.startswith("sklearn"):
-            raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
-        return original(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     message = refused("digits")
-    assert message.startswith("error[E0703]: the data set `digits` needs `sklearn`, which is not installed")
+    assert message.startswith("error[E0703]: the data set `digits` needs scikit-learn, which is not installed")
     assert "pip install archlang[data]" in message
 
 

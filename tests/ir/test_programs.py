@@ -13,6 +13,7 @@ from archlang.ir.flat import flat_text
 from archlang.ir.graph import Graph
 from archlang.ir.source import program_source
 from archlang.ir.verify import verify
+from archlang.semantics.declared import declarations_for
 from archlang.semantics.defaults import op_defaults
 from archlang.space.loading import load, loads
 from archlang.space.program import Program
@@ -62,19 +63,10 @@ def test_the_source_is_the_same_network(name: str) -> None:
         text = program_source(program.graph, defaults=op_defaults(space(name).module))
         again = network(text)
         assert canonical_hash(again) == canonical_hash(program.graph)
+        # Nodes may run in another order, and so need more or less memory at a time.
         assert cost(again).totals() | {"peak_memory": 0} == cost(program.graph).totals() | {"peak_memory": 0}
-        assert again.weights.keys() and len(again.weights) == len(program.graph.weights)
         # What is written without help says the same.
         assert canonical_hash(network(program_source(program.graph))) == canonical_hash(program.graph)
-
-
-@pytest.mark.parametrize("name", SPACES)
-def test_different_choices_hash_alike_only_when_the_networks_are(name: str) -> None:
-    first, second, _ = programs(name)
-    assert first.canonical_hash == canonical_hash(first.graph)
-    assert (first.canonical_hash == second.canonical_hash) == (
-        canonicalise(first.graph).nodes == canonicalise(second.graph).nodes
-    )
 
 
 TIED = """
@@ -103,3 +95,72 @@ def test_tied_weights_and_recipes() -> None:
     assert source.canonical_hash == program.canonical_hash
     assert source.values == program.values
     assert cost(source.graph).params == cost(program.graph).params
+
+
+def test_blocks_named_like_ops() -> None:
+    """A block of the program's own hides the op of that name; in the text both are called."""
+    text = """
+use std.nn
+use std.blocks: relu_conv_bn
+
+block relu(out: int)(x: [n, c, h, w]) { x |> relu_conv_bn(out) |> relu_conv_bn(out) }
+space s(x: f32[n, 3, 8, 8]) { x |> relu(8) |> relu(4) }
+"""
+    program = loads(text).program()
+    written = program_source(program.graph)
+    assert "block relu_block(" in written
+    assert canonical_hash(network(written)) == program.canonical_hash
+
+
+def test_defaults_of_attributes() -> None:
+    small = loads("use std.nn\nspace s(x: f32[n, 3, 8, 8]) { x |> conv2d(4, kernel=5, padding=1) >> pad([1, 1]) }")
+    conv, pad = (node.operation for node in small.program().graph.nodes)
+    known = op_defaults(small.module)
+    assert {name: default.value for name, default in known(conv).items()} == {
+        "kernel": 3,
+        "stride": 1,
+        "dilation": 1,
+        "groups": 1,
+        "bias": False,
+        "padding": 2,
+    }
+    assert [name for name, default in known(conv).items() if default.derived] == ["padding"]
+    assert {name: default.value for name, default in known(pad).items()} == {"value": 0.0}
+
+
+@pytest.mark.parametrize("number", [1e16, 1e-7, -2.5, 1e300, 0.1, 1.0])
+def test_numbers_come_back_exactly(number: float) -> None:
+    graph = network(f"use std.nn\nspace s(x: f32[n, 3]) {{ x |> scale({number!r}) }}")
+    assert graph.nodes[0].operation.attribute("factor") == number
+    assert network(flat_text(graph)) == graph
+
+
+def test_programs_of_values_alone() -> None:
+    program = loads('space s { { lr: 0.1, layers: [1, 2], name: "a\\"b" } }').program()
+    text = flat_text(Graph("s", (), (), ()), values=program.values)
+    assert loads(text).program().values == program.values
+
+
+def test_ops_of_the_users_own_go_into_the_text() -> None:
+    own = loads("""
+use std.nn
+
+factor = 2
+
+def twice(a: int) -> int { a * factor }
+
+## Channels times a whole number.
+op widen(by: int = twice(1))(x: [n, c, h, w]) -> [n, c * by, h, w]
+  weight kernel: [c * by, c] init kaiming_uniform
+
+space s(x: f32[n, 3, 8, 8]) { x |> conv2d(8) |> widen |> widen(3) }
+""")
+    program = own.program()
+    uses, items = declarations_for(own.module, program.graph)
+    assert uses == ["std.nn"]
+    assert [item.split()[0] for item in items] == ["factor", "def", "##"]
+    flat = flat_text(program.graph, uses=uses, items=items)
+    assert network(flat) == program.graph
+    source = program_source(program.graph, uses=uses, items=items, defaults=op_defaults(own.module))
+    assert source.endswith("  x |> conv2d(out=8) |> widen |> widen(by=3)\n}\n")
+    assert canonical_hash(network(source)) == program.canonical_hash

@@ -10,7 +10,7 @@ import pytest
 
 import archlang as al
 from tests.stdlib.conftest import DataFile
-from tests.stdlib.networks import NETWORKS, darts_choices
+from tests.stdlib.networks import NETWORKS, darts, darts_choices, fixed
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +45,25 @@ def test_derived_networks_are_programs_of_the_search_space(entries: dict[str, Ma
     space = al.load("std.spaces.darts", channels=description["C"], layers=description["layers"])
     cost = space.program(darts_choices(description["genotype"])).cost()
     assert (cost.params, cost.macs) == (entry["params"], entry["macs"])
+
+
+@pytest.mark.parametrize(
+    ("target", "params"),
+    [
+        ("std.models.resnet:resnet34", 21_797_672),  # torchvision
+        ("std.models.resnet:resnet101", 44_549_160),
+        ("std.models.vit:vit_s_16", 22_050_664),  # timm
+        ("std.models.vit:vit_ti_16", 5_717_416),
+        ("std.models.bert:bert_base", 109_482_240),  # transformers
+        ("std.models.darts:darts_imagenet", 4_718_752),  # quark0/darts
+    ],
+)
+def test_parameters_of_other_models(target: str, params: int) -> None:
+    assert fixed(target).cost().params == params
+
+
+def test_genotype_and_choices_are_one_network(entries: dict[str, Mapping[str, Any]]) -> None:
+    entry = entries["DARTS_V1-cifar-C8-L5-aux0"]
+    space = al.load("std.spaces.darts", channels=8, layers=5)
+    chosen = space.program(darts_choices(entry["description"]["genotype"]))
+    assert chosen.canonical_hash == darts(entry).canonical_hash

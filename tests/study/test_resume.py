@@ -6,13 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 
 from archlang.diagnostics import ArchError
+from archlang.evaluate import FunctionEvaluator
+from archlang.search import Evolution
 from archlang.space import Program, loads
-from archlang.study import Study, list_studies, read_study, resume
+from archlang.study import Store, Study, StudyRecord, list_studies, open_store, read_study, resume
+from archlang.study.progress import Silent
+from archlang.study.runner import Run
 from tests.study import runs
 
 
@@ -42,6 +50,46 @@ def test_killed_at_random_points(tmp_path: Path, whole: Study) -> None:
     begun = store.exists() and list_studies(store)
     ended = resume(store, evaluator=runs.evaluate) if begun else runs.begin(store)
     assert runs.history(ended) == runs.history(whole)
+
+
+class Crash(BaseException):
+    """Ends a run as if the process had died."""
+
+
+class Crashing(Store):
+    """A store that dies at one of its writes, just before or just after it."""
+
+    writes = 0
+    dies_at = 0
+    after = False
+
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        self.writes += 1
+        if self.writes == self.dies_at and not self.after:
+            raise Crash
+        with super()._writing() as connection:
+            yield connection
+        if self.writes == self.dies_at:
+            raise Crash
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_died_at_each_write(after: bool) -> None:
+    expected = runs.history(runs.begin(None, trials=12))
+    for dies_at in range(1, 25):
+        with open_store(None) as store:
+            record = attrs.evolve(runs.begin(None, trials=1).record, trials=12)
+            store.create(record)
+            crashing = Crashing(store.location, store.engine)
+            crashing.dies_at, crashing.after = dies_at, after
+            with pytest.raises(Crash):
+                goes_on(crashing, record)
+            assert runs.history(goes_on(store, record)) == expected
+
+
+def goes_on(store: Store, record: StudyRecord) -> Study:
+    return Run(store, record, runs.space(), FunctionEvaluator(runs.evaluate), Evolution, Silent()).go()
 
 
 @pytest.mark.parametrize("stop", [1, 7, 8, 20, 39])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 
+from archlang.diagnostics import Source
 from archlang.syntax import ast
 from archlang.syntax.format import format_expression, format_item, format_module
 from archlang.syntax.parser import outline, parse_expression, parse_item, parse_text
-from archlang.diagnostics import Source
 from tests.syntax import trees
 
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

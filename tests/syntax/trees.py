@@ -11,10 +11,10 @@ from archlang.syntax.typenames import DTYPES, TYPE_NAMES
 
 AT = Span(Source("<made>", ""), 0, 0)
 
-SOFT_WORDS = (
-    "use op block def space where weight state init macs matmul_macs limit at of as tied ordered repeated "
-    "log step center params with list"
-).split()
+SOFT_WORDS = """
+    use op block def space where weight state init macs matmul_macs limit at of as tied ordered repeated
+    log step center params with list
+""".split()
 identifiers = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True).filter(lambda name: name not in RESERVED)
 names = st.one_of(identifiers, st.sampled_from(SOFT_WORDS))
 plain_names = identifiers.filter(lambda name: name != "_")
@@ -117,7 +117,7 @@ class _Maker:
         return ast.Unary(self.draw(st.sampled_from(["-", "not"])), self.expr(), span=AT)
 
     def binary(self):
-        sign = self.draw(st.sampled_from("+ - * / // % ^ == != < <= > >= and or".split()))
+        sign = self.draw(st.sampled_from(SIGNS))
         return ast.Binary(sign, self.expr(), self.expr(), span=AT)
 
     def range(self):
@@ -168,10 +168,11 @@ class _Maker:
         return ast.IfStatement(self.expr(), then, self.some(self.statement, most=2), span=AT)
 
 
-KINDS = (
-    "name literal list tuple record call index attribute unary binary range pipe compose choose share tie "
-    "comprehension conditional"
-).split()
+KINDS = """
+    name literal list tuple record call index attribute unary binary range pipe compose choose share tie
+    comprehension conditional
+""".split()
+SIGNS = "+ - * / // % ^ == != < <= > >= and or".split()
 
 
 @st.composite
@@ -212,13 +213,13 @@ types = st.recursive(
 )
 
 
-def parameter(variadic=st.just(False), default=st.none() | small):
+def parameter():
     return st.builds(
         lambda name, kind, value, many: ast.Parameter(name, kind, value, many, span=AT),
         names,
         st.none() | types,
-        default,
-        variadic,
+        st.none() | small,
+        st.just(False),
     )
 
 

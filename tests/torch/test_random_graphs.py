@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from archlang_torch import build, emit, parameter_names
-from archlang_torch.lowering import Function, Layer, lowering
+from archlang_torch import build, emit
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 from archlang.ir.graph import Graph
 from archlang.ir.raising import raise_blocks
 from tests.graphs import Sketch
 from tests.ir.test_raising import replayed
 from tests.torch.emitted import namespace_of
+from tests.torch.running import results_of, values_of
 
 WIDTH = 4
 
@@ -60,26 +57,6 @@ def programs(draw: st.DrawFn) -> Graph:
     return sketch.graph(**{f"out{i}": value for i, value in enumerate(outputs)})
 
 
-def flat(graph: Graph, network: nn.Module, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
-    """The graph run node by node with the network's weights."""
-    state = network.state_dict()
-    names = parameter_names(graph)
-    values = list(inputs)
-    for node in graph.nodes:
-        operation = node.operation
-        given = [values[i] for i in node.inputs]
-        lowered = lowering(operation.name)
-        if isinstance(lowered, Layer):
-            module = lowered.module(**lowered.config(operation)).eval()
-            module.load_state_dict({w.name: state[names[f"{node.weights_at}.{w.name}"]] for w in operation.weights})
-            values.append(module(*given))
-        else:
-            assert lowered is not None
-            more: dict[str, Any] = {"training": False} if isinstance(lowered, Function) and lowered.training else {}
-            values.append(lowered.call(operation)(*given, **more))
-    return [values[output.value] for output in graph.outputs]
-
-
 @given(programs())
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_every_form_computes_the_same(graph: Graph) -> None:
@@ -97,12 +74,11 @@ def test_every_form_computes_the_same(graph: Graph) -> None:
             if name.endswith("variance"):
                 value.abs_().add_(0.5)
     inputs = [torch.randn(5, WIDTH) for _ in graph.inputs]
-    expected = flat(graph, network, inputs)
+    values = values_of(graph, network, inputs)
+    expected = [values[output.value] for output in graph.outputs]
     emitted = namespace_of(emit(graph))["build"]().eval()
     emitted.load_state_dict(network.state_dict())
     for form in (network, emitted):
-        found = form(*inputs)
-        assert isinstance(found, dict) == (graph.outputs[0].name != "")
-        results = list(found.values()) if isinstance(found, dict) else [found]
-        for one, other in zip(results, expected, strict=True):
+        assert isinstance(form(*inputs), dict) == (graph.outputs[0].name != "")
+        for one, other in zip(results_of(form, inputs), expected, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,185 @@
+"""Commands that search: search, resume, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from archlang.cli.common import as_json, file_argument, open_space, print_json, write_text
+from archlang.diagnostics import ArchError, error
+from archlang.space.values import parse_setting
+
+if TYPE_CHECKING:
+    from archlang.study import Study
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@click.command()
+@file_argument
+@click.option("--data", default="digits", show_default=True, help="The data set: digits, or the path of an .npz file.")
+@click.option("--searcher", default="evolution", show_default=True, help="How programs are proposed: see `archlang list`.")
+@click.option("--trials", default=40, show_default=True, type=click.IntRange(min=1), help="How many programs to try.")
+@click.option("--maximize", multiple=True, metavar="METRIC", help="A metric to maximize (repeatable).")
+@click.option("--minimize", multiple=True, metavar="METRIC", help="A metric to minimize (repeatable).")
+@click.option("--store", metavar="PATH|URL", help="Where the study is kept.  [default: runs/SPACE.db]")
+@click.option("--name", help="The study's name in the store.  [default: the space's]")
+@click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs of training for each program.")
+@click.option("--train", "training", multiple=True, metavar="NAME=VALUE", help="A setting of the training (repeatable).")
+@click.option("--search", "searching", multiple=True, metavar="NAME=VALUE", help="A setting of the searcher (repeatable).")
+@as_json
+def search(
+    file: str,
+    settings: tuple[str, ...],
+    data: str,
+    searcher: str,
+    trials: int,
+    maximize: tuple[str, ...],
+    minimize: tuple[str, ...],
+    store: str | None,
+    name: str | None,
+    seed: int,
+    epochs: int | None,
+    training: tuple[str, ...],
+    searching: tuple[str, ...],
+    json_output: bool,
+) -> None:
+    """Search a space: train its programs on data, keep every trial, hand over the best.
+
+    Stop it at any time: `archlang resume STORE` goes on where it was.
+
+    \b
+    archlang search examples/digits.arch --data digits --searcher evolution --trials 40 \\
+      --maximize accuracy --minimize macs --store runs/digits.db --seed 0
+    archlang search examples/recipe.arch --train batch_size=32 --search population=16
+    """
+    from archlang.evaluate import train
+    from archlang.study import search as run
+
+    space = open_space(file, settings)
+    trained: dict[str, Any] = {"epochs": epochs} if epochs is not None else {}
+    trained |= dict(map(parse_setting, training))
+    where = store or f"runs/{space.name}.db"
+    if not maximize and not minimize:
+        maximize = ("accuracy",)
+    study = run(
+        space,
+        train(data, **{"seed": seed, **trained}),
+        searcher=searcher,
+        maximize=maximize,
+        minimize=minimize,
+        trials=trials,
+        store=where,
+        name=name,
+        seed=seed,
+        settings=dict(map(parse_setting, searching)),
+        progress=not json_output,
+    )
+    _hand_over(study, json_output)
+
+
+@click.command()
+@click.argument("store", metavar="STORE")
+@click.option("--name", help="The study, where the store has several.")
+@click.option("--trials", type=click.IntRange(min=1), help="How many trials the study is to have in all.")
+@as_json
+def resume(store: str, name: str | None, trials: int | None, json_output: bool) -> None:
+    """Go on with a study exactly where it was.
+
+    \b
+    archlang resume runs/digits.db
+    archlang resume runs/digits.db --trials 100
+    """
+    from archlang.study import resume as run
+
+    _hand_over(run(store, name, trials=trials, progress=not json_output), json_output)
+
+
+@click.command()
+@click.argument("store", metavar="STORE")
+@click.option("--name", help="The study, where the store has several.")
+@click.option("-o", "--output", metavar="PATH", help="Write the HTML page here.  [default: beside the store]")
+@click.option("--text", "as_text_only", is_flag=True, help="Only print the tables; write no page.")
+@as_json
+def report(store: str, name: str | None, output: str | None, as_text_only: bool, json_output: bool) -> None:
+    """Show a study: tables here, pictures in an HTML page.
+
+    \b
+    archlang report runs/digits.db
+    archlang report runs/digits.db --name second -o second.html
+    """
+    from archlang.study import list_studies, read_study
+
+    if name is None and not json_output:
+        studies = list_studies(store)
+        if len(studies) > 1:
+            from archlang.report.text import studies_table
+
+            _show(studies_table(studies))
+            click.echo(f"\nshow one with --name: {', '.join(study.name for study in studies)}")
+            return
+    study = read_study(store, name)
+    if json_output:
+        print_json(study.as_dict())
+        return
+    _print_study(study)
+    if not as_text_only:
+        click.echo(f"report      {_page(study, output)}")
+
+
+def _hand_over(study: Study, json_output: bool) -> None:
+    """Print the outcome, and write the report and the best program's source beside the store."""
+    if json_output:
+        print_json(study.as_dict())
+    else:
+        _print_study(study)
+    best = study.best
+    notes = [f"report      {_page(study, None)}"]
+    if best is not None and best.has_graph:
+        code, text = _beside(study, "_best.py"), _beside(study, "_best.arch")
+        write_text(str(code), best.emit("torch"), quiet=True)
+        write_text(str(text), best.source(), quiet=True)
+        notes += [f"PyTorch     {code}", f"program     {text}"]
+    if study.interrupted:
+        notes.append(f"interrupted: go on with `archlang resume {study.store}`")
+    click.echo("\n".join(notes), err=json_output)
+    if best is None and not study.interrupted:
+        raise ArchError(
+            error(
+                "E0914",
+                f"no trial of `{study.name}` could be measured",
+                hints=[f"`archlang report {study.store}` shows what failed"],
+            )
+        )
+
+
+def _print_study(study: Study) -> None:
+    from archlang.report.text import study_overview
+
+    _show(study_overview(study))
+    best = study.best
+    if best is not None and best.has_graph:
+        click.echo("\n" + best.source())
+
+
+def _show(renderable: Any) -> None:
+    from rich.console import Console
+
+    Console().print(renderable)
+
+
+def _page(study: Study, output: str | None) -> Path:
+    from archlang.report.html import write_report
+
+    return write_report(study, output if output is not None else _beside(study, ".html"))
+
+
+def _beside(study: Study, ending: str) -> Path:
+    """A path beside the store's file, named after the study; in `runs` for a database elsewhere."""
+    store = Path(study.store)
+    folder = store.parent if "://" not in study.store and study.store != ":memory:" else Path("runs")
+    return folder / f"{study.name}{ending}"

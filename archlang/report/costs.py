@@ -1,0 +1,48 @@
+"""Costs of a program as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from archlang.cost.cost import Cost, Totals
+from archlang.report.numbers import exact
+
+
+def cost_overview(cost: Cost, blocks: bool = False, nodes: bool = False) -> RenderableType:
+    """The costs in all and by kind of op; by block and by node where wanted."""
+    total = Table(box=box.SIMPLE_HEAD, title="costs for one sample", title_justify="left", show_header=False)
+    total.add_column("")
+    total.add_column("", justify="right")
+    for name, value in cost.totals().items():
+        total.add_row(Text(name, style="bold"), exact(value))
+    parts: list[RenderableType] = [total, _totals_table("op", cost.ops)]
+    if blocks:
+        parts.append(_totals_table("block", cost.blocks))
+    if nodes:
+        table = _table("node", "op", "params", "macs", "matmul_macs", "activations")
+        for row in cost.rows:
+            figures = (row.params, row.macs, row.matmul_macs, row.activations)
+            table.add_row(Text(row.address), Text(row.op), *map(exact, figures))
+        parts.append(table)
+    return Group(*parts)
+
+
+def _totals_table(what: str, rows: Mapping[str, Totals]) -> Table:
+    table = _table(what, "nodes", "params", "macs", "matmul_macs", "activations")
+    for name, row in rows.items():
+        figures = (row.nodes, row.params, row.macs, row.matmul_macs, row.activations)
+        table.add_row(Text(name), *map(exact, figures))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        text = column in ("op", "block", "node")
+        table.add_column(column, justify="left" if text else "right", overflow="fold")
+    return table

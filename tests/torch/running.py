@@ -1,0 +1,53 @@
+"""A graph run node by node with the weights of a built network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from archlang_torch import parameter_names
+from archlang_torch.lowering import Function, Layer, lowering
+from archlang_torch.module import DTYPES
+from torch import nn
+
+from archlang.ir.graph import Graph
+
+
+def values_of(graph: Graph, network: nn.Module, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """All values of the graph in evaluation mode, by their numbers."""
+    state = network.state_dict()
+    names = parameter_names(graph)
+    values = list(inputs)
+    for node in graph.nodes:
+        operation = node.operation
+        given = [values[i] for i in node.inputs]
+        lowered = lowering(operation.name)
+        if isinstance(lowered, Layer):
+            module = lowered.module(**lowered.config(operation)).eval()
+            module.load_state_dict({w.name: state[names[f"{node.weights_at}.{w.name}"]] for w in operation.weights})
+            values.append(module(*given))
+        else:
+            assert lowered is not None
+            more: dict[str, Any] = {"training": False} if isinstance(lowered, Function) and lowered.training else {}
+            values.append(lowered.call(operation)(*given, **more))
+    return values
+
+
+def samples_for(graph: Graph, samples: int = 2) -> list[torch.Tensor]:
+    """Inputs that the graph takes; integers are 0 or 1."""
+    generator = torch.Generator().manual_seed(0)
+    found = []
+    for given in graph.inputs:
+        shape = [samples, *(dim for dim in given.type.shape[1:] if isinstance(dim, int))]
+        dtype = DTYPES[given.type.dtype]
+        if dtype.is_floating_point:
+            found.append(torch.randn(shape, dtype=dtype, generator=generator))
+        else:
+            found.append(torch.randint(0, 2, shape, dtype=dtype, generator=generator))
+    return found
+
+
+def results_of(network: nn.Module, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The network's outputs in order."""
+    found = network(*inputs)
+    return list(found.values()) if isinstance(found, dict) else [found]
