@@ -32,7 +32,7 @@ _PUBLIC = {
     "loads": "archlang.space.loading",
 }
 
-__all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604
+__all__ = [*_PUBLIC, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

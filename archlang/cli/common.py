@@ -52,7 +52,11 @@ def open_program(file: str, settings: tuple[str, ...], choices: str | None, seed
             choices = Path(choices).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as problem:
             raise ArchError(
-                error("E0415", f"the choices in `{choices}` cannot be read: {problem}", hints=['give a JSON object: \'{"address": pick}\''])
+                error(
+                    "E0415",
+                    f"the choices in `{choices}` cannot be read: {problem}",
+                    hints=["give a JSON object: '{\"address\": pick}'"],
+                )
             ) from None
     return space.program(Choices.from_json(choices))
 

@@ -43,9 +43,7 @@ def sample(file: str, settings: tuple[str, ...], number: int, seed: int, json_ou
 @program_options
 @click.option("--flat", is_flag=True, help="One op a line, blocks dissolved: the text of the IR.")
 @click.option("-o", "--output", metavar="PATH", help="Write to a file.")
-def show(
-    file: str, settings: tuple[str, ...], choices: str | None, seed: int, flat: bool, output: str | None
-) -> None:
+def show(file: str, settings: tuple[str, ...], choices: str | None, seed: int, flat: bool, output: str | None) -> None:
     """Print a program as .arch text without choices.
 
     \b

@@ -79,7 +79,9 @@ def _json_size(size: int | float) -> int | str:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
-@click.option("--check", "only_check", is_flag=True, help="Change nothing; exit 1 when a file is not in canonical form.")
+@click.option(
+    "--check", "only_check", is_flag=True, help="Change nothing; exit 1 when a file is not in canonical form."
+)
 def fmt(files: tuple[str, ...], only_check: bool) -> None:
     """Rewrite files in canonical form.
 

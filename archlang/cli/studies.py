@@ -21,7 +21,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 @click.command()
 @file_argument
 @click.option("--data", default="digits", show_default=True, help="The data set: digits, or the path of an .npz file.")
-@click.option("--searcher", default="evolution", show_default=True, help="How programs are proposed: see `archlang list`.")
+@click.option(
+    "--searcher", default="evolution", show_default=True, help="How programs are proposed: see `archlang list`."
+)
 @click.option("--trials", default=40, show_default=True, type=click.IntRange(min=1), help="How many programs to try.")
 @click.option("--maximize", multiple=True, metavar="METRIC", help="A metric to maximize (repeatable).")
 @click.option("--minimize", multiple=True, metavar="METRIC", help="A metric to minimize (repeatable).")
@@ -29,8 +31,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 @click.option("--name", help="The study's name in the store.  [default: the space's]")
 @click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs of training for each program.")
-@click.option("--train", "training", multiple=True, metavar="NAME=VALUE", help="A setting of the training (repeatable).")
-@click.option("--search", "searching", multiple=True, metavar="NAME=VALUE", help="A setting of the searcher (repeatable).")
+@click.option(
+    "--train", "training", multiple=True, metavar="NAME=VALUE", help="A setting of the training (repeatable)."
+)
+@click.option(
+    "--search", "searching", multiple=True, metavar="NAME=VALUE", help="A setting of the searcher (repeatable)."
+)
 @as_json
 def search(
     file: str,

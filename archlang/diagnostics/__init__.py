@@ -5,4 +5,15 @@ from archlang.diagnostics.render import render
 from archlang.diagnostics.source import Source, Span
 from archlang.diagnostics.suggest import did_you_mean
 
-__all__ = ["ArchError", "Cause", "Collector", "Diagnostic", "Label", "Source", "Span", "did_you_mean", "error", "render"]
+__all__ = [
+    "ArchError",
+    "Cause",
+    "Collector",
+    "Diagnostic",
+    "Label",
+    "Source",
+    "Span",
+    "did_you_mean",
+    "error",
+    "render",
+]

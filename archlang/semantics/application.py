@@ -18,8 +18,8 @@ from archlang.semantics.values import (
     BlockValue,
     BuiltinValue,
     ComposeValue,
-    DefValue,
     Deferred,
+    DefValue,
     Env,
     Frame,
     LabelledValue,
@@ -115,7 +115,9 @@ def _call(ev: Evaluator, function: Value, arguments: Arguments, site: Site, expr
             return builtins.call(ev, name, arguments, site, span, env)
         case RepeatValue() | ComposeValue():
             return apply(ev, function, [value for _, value, _ in arguments], site, span, env.frame)
-    raise broken(error("E0301", f"only blocks, ops and functions can be called, and this is a {type_name(function)}", span))
+    raise broken(
+        error("E0301", f"only blocks, ops and functions can be called, and this is a {type_name(function)}", span)
+    )
 
 
 def _shared_site(site: Site, shared: Site, tied: bool) -> Site:
@@ -224,9 +226,7 @@ def _enter(
         if isinstance(limit, bool) or not isinstance(limit, int):
             raise broken(error("E0301", "a limit must be an int", declaration.limit.span))
         if nested >= limit:
-            raise excluded(
-                error("E0502", f"`{declaration.name}` is nested deeper than its limit of {limit}", span)
-            )
+            raise excluded(error("E0502", f"`{declaration.name}` is nested deeper than its limit of {limit}", span))
     elif nested > MAX_VARIED_RECURSION and isinstance(ev.handler, Varying):
         raise Entangled(f"`{declaration.name}` calls itself without a `limit`")
     if frame.depth >= MAX_DEPTH:
@@ -242,9 +242,7 @@ def _enter(
     return Frame(site, names, module, frame.depth + 1, (*frame.open_calls, name))
 
 
-def _call_def(
-    ev: Evaluator, function: DefValue, arguments: Arguments, site: Site, span: Span, frame: Frame
-) -> Value:
+def _call_def(ev: Evaluator, function: DefValue, arguments: Arguments, site: Site, span: Span, frame: Frame) -> Value:
     declaration = function.declaration
     ev.step(span)
     what = f"`{declaration.name}`"

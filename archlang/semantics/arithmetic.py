@@ -56,9 +56,7 @@ def binary(symbol: str, left: Value, right: Value, span: Span | None) -> Value:
                 notes=[f"`{symbol}` needs it; a batch dimension can be multiplied, and divided by a factor it has"],
             )
         )
-    raise broken(
-        error("E0301", f"`{symbol}` cannot take {_a(type_name(left))} and {_a(type_name(right))}", span)
-    )
+    raise broken(error("E0301", f"`{symbol}` cannot take {_a(type_name(left))} and {_a(type_name(right))}", span))
 
 
 def _a(kind: str) -> str:
@@ -117,9 +115,7 @@ def _compare(symbol: str, left: Value, right: Value, span: Span | None) -> bool:
     both_text = isinstance(left, str) and isinstance(right, str)
     if (_number(left) and _number(right)) or both_text:
         return bool(_COMPARE[symbol](left, right))
-    raise broken(
-        error("E0301", f"`{symbol}` cannot compare {_a(type_name(left))} with {_a(type_name(right))}", span)
-    )
+    raise broken(error("E0301", f"`{symbol}` cannot compare {_a(type_name(left))} with {_a(type_name(right))}", span))
 
 
 def equal(left: Value, right: Value, span: Span | None) -> bool:

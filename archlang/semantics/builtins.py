@@ -66,7 +66,9 @@ def call(ev: Evaluator, name: str, arguments: Arguments, site: Site, span: Span,
     if not low <= len(arguments) <= high:
         needed = f"{low}" if low == high else f"at least {low}" if high > 100 else f"{low} to {high}"
         raise broken(
-            error("E0210", f"`{name}` takes {needed} argument{'s' * (needed != '1')} and is given {len(arguments)}", span)
+            error(
+                "E0210", f"`{name}` takes {needed} argument{'s' * (needed != '1')} and is given {len(arguments)}", span
+            )
         )
     return function(_Call(ev, name, [value for _, value, _ in arguments], site, span, env))
 
@@ -91,7 +93,9 @@ def _numeric(function: Callable[..., Any]) -> Callable[[_Call], Value]:
                     return Symbolic(one, plain, decisions)
                 if isinstance(value, SymbolicDim):
                     raise broken(
-                        error("E0305", f"the size of dimension `{value.name}` is not known before data comes", call.span)
+                        error(
+                            "E0305", f"the size of dimension `{value.name}` is not known before data comes", call.span
+                        )
                     )
                 call.number(value)
             try:
@@ -178,7 +182,7 @@ def _quantifier(stop: bool) -> Callable[[_Call], Value]:
 
 def _len(call: _Call) -> Value:
     ev = call.ev
-    return ev.lift(lambda leaf: len(ev.sequence(leaf, call.span)), ev.force(call.values[0]))  # type: ignore[arg-type]
+    return ev.lift(lambda leaf: len(ev.sequence(leaf, call.span)), ev.force(call.values[0]))
 
 
 def _enumerate(call: _Call) -> Value:
@@ -304,4 +308,3 @@ _BUILTINS: dict[str, tuple[Callable[[_Call], Value], int, int]] = {
     "peak_memory": (_cost, 1, 1),
     "depth": (_cost, 1, 1),
 }
-

@@ -25,7 +25,12 @@ def choose(ev: Evaluator, expr: ast.Choose, env: Env) -> Value:
     if expr.ordered or expr.repeated:
         word = "ordered" if expr.ordered else "repeated"
         raise broken(
-            error("E0403", f"`{word}` goes with `choose COUNT of LIST`", expr.span, hints=["write `choose 2 of [a, b, c]`"])
+            error(
+                "E0403",
+                f"`{word}` goes with `choose COUNT of LIST`",
+                expr.span,
+                hints=["write `choose 2 of [a, b, c]`"],
+            )
         )
     match expr.alternatives:
         case ast.RecordLiteral(fields):
@@ -79,12 +84,12 @@ def _address(expr: ast.Choose, env: Env) -> str:
 
 def _not_log(expr: ast.Choose) -> None:
     if expr.log:
-        raise broken(error("E0403", "`log` goes with a range of floats", expr.span, hints=["write `choose 1e-4..1e-1 log`"]))
+        raise broken(
+            error("E0403", "`log` goes with a range of floats", expr.span, hints=["write `choose 1e-4..1e-1 log`"])
+        )
 
 
-def _alternatives(
-    ev: Evaluator, expr: ast.Choose, labels: tuple[Any, ...], values: list[ast.Expr], env: Env
-) -> Value:
+def _alternatives(ev: Evaluator, expr: ast.Choose, labels: tuple[Any, ...], values: list[ast.Expr], env: Env) -> Value:
     _not_log(expr)
     if not labels:
         raise broken(error("E0402", "there is nothing to choose from", expr.span))
@@ -114,7 +119,9 @@ def _of_value(ev: Evaluator, expr: ast.Choose, value: Value, env: Env) -> Value:
     if type(value) is FloatRange:
         if expr.log and value.low <= 0:
             raise broken(error("E0403", "a `log` range must lie above 0", expr.span))
-        return decide(ev, Decision(address, Reals(value.low, value.high, expr.log), ev.within), lambda pick: pick, expr.span)
+        return decide(
+            ev, Decision(address, Reals(value.low, value.high, expr.log), ev.within), lambda pick: pick, expr.span
+        )
     _not_log(expr)
     if type(value) is range:
         if not value:
@@ -189,5 +196,3 @@ def decide(ev: Evaluator, decision: Decision, yielded: Yield, span: Span) -> Val
             ev.within = outer
 
     return ev.handler.choose(ev, decision, inside, span)
-
-

@@ -7,7 +7,7 @@ meet in the sum.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archlang.cost import cost
 from archlang.ir.graph import Input, Operation
@@ -81,7 +81,7 @@ def _used(ev: Evaluator, tensor: Tensor) -> list[tuple[OpNode, Value, tuple[Tens
         condition = conditions[id(here.node)]
         node = here.node
         for position, kid in enumerate(_kids(here, faults=True)):
-            if type(kid) is Fault:
+            if isinstance(kid, Fault):
                 continue
             reach = condition
             if isinstance(node, SelectNode):
@@ -92,7 +92,7 @@ def _used(ev: Evaluator, tensor: Tensor) -> list[tuple[OpNode, Value, tuple[Tens
     return found
 
 
-def _kids(tensor: Tensor, faults: bool = False) -> list[Tensor]:
+def _kids(tensor: Tensor, faults: bool = False) -> list[Any]:
     node = tensor.node
     if isinstance(node, OpNode):
         return list(node.inputs)

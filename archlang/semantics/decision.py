@@ -30,9 +30,7 @@ class OneOf:
     def index(self, pick: Any) -> int:
         """The position of a pick; ValueError when it is none of the labels."""
         for position, label in enumerate(self.labels):
-            if label == pick and (isinstance(label, bool) is isinstance(pick, bool)) and isinstance(
-                pick, str
-            ) is isinstance(label, str):
+            if label == pick and isinstance(label, bool) is isinstance(pick, bool):
                 return position
         raise ValueError(pick)
 
@@ -91,6 +89,12 @@ class Reals:
             raise ValueError("the picks of a float decision cannot be numbered")
         return self.low
 
+    def index(self, pick: Any) -> int:
+        """0 for the only pick that can be numbered; ValueError for others."""
+        if pick != self.low:
+            raise ValueError(pick)
+        return 0
+
     def check(self, pick: Any) -> float:
         """The pick as a float; ValueError when it lies outside."""
         if isinstance(pick, bool) or not isinstance(pick, int | float) or not self.low <= pick <= self.high:
@@ -122,8 +126,10 @@ class Subsets:
     repeated: bool = False
 
     def _count(self, length: int) -> int:
+        if self.repeated and self.ordered:
+            return int(self.of**length)
         if self.repeated:
-            return self.of**length if self.ordered else (math.comb(self.of + length - 1, length) if self.of or not length else 0)
+            return math.comb(self.of + length - 1, length) if self.of or not length else 0
         return math.perm(self.of, length) if self.ordered else math.comb(self.of, length)
 
     @property

@@ -202,7 +202,9 @@ class Diagrams:
 
         return walk(values)
 
-    def substitute(self, value: Value, results: dict[Any, Value], join: Callable[[int, tuple[Value, ...]], Value]) -> Value:
+    def substitute(
+        self, value: Value, results: dict[Any, Value], join: Callable[[int, tuple[Value, ...]], Value]
+    ) -> Value:
         """The value with each leaf replaced by `results[leaf_key(leaf)]`; `join` makes a choice
         between results, which may be anything (tensors too)."""
         memo: dict[int, Value] = {}
@@ -254,4 +256,3 @@ class Diagrams:
         """True where the value is the given leaf (a fault elsewhere counts as another leaf)."""
         wanted = leaf_key(leaf)
         return self.map_leaves(value, lambda other: leaf_key(other) == wanted)
-

@@ -9,13 +9,13 @@ from typing import Any
 
 import attrs
 
-from archlang.diagnostics import ArchError, error
+from archlang.diagnostics import error
 from archlang.ir.graph import Input
 from archlang.ir.types import SymbolicDim, TensorType
 from archlang.semantics import statements
 from archlang.semantics.diagram import Diagram
 from archlang.semantics.evaluator import Evaluator
-from archlang.semantics.fault import FaultSignal, broken
+from archlang.semantics.fault import broken
 from archlang.semantics.graphs import Specialiser
 from archlang.semantics.handlers import Handler
 from archlang.semantics.modules import ModuleScope
@@ -111,12 +111,15 @@ def _deep_recursion() -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
-def _evaluate(
-    module: ModuleScope, declaration: ast.Space, config: Mapping[str, Value], ev: Evaluator
-) -> Evaluated:
+def _evaluate(module: ModuleScope, declaration: ast.Space, config: Mapping[str, Value], ev: Evaluator) -> Evaluated:
     what = f"space `{declaration.name}`"
     frame = Frame(Site(), module.sites(declaration.name, declaration), module)
-    given = match(declaration.config, [(name, value, declaration.name_span) for name, value in config.items()], what, declaration.name_span)
+    given = match(
+        declaration.config,
+        [(name, value, declaration.name_span) for name, value in config.items()],
+        what,
+        declaration.name_span,
+    )
     env = bind_config(ev, declaration.config, given, Env({}, frame), what)
     for parameter in declaration.config:  # wrong configuration is told even where it is not needed
         if parameter.name in given:
@@ -159,12 +162,14 @@ def _bind_input(ev: Evaluator, parameter: ast.Parameter, position: int, env: Env
                         f"dimension {axis} of the input `{parameter.name}` has no size",
                         dim.span,
                         notes=["only the first dimension of a space's input (the batch) may be free"],
-                        hints=["write its size, or make it configuration: `space s(length: int = 128)(x: f32[n, length])`"],
+                        hints=[
+                            "write its size, or make it configuration: `space s(length: int = 128)(x: f32[n, length])`"
+                        ],
                     )
                 )
         size = ev.evaluate(dim, env.bind(names))  # type: ignore[arg-type]
         if not isinstance(size, int | SymbolicDim) or isinstance(size, bool) or (isinstance(size, int) and size < 1):
-            raise broken(error("E0316", f"a dimension of an input must be an int of 1 or more", dim.span))
+            raise broken(error("E0316", "a dimension of an input must be an int of 1 or more", dim.span))
         shape.append(size)
     kind = TensorType(pattern.dtype or "f32", tuple(shape))
     inputs.append(Input(parameter.name, kind))
@@ -208,5 +213,3 @@ def _nested_ok(ev: Evaluator, value: Value) -> Value:
     if type(value) is List:
         return ev.both_ok(*(_ok(ev, item) for item in value.items))
     return True
-
-

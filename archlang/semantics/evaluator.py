@@ -9,7 +9,8 @@ operation works pointwise (`lift`) or once per distinct value (`bind`). Errors a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import Span, did_you_mean, error
@@ -24,8 +25,8 @@ from archlang.semantics.values import (
     BlockValue,
     BuiltinValue,
     ComposeValue,
-    DefValue,
     Deferred,
+    DefValue,
     Env,
     FloatRange,
     Frame,
@@ -36,7 +37,6 @@ from archlang.semantics.values import (
     SelectNode,
     SharedValue,
     Site,
-    Symbolic,
     Tensor,
     Thunk,
     Value,
@@ -137,7 +137,7 @@ class Evaluator:
                 results[leaf_key(leaf)] = leaf
             else:
                 condition = self.diagrams.equals_leaf(value, leaf)
-                results[leaf_key(leaf)] = self.under(condition, lambda leaf=leaf: then(leaf))
+                results[leaf_key(leaf)] = self.under(condition, partial(then, leaf))
         return self.settle(self.diagrams.substitute(value, results, self.join))
 
     def lift(self, function: Callable[..., Value], *values: Value) -> Value:
@@ -217,11 +217,10 @@ class Evaluator:
 
     def thunk(self, expr: ast.Expr, env: Env) -> Value:
         """The expression to be evaluated when needed; constants and names as they are."""
-        kind = type(expr)
-        if kind is ast.Number or kind is ast.String or kind is ast.Bool:
-            return expr.value  # type: ignore[union-attr]
-        if kind is ast.Name:
-            found = env.names.get(expr.name, _MISSING)  # type: ignore[union-attr]
+        if isinstance(expr, ast.Number | ast.String | ast.Bool):
+            return expr.value
+        if isinstance(expr, ast.Name):
+            found = env.names.get(expr.name, _MISSING)
             if found is not _MISSING:
                 return found
         return Thunk(expr, env)
@@ -240,7 +239,12 @@ class Evaluator:
                 return BuiltinValue(name)
             local = list(env.names) if env is not None else []
             raise broken(
-                error("E0201", f"there is nothing called `{name}`", span, hints=did_you_mean(name, [*local, *module.names()]))
+                error(
+                    "E0201",
+                    f"there is nothing called `{name}`",
+                    span,
+                    hints=did_you_mean(name, [*local, *module.names()]),
+                )
             )
         home, declaration = found
         match declaration:
@@ -348,11 +352,11 @@ class Evaluator:
     def _element(self, items: Value, at: Value, expr: ast.Index) -> Value:
         sequence = self.sequence(items, expr.value.span)
         if isinstance(at, bool) or not isinstance(at, int):
-            raise broken(error("E0301", f"an index must be an int, and this is {_article(type_name(at))}", expr.index.span))
-        if not -len(sequence) <= at < len(sequence):
             raise broken(
-                error("E0307", f"index {at} is outside a list of {len(sequence)}", expr.index.span)
+                error("E0301", f"an index must be an int, and this is {_article(type_name(at))}", expr.index.span)
             )
+        if not -len(sequence) <= at < len(sequence):
+            raise broken(error("E0307", f"index {at} is outside a list of {len(sequence)}", expr.index.span))
         return self.force(sequence[at])
 
     def _slice(self, value: Value, part: ast.Range, expr: ast.Index, env: Env) -> Value:
@@ -372,7 +376,9 @@ class Evaluator:
         def field(record: Value) -> Value:
             if type(record) is not Record:
                 raise broken(
-                    error("E0301", f"only records have fields, and this is {_article(type_name(record))}", expr.value.span)
+                    error(
+                        "E0301", f"only records have fields, and this is {_article(type_name(record))}", expr.value.span
+                    )
                 )
             if expr.name not in record.fields:
                 raise broken(
@@ -416,7 +422,7 @@ class Evaluator:
 
         return self.bind(self.evaluate(conditions[0], env), keep)
 
-    def sequence(self, value: Value, span: Span | None) -> Iterable[Any] | Any:
+    def sequence(self, value: Value, span: Span | None) -> Sequence[Any]:
         """The elements (perhaps thunks) of a list, tuple or range of ints."""
         if type(value) is List:
             return value.items
@@ -477,7 +483,7 @@ def relabelled(ev: Evaluator, value: Value, label: str) -> Value:
     if isinstance(value, FUNCTIONS):
         return LabelledValue(value, label)
     if type(value) is List:
-        if any(isinstance(item, Thunk) or isinstance(item, FUNCTIONS) or type(item) is List for item in value.items):
+        if any(isinstance(item, (Thunk, List, *FUNCTIONS)) for item in value.items):
             return List(tuple([relabelled_item(ev, item, label) for item in value.items]), value.kind)
     elif type(value) is Record:
         return Record({name: relabelled_item(ev, item, label) for name, item in value.fields.items()})
@@ -496,12 +502,18 @@ def make_range(low: Value, high: Value, step: Value, expr: ast.Range) -> Value:
     """The range of ints, or of floats where an end is a float; broken when it makes no sense."""
     for end in (low, high, step):
         if isinstance(end, bool) or not isinstance(end, int | float):
-            raise broken(error("E0301", f"the ends of a range must be numbers, and this is {_article(type_name(end))}", expr.span))
+            raise broken(
+                error(
+                    "E0301", f"the ends of a range must be numbers, and this is {_article(type_name(end))}", expr.span
+                )
+            )
     if isinstance(low, float) or isinstance(high, float) or isinstance(step, float):
         if expr.step is not None or expr.exclusive:
             raise broken(error("E0309", "a range of floats has no step and includes both ends", expr.span))
         if low > high:
-            raise broken(error("E0309", f"the range {low}..{high} is empty", expr.span, hints=["write the lower end first"]))
+            raise broken(
+                error("E0309", f"the range {low}..{high} is empty", expr.span, hints=["write the lower end first"])
+            )
         return FloatRange(float(low), float(high))
     if step < 1:
         raise broken(error("E0309", "the step of a range must be 1 or more", expr.span))

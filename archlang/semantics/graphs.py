@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archlang.ir.graph import Graph, Input, Node, Output
-from archlang.ir.types import TensorType
 from archlang.semantics.diagram import at
 from archlang.semantics.fault import Fault, FaultSignal
 from archlang.semantics.operations import AttributeTuple, operation
@@ -101,5 +100,3 @@ def _used_blocks(blocks: Mapping[str, str], nodes: list[Node]) -> dict[str, str]
 
 
 PLAIN = Specialiser(lambda var: 0, {})
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from archlang.diagnostics import Diagnostic, Span, error
@@ -83,9 +84,7 @@ class Varying:
         diagrams = ev.diagrams
         kids: list[Value] = []
         for position in range(int(domain.size)):
-            kids.append(
-                ev.under(diagrams.literal(number, position), lambda pick=domain.pick(position): yielded(pick))
-            )
+            kids.append(ev.under(diagrams.literal(number, position), partial(yielded, domain.pick(position))))
         ev.need(number, True)
         joined = ev.join(number, tuple(kids))
         return ev.settle(joined)
@@ -96,5 +95,3 @@ def _symbolic(decision: Decision, yielded: Callable[[Pick], Value]) -> Value:
     if not hasattr(domain, "low"):
         raise Entangled(f"`{decision.address}` has {domain.size:,} alternatives", (decision.address,))
     return Symbolic(None, (), frozenset([decision.address]), domain.low, domain.high, domain)
-
-

@@ -13,18 +13,43 @@ from archlang.syntax.parser import ItemChunk, outline, parse, parse_item
 
 Declaration = ast.Constant | ast.Def | ast.Block | ast.Space | ast.Op
 
-BUILTINS = (
-    "len enumerate zip sum prod min max abs round floor ceil int float sqrt log exp reversed sorted any all "
-    "repeat shape rank broadcast params macs activations peak_memory depth"
-).split()
+BUILTINS = [
+    "len",
+    "enumerate",
+    "zip",
+    "sum",
+    "prod",
+    "min",
+    "max",
+    "abs",
+    "round",
+    "floor",
+    "ceil",
+    "int",
+    "float",
+    "sqrt",
+    "log",
+    "exp",
+    "reversed",
+    "sorted",
+    "any",
+    "all",
+    "repeat",
+    "shape",
+    "rank",
+    "broadcast",
+    "params",
+    "macs",
+    "activations",
+    "peak_memory",
+    "depth",
+]
 
 
 class ModuleScope:
     """The names of one module: its own items and what it brings in with `use`."""
 
-    def __init__(
-        self, name: str, source: Source, library: Callable[[str], ModuleScope], is_library: bool = False
-    ):
+    def __init__(self, name: str, source: Source, library: Callable[[str], ModuleScope], is_library: bool = False):
         self.name = name
         self.source = source
         self.is_library = is_library
@@ -146,7 +171,8 @@ class Loader:
                     "E0202",
                     f"there is no module `{name}`",
                     used_at,
-                    hints=did_you_mean(name, known) or [f"the library has {', '.join(f'`{other}`' for other in known)}"],
+                    hints=did_you_mean(name, known)
+                    or [f"the library has {', '.join(f'`{other}`' for other in known)}"],
                 )
             )
         self._enter(name, used_at)
@@ -177,9 +203,7 @@ class Loader:
             if isinstance(item, ast.Use):
                 continue
             if item.name in places:
-                found.add(
-                    error("E0205", f"`{item.name}` is defined twice", item.name_span, places[item.name])
-                )
+                found.add(error("E0205", f"`{item.name}` is defined twice", item.name_span, places[item.name]))
                 continue
             places[item.name] = item.name_span
             module.items[item.name] = item
@@ -231,7 +255,10 @@ def _normal(path: PurePosixPath) -> str:
 
 def _unreadable(path: str, problem: Exception, used_at: Span | None) -> Diagnostic:
     if isinstance(problem, FileNotFoundError):
-        what, hint = f"there is no file `{path}`", "give the path of an .arch file, or a library module such as std.spaces.nasbench201"
+        what, hint = (
+            f"there is no file `{path}`",
+            "give the path of an .arch file, or a library module such as std.spaces.nasbench201",
+        )
     elif isinstance(problem, UnicodeDecodeError):
         what, hint = f"`{path}` is not a UTF-8 text", "an .arch file is plain text in UTF-8"
     elif isinstance(problem, IsADirectoryError):
@@ -244,6 +271,4 @@ def _unreadable(path: str, problem: Exception, used_at: Span | None) -> Diagnost
 def library_modules() -> list[str]:
     """The dotted names of all library modules."""
     root = stdlib_path()
-    return sorted(
-        ".".join(("std", *path.relative_to(root).with_suffix("").parts)) for path in root.rglob("*.arch")
-    )
+    return sorted(".".join(("std", *path.relative_to(root).with_suffix("").parts)) for path in root.rglob("*.arch"))

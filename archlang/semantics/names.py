@@ -11,9 +11,18 @@ from archlang.semantics.parameters import TYPE_NAMES
 from archlang.semantics.sites import target_names
 from archlang.syntax import ast
 
-INITIALISERS = (
-    "zeros ones constant uniform normal trunc_normal kaiming_uniform kaiming_normal xavier_uniform fan_in_uniform"
-).split()
+INITIALISERS = [
+    "zeros",
+    "ones",
+    "constant",
+    "uniform",
+    "normal",
+    "trunc_normal",
+    "kaiming_uniform",
+    "kaiming_normal",
+    "xavier_uniform",
+    "fan_in_uniform",
+]
 TRAITS = ("commutative", "elementwise", "identity", "stochastic")
 COST_RULES = ("macs", "matmul_macs")
 
@@ -92,7 +101,12 @@ class _Checker:
     def _one_of(self, name: str, known: Iterable[str], what: str, span: Span, code: str) -> None:
         if name not in known:
             self.found.add(
-                error(code, f"`{name}` is not {what}", span, hints=did_you_mean(name, known) or [f"known are {', '.join(known)}"])
+                error(
+                    code,
+                    f"`{name}` is not {what}",
+                    span,
+                    hints=did_you_mean(name, known) or [f"known are {', '.join(known)}"],
+                )
             )
 
     def _parameters(self, parameters: tuple[ast.Parameter, ...], scope: dict[str, None]) -> dict[str, None]:
@@ -111,7 +125,7 @@ class _Checker:
     def _type(self, kind: ast.TypeExpr | None, scope: dict[str, None], result: bool = False) -> None:
         match kind:
             case ast.NamedType(name):
-                self._one_of(name, [known for known in TYPE_NAMES if known not in DTYPES], "a type", kind.span, "E0216")
+                self._one_of(name, TYPE_NAMES, "a type", kind.span, "E0216")
             case ast.ListType(element):
                 self._type(element, scope)
             case ast.TupleType(items):
@@ -172,9 +186,7 @@ class _Checker:
                 names: dict[str, Span] = {}
                 for field in fields:
                     if field.name in names:
-                        self.found.add(
-                            error("E0205", f"`{field.name}` is there twice", field.span, names[field.name])
-                        )
+                        self.found.add(error("E0205", f"`{field.name}` is there twice", field.span, names[field.name]))
                     names[field.name] = field.span
                     self._expr(field.value, scope)
             case ast.Call(function, arguments):

@@ -8,6 +8,7 @@ evaluated on diagrams, and the operation follows when choices are known (`semant
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -76,19 +77,15 @@ def apply_op(
             tensors = [ev.force(item) for item in tensors[0].items]
     for position, tensor in enumerate(tensors):
         if type(tensor) is Diagram:
-            return ev.bind(
-                tensor,
-                lambda leaf, position=position: apply_op(
-                    ev, op, [*tensors[:position], leaf, *tensors[position + 1 :]], site, span, called, places
-                ),
-            )
+            return ev.bind(tensor, partial(_with_input, ev, op, tensors, position, site, span, called, places))
         ev.tensor(tensor, places[position] if position < len(places) else span, what)
     needed = len(declaration.inputs)
     if len(tensors) != needed and not (variadic and tensors):
         raise broken(
             error(
                 "E0214",
-                f"{what} takes {'at least one' if variadic else needed} input{'s' * (needed != 1)} and is given {len(tensors)}",
+                f"{what} takes {'at least one' if variadic else needed} input{'s' * (needed != 1)} "
+                f"and is given {len(tensors)}",
                 span,
             )
         )
@@ -108,6 +105,20 @@ def apply_op(
         return _apply(ev, op, values, tensors, site, told)
     except FaultSignal as signal:
         raise FaultSignal(told(signal.fault)) from None
+
+
+def _with_input(
+    ev: Evaluator,
+    op: OpValue,
+    tensors: list[Value],
+    position: int,
+    site: Site,
+    span: Span,
+    called: str | None,
+    places: Places,
+    leaf: Value,
+) -> Value:
+    return apply_op(ev, op, [*tensors[:position], leaf, *tensors[position + 1 :]], site, span, called, places)
 
 
 def _faults(values: list[Value], tensors: list[Tensor]) -> list[Fault]:
@@ -192,30 +203,25 @@ class _Rule:
         self._tensors = tensors
         self._oks: list[Value] = []
         self._what = f"`{declaration.name}`"
-        env = Env(
-            {p.name: _listed(value) for p, value in zip(declaration.config, values, strict=True)},
-            Frame(Site(), {}, op.module),
-        )
-        env = self._bind_inputs(env)
+        attributes = {p.name: _listed(value) for p, value in zip(declaration.config, values, strict=True)}
+        self.env = self._bind_inputs(Env(attributes, Frame(Site(), {}, op.module)))
         for clause in declaration.clauses:
             if isinstance(clause, ast.WhereClause):
-                env = env.bind({clause.name: Deferred(self._later(clause.value, lambda: self.env))})
-        self.env = env
+                self.env = self.env.bind({clause.name: Deferred(self._later(clause.value))})
 
-    def _later(self, expr: ast.Expr, env: Any) -> Any:
-        return lambda: self._ev.evaluate(expr, env())
+    def _later(self, expr: ast.Expr) -> Callable[[], Value]:
+        """The value of a `where`, with all of them in scope."""
+        return lambda: self._ev.evaluate(expr, self.env)
 
     def _bind_inputs(self, env: Env) -> Env:
         ev = self._ev
-        position = 0
-        for parameter in self._declaration.inputs:
+        for position, parameter in enumerate(self._declaration.inputs):
             if parameter.variadic:
                 given = self._tensors[position:]
                 for tensor in given:
                     self._check(parameter, tensor, env)
                 return env.bind({parameter.name: List(tuple(given))})
             tensor = self._tensors[position]
-            position += 1
             pattern = parameter.type
             names: dict[str, Value] = {parameter.name: tensor}
             if isinstance(pattern, ast.TensorTypeExpr):
@@ -327,7 +333,9 @@ class _Rule:
                 if isinstance(value, float) and value.is_integer():
                     value = int(value)
                 if isinstance(value, bool) or not isinstance(value, int | SymbolicDim):
-                    raise broken(error("E0301", f"`{clause.name}` must be an int, and is a {type_name(value)}", clause.span))
+                    raise broken(
+                        error("E0301", f"`{clause.name}` must be an int, and is a {type_name(value)}", clause.span)
+                    )
                 found.append((clause.name, per_sample(value)))
         return tuple(found)
 
@@ -356,9 +364,7 @@ def _same_size(what: str, place: int, dim: ast.Expr) -> Any:
         if actual == expected:
             return True
         named = f"`{dim.name}`" if isinstance(dim, ast.Name) else "its declaration"
-        raise broken(
-            error("E0304", f"dimension {place} of {what} is {actual}, and {named} is {expected}", dim.span)
-        )
+        raise broken(error("E0304", f"dimension {place} of {what} is {actual}, and {named} is {expected}", dim.span))
 
     return same
 
@@ -425,5 +431,3 @@ def _attribute_value(value: Any) -> Any:
 
 def _no_choice(decision: Any) -> Any:
     raise broken(error("E0405", "an op's declaration cannot hold a choice"))
-
-

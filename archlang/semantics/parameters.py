@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import Span, did_you_mean, error
-from archlang.ir.types import DTYPES, SymbolicDim
+from archlang.ir.types import SymbolicDim
 from archlang.semantics.diagram import Diagram
 from archlang.semantics.fault import broken
 from archlang.semantics.values import (
@@ -41,7 +41,11 @@ def match(
     for name, value, place in arguments:
         if name is None:
             if not positional or position >= len(names):
-                takes = f"takes {len(names)} argument{'s' * (len(names) != 1)}" if positional else "takes its arguments by name"
+                takes = (
+                    f"takes {len(names)} argument{'s' * (len(names) != 1)}"
+                    if positional
+                    else "takes its arguments by name"
+                )
                 raise broken(error("E0210", f"{what} {takes}", place, hints=_signature(what, parameters)))
             name = names[position]
             position += 1
@@ -145,7 +149,10 @@ def conform(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span
         case ast.RecordType(fields):
             if type(value) is Record and {name for name, _ in fields} == set(value.fields):
                 return Record(
-                    {name: typed(ev, value.fields[name], kind, f"field `{name}` of {what}", span) for name, kind in fields}
+                    {
+                        name: typed(ev, value.fields[name], kind, f"field `{name}` of {what}", span)
+                        for name, kind in fields
+                    }
                 )
         case ast.TensorTypeExpr():
             if type(value) is Tensor:
@@ -185,4 +192,4 @@ def _shown(value: Value) -> str:
     return f"a {type_name(value)}"
 
 
-TYPE_NAMES = ("int", "float", "bool", "str", "block", "tensor", "record", "list", "any", *DTYPES)
+TYPE_NAMES = ("int", "float", "bool", "str", "block", "tensor", "record", "list", "any")

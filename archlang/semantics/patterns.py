@@ -77,7 +77,9 @@ def _axes(pattern: ast.TensorTypeExpr, rank: int, place: int) -> tuple[int, int]
 def check(ev: Evaluator, value: Value, pattern: ast.TensorTypeExpr, env: Env, what: str, span: Span) -> Value:
     """The tensor, where it fits the pattern; broken where it does not."""
     if type(value) is not Tensor:
-        raise broken(error("E0301", f"{what} must be a tensor {format_type(pattern)}, and is a {type_name(value)}", span))
+        raise broken(
+            error("E0301", f"{what} must be a tensor {format_type(pattern)}, and is a {type_name(value)}", span)
+        )
     if pattern.dtype is not None and pattern.dtype != value.dtype:
         raise broken(error("E0303", f"{what} must hold {pattern.dtype}, and holds {value.dtype}", span))
     check_rank(pattern, value, what, span)
@@ -159,5 +161,3 @@ def _plain(dim: Value) -> bool:
 def is_plain_shape(tensor: Tensor) -> bool:
     """Whether no dimension depends on decisions."""
     return all(_plain(dim) for dim in tensor.shape)
-
-

@@ -7,6 +7,7 @@ later one is a copy of the result, with the inputs and addresses put in.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +60,9 @@ def shared_call(
     tensors = [_peek(ev, part) for part in parts]
     if any(tensor is None for tensor in tensors):
         return application.apply(ev, function.function, inputs, site, span, frame)
-    key = _identity(ev, function), spread, tuple((t.dtype, t.shape) for t in tensors)  # type: ignore[union-attr]
+    key = _identity(ev, function), spread, tuple((t.dtype, t.shape) for t in tensors)
     if key not in ev.templates:
-        ev.templates[key] = _template(ev, function, spread, tensors, site, span, frame)  # type: ignore[arg-type]
+        ev.templates[key] = _template(ev, function, spread, tensors, site, span, frame)
     template = ev.templates[key]
     if template is None:
         return application.apply(ev, function.function, inputs, site, span, frame)
@@ -151,7 +152,7 @@ def _copy(ev: Evaluator, template: _Template, parts: list[Value], site: Site) ->
             ev.need(var, condition)
         else:
             part = parts[template.numbers.index(var)]
-            ev.under(condition, lambda part=part: ev.force(part))
+            ev.under(condition, partial(ev.force, part))
     for path, name in template.blocks.items():
         ev.blocks[_placed(path, site.path)] = name
     nodes: dict[int, Any] = {}

@@ -51,9 +51,13 @@ def site_names(declaration: ast.Def | ast.Block | ast.Space | ast.Constant, reso
 class _Namer:
     def __init__(self, resolve: Resolve, bound: set[str], root: bool):
         self.names: dict[int, Names] = {}
-        self._resolve = lambda name: None if name in bound else resolve(name)
+        self._outer = resolve
+        self._bound = bound
         self._root = root
         self._entries: list[_Entry] = []
+
+    def _resolve(self, name: str) -> ast.Item | str | None:
+        return None if name in self._bound else self._outer(name)
 
     # -------------------------------------------------------------- recording
 
@@ -151,8 +155,8 @@ class _Namer:
             case ast.Attribute(value):
                 self.visit(value, hint, depth)
             case ast.Range(low, high, _, step):
-                for part in (low, high, step):
-                    self.visit(part, hint, depth)
+                for end in (low, high, step):
+                    self.visit(end, hint, depth)
             case ast.If(condition, then, otherwise):
                 self.visit(condition, hint, depth)
                 self.body(then, hint, depth)

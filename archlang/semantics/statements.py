@@ -90,7 +90,9 @@ def bind_target(ev: Evaluator, target: ast.Target, value: Value, env: Env) -> En
             sequence = items.items if type(items) is List else ()
             if len(sequence) != count:
                 raise broken(
-                    error("E0301", f"{count} names are bound here, and the value does not have {count} parts", target.span)
+                    error(
+                        "E0301", f"{count} names are bound here, and the value does not have {count} parts", target.span
+                    )
                 )
             return ev.force(sequence[position])
 
@@ -116,9 +118,7 @@ class _Loop:
         def after(items: Value) -> Value:
             env, _ = self._run(items)
             if name not in env.names:
-                raise broken(
-                    error("E0208", f"`{name}` has no value when the loop does not run", self._statement.span)
-                )
+                raise broken(error("E0208", f"`{name}` has no value when the loop does not run", self._statement.span))
             return self._ev.force(env.names[name])
 
         return Deferred(lambda: self._ev.bind(self._ev.force(self._range), after))

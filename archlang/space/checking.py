@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 import attrs
 
 from archlang.diagnostics import Cause, Diagnostic
@@ -27,12 +30,12 @@ def space_errors(varied: OnceForAll, counter: Counter) -> list[Diagnostic]:
     programs = counter.count(diagrams.map_leaves(ok, lambda leaf: not (type(leaf) is Fault and leaf.excluded)))
     found = []
     for same in merged.values():
-        hit = diagrams.map_leaves(ok, lambda leaf, same=same: leaf in same)
+        hit = diagrams.map_leaves(ok, same.__contains__)
         count = counter.count(hit)
         if count == 0:
             continue  # reached only by picks of decisions that are not asked then
         path = next(paths(hit, lambda leaf: leaf is True))
-        diagnostic = at(ok, lambda var, path=path: path.get(var, 0)).diagnostic
+        diagnostic = at(ok, partial(_position, path)).diagnostic
         path = _without_idle(diagrams, hit, path)
         decisions = [(varied.variables[var].decision, position) for var, position in sorted(path.items())]
         named = tuple((d.address, show_pick(d.domain.pick(position))) for d, position in decisions)
@@ -40,6 +43,10 @@ def space_errors(varied: OnceForAll, counter: Counter) -> list[Diagnostic]:
         cause = Cause(named, int(count), int(programs)) if exact else Cause(named)
         found.append(attrs.evolve(diagnostic, cause=cause))
     return found
+
+
+def _position(path: Mapping[int, int], var: int) -> int:
+    return path.get(var, 0)
 
 
 def _without_idle(diagrams: Diagrams, hit: Value, path: dict[int, int]) -> dict[int, int]:

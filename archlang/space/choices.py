@@ -15,12 +15,13 @@ class Choices(Mapping[str, Pick]):
 
     __slots__ = ("_hash", "_picks")
 
-    def __init__(self, picks: Mapping[str, Any] = {}):  # noqa: B006 - never changed
+    def __init__(self, picks: Mapping[str, Any] = {}):
         self._picks = {address: _frozen(pick) for address, pick in picks.items()}
         self._hash: int | None = None
 
     def __getitem__(self, address: str) -> Pick:
-        return self._picks[address]
+        pick: Pick = self._picks[address]
+        return pick
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._picks)
@@ -62,9 +63,7 @@ class Choices(Mapping[str, Pick]):
                 error("E0408", f"the choices are not JSON: {problem}", hints=['write {"address": pick, …}'])
             ) from None
         if not isinstance(data, dict):
-            raise ArchError(
-                error("E0408", "the choices are not a JSON object", hints=['write {"address": pick, …}'])
-            )
+            raise ArchError(error("E0408", "the choices are not a JSON object", hints=['write {"address": pick, …}']))
         return cls(data)
 
 

@@ -5,6 +5,7 @@ products, taken variable by variable from the last to the first; nothing is enum
 from __future__ import annotations
 
 import math
+
 from archlang.semantics.diagram import Diagram, Diagrams, Value, support
 
 
@@ -76,4 +77,3 @@ class Counter:
             return done
 
         return walk(value)
-

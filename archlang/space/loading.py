@@ -21,7 +21,13 @@ def load(target: str, config: Mapping[str, Any] | None = None, /, *, check: bool
 
 
 def loads(
-    text: str, name: str | None = None, config: Mapping[str, Any] | None = None, /, *, check: bool = True, **settings: Any
+    text: str,
+    name: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    /,
+    *,
+    check: bool = True,
+    **settings: Any,
 ) -> Space:
     """The space in a text; `name` says which, where the text has several."""
     loader = Loader()
@@ -65,7 +71,11 @@ def space_of(
     declaration = module.declaration(name)
     if not isinstance(declaration, ast.Space):
         raise ArchError(
-            error("E0209", f"`{module.name}` has no space `{name}`", hints=did_you_mean(name, names) or [f"it has {', '.join(names)}"])
+            error(
+                "E0209",
+                f"`{module.name}` has no space `{name}`",
+                hints=did_you_mean(name, names) or [f"it has {', '.join(names)}"],
+            )
         )
     space = Space(module, declaration, loader, config)
     if check:

@@ -322,30 +322,49 @@ class Space:
 
     def enumerate(self) -> Iterator[Choices]:
         """All choices, one at a time, in a fixed order; ArchError at a float decision."""
-        prefix: list[int] = []
+        odometer = _Odometer()
         while True:
-            taken: list[tuple[Decision, int]] = []
-
-            def pick(decision: Decision, taken: list[tuple[Decision, int]] = taken) -> Pick:
-                if decision.domain.size == math.inf:
-                    raise ArchError(
-                        error("E0412", f"`{decision.address}` is {decision.domain}: its picks cannot be listed")
-                    )
-                index = prefix[len(taken)] if len(taken) < len(prefix) else 0
-                taken.append((decision, index))
-                return decision.domain.pick(index)
-
-            resolved = self._resolver.resolve(pick)
+            resolved = self._resolver.resolve(odometer.pick)
             # A decision that turned out not to be asked stands for all its picks with its first.
-            idle = any(index and not asked for (_, index), (_, _, asked) in zip(taken, resolved.asked, strict=True))
+            idle = any(
+                index and not asked for index, (_, _, asked) in zip(odometer.turn(), resolved.asked, strict=True)
+            )
             if resolved.fault is None and not idle:
                 yield self._choices_of(resolved)
-            prefix = [index for _, index in taken]
-            while prefix and prefix[-1] + 1 >= taken[len(prefix) - 1][0].domain.size:
-                prefix.pop()
-            if not prefix:
+            if not odometer.advance():
                 return
-            prefix[-1] += 1
+
+
+class _Odometer:
+    """Picks that pass through all programs: each turn repeats the last one up to a decision, and
+    takes the next pick there."""
+
+    def __init__(self) -> None:
+        self._prefix: list[int] = []
+        self._taken: list[tuple[Decision, int]] = []
+
+    def pick(self, decision: Decision) -> Pick:
+        if decision.domain.size == math.inf:
+            raise ArchError(error("E0412", f"`{decision.address}` is {decision.domain}: its picks cannot be listed"))
+        place = len(self._taken)
+        index = self._prefix[place] if place < len(self._prefix) else 0
+        self._taken.append((decision, index))
+        return decision.domain.pick(index)
+
+    def turn(self) -> list[int]:
+        """The positions of the picks of this turn, in the order they were asked."""
+        return [index for _, index in self._taken]
+
+    def advance(self) -> bool:
+        """Go to the next turn; False when there is none."""
+        prefix = self.turn()
+        while prefix and prefix[-1] + 1 >= self._taken[len(prefix) - 1][0].domain.size:
+            prefix.pop()
+        if not prefix:
+            return False
+        prefix[-1] += 1
+        self._prefix, self._taken = prefix, []
+        return True
 
 
 _MISSING = object()

@@ -35,9 +35,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     name = name.strip()
     if not separator or not name.isidentifier():
-        raise ArchError(
-            error("E0414", f"`{text}` is not a setting", hints=["write a name and a value: `classes=100`"])
-        )
+        raise ArchError(error("E0414", f"`{text}` is not a setting", hints=["write a name and a value: `classes=100`"]))
     try:
         return name, _literal(parse_expression(value.strip(), f"--set {name}"), text)
     except ArchError:
@@ -60,5 +58,10 @@ def _literal(expr: ast.Expr, text: str) -> Any:
         case ast.RecordLiteral(fields):
             return {field.name: _literal(field.value, text) for field in fields}
     raise ArchError(
-        error("E0414", f"the value of `{text}` is not a constant", expr.span, hints=["write a number, text, or a list of them"])
+        error(
+            "E0414",
+            f"the value of `{text}` is not a constant",
+            expr.span,
+            hints=["write a number, text, or a list of them"],
+        )
     )

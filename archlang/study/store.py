@@ -152,7 +152,7 @@ class Store:
                     "E0909",
                     f"`{self.location}` already holds a study `{record.name}`",
                     hints=(
-                        f"go on with it: `archlang resume {self.location} --study {record.name}`",
+                        f"go on with it: `archlang resume {self.location} --name {record.name}`",
                         "or give the new study another name, or another store",
                     ),
                 )

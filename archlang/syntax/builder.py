@@ -490,9 +490,7 @@ class Builder:
 
     def clause_if(self, start: int, end: int, parts: Parts) -> ast.Clause:
         clause, condition = parts
-        return ast.Clause(
-            clause.target, clause.iterable, (*clause.conditions, condition), span=self.span(start, end)
-        )
+        return ast.Clause(clause.target, clause.iterable, (*clause.conditions, condition), span=self.span(start, end))
 
     def record_literal(self, start: int, end: int, parts: Parts) -> ast.RecordLiteral:
         self._distinct(parts, "field")

@@ -23,6 +23,7 @@ from archlang.syntax.pretty import (
     Suffix,
     concat,
     group,
+    is_hard,
     join,
     layout,
     nest,
@@ -68,6 +69,9 @@ class _Formatter:
         while self._next < len(self._comments) and self._comments[self._next].span.start < offset:
             self._next += 1
         return self._comments[first : self._next]
+
+    def _is_next_before(self, offset: int) -> bool:
+        return self._next < len(self._comments) and self._comments[self._next].span.start < offset
 
     def _take_on_line(self, end: int) -> list[Doc]:
         """The comment that stands behind an offset on its line."""
@@ -421,9 +425,7 @@ class _Formatter:
         start = record.fields[0].span.start
         text = record.span.source.text[record.span.start : start]
         opening = HARD if "\n" in text and text.lstrip(" (").startswith("{") else LINE
-        return group(
-            "{", nest(opening, *join([Line(", ")], parts), *self._dangling(record.span.end - 1)), LINE, "}"
-        )
+        return group("{", nest(opening, *join([Line(", ")], parts), *self._dangling(record.span.end - 1)), LINE, "}")
 
     def _field(self, field: ast.Field) -> Doc:
         return concat(f"{field.name}: ", self.expr(field.value))
@@ -469,24 +471,18 @@ class _Formatter:
             stages.append(first)
             first = first.value
         value = first
-        parts: list[Doc] = [self._element(value.span, lambda: self.expr(value, COMPOSE))]
+        head = self._element(value.span, lambda: self.expr(value, COMPOSE))
+        last = stages[0].function.span
+        joins = len(stages) == 1 and self._hugs(stages[0].function) and not is_hard(head)
+        joins = joins and not self._is_next_before(last.start)
         lines: list[Doc] = []
         for stage in reversed(stages):
             pin = "" if stage.address is None else f" at {quoted(stage.address)}"
             if stage.weights is not None:
                 pin += f" tied {quoted(stage.weights)}"
-            lines.append(" " if len(stages) == 1 and self._hugs(stage.function) else LINE)
-            lines.append(
-                self._element(
-                    stage.function.span,
-                    partial(self.expr, stage.function, COMPOSE),
-                    before="|> ",
-                    after=pin,
-                )
-            )
-        if lines[0] == " ":
-            return concat(*parts, *lines)
-        return group(*parts, nest(*lines))
+            content = partial(self.expr, stage.function, COMPOSE)
+            lines += [" " if joins else LINE, self._element(stage.function.span, content, before="|> ", after=pin)]
+        return concat(head, *lines) if joins else group(head, nest(*lines))
 
     def _if(self, expr: ast.If) -> list[Doc]:
         then = self._body(expr.then)

@@ -35,7 +35,7 @@ def number_value(text: str, span: Span, found: list[Diagnostic]) -> int | float:
         found.append(error("E0108", f"this number has more than {DIGIT_LIMIT} digits", span))
         return 0
     if exponent is None and (fraction is None or suffix):
-        exact = Fraction(whole + (fraction or "")[: DIGIT_LIMIT]) * _SUFFIXES[suffix]
+        exact = Fraction(whole + (fraction or "")[:DIGIT_LIMIT]) * _SUFFIXES[suffix]
         return int(exact) if exact.denominator == 1 else float(exact)
     value = float(f"{whole}{fraction or ''}{exponent or ''}") * _SUFFIXES[suffix]
     if math.isinf(value):

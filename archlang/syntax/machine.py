@@ -56,7 +56,7 @@ def run(tokens: Sequence[Token], start: str, builder: Builder) -> tuple[Any, int
                     first, last = starts[-length], ends[-1]
                     del values[-length:], starts[-length:], ends[-length:]
                 else:
-                    first = last = token.start
+                    first = last = ends[-1]  # what is left out stands at the end of what is before it
                 handler = handlers[-1 - target]
                 values.append(made if handler is None else handler(first, last, made))
                 starts.append(first)

@@ -135,7 +135,7 @@ def _hints(
         return [_FOREIGN[token.text]]
     if previous is not None and previous.text in ITEM_WORDS and opened and token.kind == "NAME":
         return ["items stand at the left margin, not in each other"]
-    if before[0].text == "use" and token.text in (".", "..", "/"):
+    if before and before[0].text == "use" and token.text in (".", "..", "/"):
         return ['a path stands in quotes: `use "./file.arch"`']
     if previous is not None and previous.kind in RESERVED and token.kind in ("=", ":"):
         return [f"`{previous.text}` is a word of the language: choose another name"]
@@ -197,7 +197,7 @@ def without_statement(tokens: Sequence[Token], index: int) -> tuple[Token, ...] 
         if not segment:
             return None
         return (*tokens[:first], *stand_in, *tokens[last:])
-    if tokens[0].text == "op" and any(token.kind == "_NEWLINE" for token in tokens[:index]):
+    if tokens and tokens[0].text == "op" and any(token.kind == "_NEWLINE" for token in tokens[:index]):
         first, last = _segment(tokens, 0, index, ("_NEWLINE",))
         return (*tokens[: first - 1], *tokens[last:])
     return None

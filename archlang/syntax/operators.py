@@ -131,4 +131,3 @@ class Sequence:
 
     def _report(self, code: str, message: str, place: Token | Pin, hint: str) -> None:
         self._found.append(error(code, message, Span(self._source, place.start, place.end), hints=[hint]))
-

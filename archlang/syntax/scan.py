@@ -198,7 +198,8 @@ class _Scanner:
                 return True
             complete = at_margin or (not self.stack and (previous is None or self._is_significant(previous, token)))
             return complete and _ITEM_AHEAD.match(self.text, token.end) is not None
-        return at_margin and not self.stack and _CONSTANT_AHEAD.match(self.text, token.end) is not None
+        is_constant = _CONSTANT_AHEAD.match(self.text, token.end) is not None
+        return at_margin and is_constant and (not self.stack or self.lost_text)
 
     def _goes_on_at_margin(self, token: Token) -> bool:
         """Clauses of an op may stand at the margin; text that is no item goes on to the next item."""
@@ -310,37 +311,29 @@ class _Scanner:
         at = len(self.stack) - 1
         while at >= 0 and lex.CLOSERS[self.stack[at].text] != token.text:
             at -= 1
-        if self.lost_text:
-            self.broken = True
-            del self.stack[max(at, 0) :]
-            return
-        if at < 0:
-            hints = ["remove it, or open it before"]
-            self.lost_text = True
-            if self.stack:
-                opened = self.stack[-1].token
-                self._report(
-                    "E0103",
-                    f"expected `{lex.CLOSERS[opened.text]}`, found `{token.text}`",
-                    Label(self._span(token), f"closes no `{_opener(token.text)}`"),
-                    Label(self._span(opened), "this is still open"),
-                )
-            else:
-                self._report("E0103", f"`{token.text}` closes nothing", self._span(token), hints=hints)
-            self.broken = True
-            return
-        if at < len(self.stack) - 1:
-            opened = self.stack[-1].token
-            self._report(
-                "E0103",
-                f"expected `{lex.CLOSERS[opened.text]}`, found `{token.text}`",
-                Label(self._span(token), f"closes the `{self.stack[at].text}` further out"),
-                Label(self._span(opened), "this is still open"),
-            )
+        if at < len(self.stack) - 1 or at < 0:
+            self._report_closer(token, at)
             self.broken = self.lost_text = True
-        entry = self.stack[at]
-        del self.stack[at:]
-        self.chain, self.depth = entry.chain, entry.depth
+        if at >= 0:
+            self.chain, self.depth = self.stack[at].chain, self.stack[at].depth
+            del self.stack[at:]
+
+    def _report_closer(self, token: Token, at: int) -> None:
+        """Report a bracket that does not close the innermost open one but that at an index, or none."""
+        if self.lost_text:
+            return
+        if not self.stack:
+            hints = ["remove it, or open it before"]
+            self._report("E0103", f"`{token.text}` closes nothing", self._span(token), hints=hints)
+            return
+        opened = self.stack[-1].token
+        does = "closes nothing" if at < 0 else f"closes the `{self.stack[at].text}` further out"
+        self._report(
+            "E0103",
+            f"expected `{lex.CLOSERS[opened.text]}`, found `{token.text}`",
+            Label(self._span(token), does),
+            Label(self._span(opened), "this is still open"),
+        )
 
     def _unclosed(self, item: Token | None) -> None:
         """Report brackets that are open where an item starts, or at the end of the text."""
@@ -418,10 +411,6 @@ class _Scanner:
 
     def _span(self, token: Token) -> Span:
         return Span(self.source, token.start, token.end)
-
-
-def _opener(closer: str) -> str:
-    return {")": "(", "]": "[", "}": "{"}[closer]
 
 
 def _doc_text(doc: list[Token]) -> str:

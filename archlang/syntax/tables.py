@@ -86,9 +86,7 @@ def build(grammar: str) -> dict[str, Any]:
     made = lark.Lark(grammar, parser="lalr", lexer=NoLexer, start=list(STARTS), maybe_placeholders=False)
     data, memo = made.memo_serialize([lark.lexer.TerminalDef, lark.grammar.Rule])
     table = data["parser"]["parser"]
-    texts = {
-        entry["name"]: entry["pattern"]["value"] for entry in memo.values() if entry["__type__"] == "TerminalDef"
-    }
+    texts = {entry["name"]: entry["pattern"]["value"] for entry in memo.values() if entry["__type__"] == "TerminalDef"}
     rules: list[tuple[object, ...]] = []
     numbers: dict[int, int] = {}
     for key, entry in memo.items():

@@ -12,8 +12,8 @@ from torch import nn
 from archlang.backend import Array, Progress, TrainingSettings
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights, read_weights, write_weights
-from archlang_torch.emit import emit
-from archlang_torch.module import build, parameter_names, refusals
+from archlang_torch.building import build, parameter_names, refusals
+from archlang_torch.emitting import emit
 from archlang_torch.training import fit, run
 
 

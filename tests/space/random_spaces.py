@@ -47,7 +47,7 @@ def static_spaces(draw: st.DrawFn) -> str:
         lines.append(f"  {name} = {number(2)}")
         known.append(name)
     if draw(st.booleans()):
-        lines.append(f"  require {draw(st.sampled_from(known))} < {draw(st.integers(1, 4))}, \"small\"")
+        lines.append(f'  require {draw(st.sampled_from(known))} < {draw(st.integers(1, 4))}, "small"')
     fields = ", ".join(f"r{index}: {number(1)}" for index in range(draw(st.integers(1, 2))))
     return body + "\n".join(lines) + f"\n  {{ {fields} }}\n}}\n"
 
@@ -84,8 +84,8 @@ def network_spaces(draw: st.DrawFn) -> str:
         return draw(st.sampled_from(["4", "4", "choose [4, 8]", "width"]))
 
     stages = "".join(f"\n    |> {stage(2)}" for _ in range(draw(st.integers(1, 3))))
-    requirement = "  require depth(y) < 4, \"shallow\"\n" if draw(st.integers(0, 5)) == 0 else ""
-    requirement += "  require params(y) <= 600, \"small\"\n" if draw(st.integers(0, 3)) == 0 else ""
+    requirement = '  require depth(y) < 4, "shallow"\n' if draw(st.integers(0, 5)) == 0 else ""
+    requirement += '  require params(y) <= 600, "small"\n' if draw(st.integers(0, 3)) == 0 else ""
     return (
         "use std.nn\n"
         "block unit(x: [n, c, h, w]) { x |> choose { a: conv2d(c, kernel=choose [1, 3]), b: identity } }\n"

@@ -53,7 +53,8 @@ class FactorizedReduce(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         moved = F.pad(x, (0, 1, 0, 1)) if self.odd else x
-        return self.norm(torch.cat([self.left(x), self.right(moved[:, :, 1:, 1:])], 1))
+        both: Tensor = self.norm(torch.cat([self.left(x), self.right(moved[:, :, 1:, 1:])], 1))
+        return both
 
 
 class Residual(nn.Module):
@@ -64,7 +65,8 @@ class Residual(nn.Module):
         self.body, self.shortcut = body, shortcut or nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(x) + self.shortcut(x)
+        both: Tensor = self.body(x) + self.shortcut(x)
+        return both
 
 
 class Gate(nn.Module):
@@ -75,7 +77,8 @@ class Gate(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.gate(x)
+        gated: Tensor = x * self.gate(x)
+        return gated
 
 
 class Attention(nn.Module):
@@ -88,8 +91,9 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         context = x if context is None else context
         projected = self.q(x), self.k(context), self.v(context)
-        q, k, v = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in projected)
-        return self.out(((q @ k.mT).softmax(-1) @ v).transpose(1, 2).flatten(2))
+        q, k, v = (y.reshape(*y.shape[:2], self.heads, -1).transpose(1, 2) for y in projected)
+        attended: Tensor = self.out(((q @ k.mT).softmax(-1) @ v).transpose(1, 2).flatten(2))
+        return attended
 
 
 def encoder(d: int, heads: int, hidden: int, pre_norm: bool) -> nn.Module:

@@ -19,8 +19,10 @@ SERIES = (1, 6, 25)
 TOKENS = (1, 10, 24)
 ROW = (1, 24)
 
+Case = tuple[str, tuple[Shape, ...], Callable[..., Tensor]]
+
 # The stage, the shapes it is applied to, the same in PyTorch.
-CASES: list[tuple[str, tuple[Shape, ...], Callable[..., Tensor]]] = [
+LAYERS: list[Case] = [
     ("conv1d(8)", (SERIES,), nn.Conv1d(6, 8, 3, padding=1, bias=False)),
     ("conv1d(8, kernel=4, stride=3, bias=true)", (SERIES,), nn.Conv1d(6, 8, 4, stride=3, padding=1)),
     ("conv2d(8)", (IMAGE,), nn.Conv2d(12, 8, 3, padding=1, bias=False)),
@@ -100,25 +102,24 @@ CASES: list[tuple[str, tuple[Shape, ...], Callable[..., Tensor]]] = [
     ("channel_shuffle(3)", (IMAGE,), nn.ChannelShuffle(3)),
     ("class_token", (TOKENS,), lambda x: F.pad(x, (0, 0, 1, 0))),
     ("position_embedding(16)", (TOKENS,), lambda x: x),
-] + [
-    (name, (IMAGE,), module)
-    for name, module in {
-        "identity": nn.Identity(),
-        "relu": nn.ReLU(),
-        "relu6": nn.ReLU6(),
-        "leaky_relu(0.2)": nn.LeakyReLU(0.2),
-        "elu": nn.ELU(),
-        "selu": nn.SELU(),
-        "gelu(approximate=true)": nn.GELU("tanh"),
-        "silu": nn.SiLU(),
-        "sigmoid": nn.Sigmoid(),
-        "tanh": nn.Tanh(),
-        "hswish": nn.Hardswish(),
-        "hsigmoid": nn.Hardsigmoid(),
-        "softplus": nn.Softplus(),
-        "mish": nn.Mish(),
-    }.items()
 ]
+ACTIVATIONS: list[Case] = [
+    ("identity", (IMAGE,), nn.Identity()),
+    ("relu", (IMAGE,), nn.ReLU()),
+    ("relu6", (IMAGE,), nn.ReLU6()),
+    ("leaky_relu(0.2)", (IMAGE,), nn.LeakyReLU(0.2)),
+    ("elu", (IMAGE,), nn.ELU()),
+    ("selu", (IMAGE,), nn.SELU()),
+    ("gelu(approximate=true)", (IMAGE,), nn.GELU("tanh")),
+    ("silu", (IMAGE,), nn.SiLU()),
+    ("sigmoid", (IMAGE,), nn.Sigmoid()),
+    ("tanh", (IMAGE,), nn.Tanh()),
+    ("hswish", (IMAGE,), nn.Hardswish()),
+    ("hsigmoid", (IMAGE,), nn.Hardsigmoid()),
+    ("softplus", (IMAGE,), nn.Softplus()),
+    ("mish", (IMAGE,), nn.Mish()),
+]
+CASES = LAYERS + ACTIVATIONS
 OWN_WEIGHTS = {"class_token": 24, "position_embedding(16)": 16 * 24}
 
 
@@ -129,7 +130,7 @@ def test_op(stage: str, shapes: tuple[Shape, ...], function: Callable[..., Tenso
 
 def test_attention() -> None:
     def reference(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        q, k, v = (x.unflatten(-1, (4, -1)).transpose(1, 2) for x in (q, k, v))
+        q, k, v = (x.reshape(*x.shape[:2], 4, -1).transpose(1, 2) for x in (q, k, v))
         return ((q @ k.mT).softmax(-1) @ v).transpose(1, 2).flatten(2)
 
     shapes = ((1, 10, 24), (1, 7, 24), (1, 7, 32))

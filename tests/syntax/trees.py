@@ -11,10 +11,7 @@ from archlang.syntax.typenames import DTYPES, TYPE_NAMES
 
 AT = Span(Source("<made>", ""), 0, 0)
 
-SOFT_WORDS = """
-    use op block def space where weight state init macs matmul_macs limit at of as tied ordered repeated
-    log step center params with list
-""".split()
+SOFT_WORDS = ["use", "op", "block", "def", "space", "where", "weight", "state", "init", "macs", "matmul_macs", "limit", "at", "of", "as", "tied", "ordered", "repeated", "log", "step", "center", "params", "with", "list"]
 identifiers = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True).filter(lambda name: name not in RESERVED)
 names = st.one_of(identifiers, st.sampled_from(SOFT_WORDS))
 plain_names = identifiers.filter(lambda name: name != "_")
@@ -168,11 +165,8 @@ class _Maker:
         return ast.IfStatement(self.expr(), then, self.some(self.statement, most=2), span=AT)
 
 
-KINDS = """
-    name literal list tuple record call index attribute unary binary range pipe compose choose share tie
-    comprehension conditional
-""".split()
-SIGNS = "+ - * / // % ^ == != < <= > >= and or".split()
+KINDS = ["name", "literal", "list", "tuple", "record", "call", "index", "attribute", "unary", "binary", "range", "pipe", "compose", "choose", "share", "tie", "comprehension", "conditional"]
+SIGNS = ["+", "-", "*", "/", "//", "%", "^", "==", "!=", "<", "<=", ">", ">=", "and", "or"]
 
 
 @st.composite

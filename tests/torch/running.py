@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from archlang_torch import parameter_names
+from archlang_torch.building import DTYPES
 from archlang_torch.lowering import Function, Layer, lowering
-from archlang_torch.module import DTYPES
 from torch import nn
 
 from archlang.ir.graph import Graph

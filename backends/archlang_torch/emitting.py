@@ -12,8 +12,8 @@ from archlang.ir.graph import Graph, Operation
 from archlang.ir.raising import raise_blocks
 from archlang.ir.types import per_sample
 from archlang_torch.block_source import CASTS, BlockSource, special_inits
+from archlang_torch.building import DTYPES, refusals
 from archlang_torch.lowering import Function, Layer, lowered_ops, lowering
-from archlang_torch.module import DTYPES, refusals
 from archlang_torch.names import camel, free_name, identifier
 from archlang_torch.source import WIDTH, definitions, imports, laid_out
 

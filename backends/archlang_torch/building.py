@@ -1,0 +1,226 @@
+"""From a graph to a module with weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from itertools import pairwise
+from typing import Any
+
+import attrs
+import torch
+from torch import nn
+
+from archlang.backend import unsupported_error
+from archlang.ir.graph import Graph, Node, Operation
+from archlang.ir.raising import BlockInstance, raise_blocks
+from archlang_torch.children import Child, children
+from archlang_torch.initial import Drawing
+from archlang_torch.lowering import Function, Layer, lowering
+from archlang_torch.module import Block, Network, Step
+from archlang_torch.names import camel
+from archlang_torch.registers import Registers
+
+DTYPES = {
+    "f16": torch.float16,
+    "bf16": torch.bfloat16,
+    "f32": torch.float32,
+    "f64": torch.float64,
+    "i8": torch.int8,
+    "i16": torch.int16,
+    "i32": torch.int32,
+    "i64": torch.int64,
+    "u8": torch.uint8,
+    "bool": torch.bool,
+}
+
+
+def refusals(graph: Graph) -> dict[str, tuple[str, list[str]]]:
+    """The ops without lowering or with attributes that theirs doesn't know, with addresses."""
+    found: dict[str, tuple[str, list[str]]] = {}
+    known: dict[int, str | None] = {}
+    for node in graph.nodes:
+        operation = node.operation
+        if id(operation) not in known:
+            lowered = lowering(operation.name)
+            missing = f"has no lowering for op `{operation.name}`"
+            known[id(operation)] = missing if lowered is None else lowered.refuses(operation)
+        reason = known[id(operation)]
+        if reason is not None:
+            found.setdefault(operation.name, (reason, []))[1].append(node.address)
+    return found
+
+
+def build(graph: Graph, seed: int = 0) -> Network:
+    """The graph as a module with weights drawn from `seed` and their addresses.
+
+    Raises ArchError (E0803) that names every op that cannot be lowered.
+    """
+    refused = refusals(graph)
+    if refused:
+        raise unsupported_error("torch", refused)
+    top = raise_blocks(graph)
+    names = tuple(given.name for given in graph.inputs)
+    network = Network(camel(graph.name), names, tuple(output.name for output in graph.outputs))
+    with torch.no_grad():
+        _Builder(seed).fill(network, top)
+    return network
+
+
+def parameter_names(graph: Graph) -> dict[str, str]:
+    """The name in the module's `state_dict` of every weight and state, by address."""
+    found: dict[str, str] = {}
+
+    def visit(instance: BlockInstance, path: tuple[str, ...]) -> None:
+        for child in dict.fromkeys(children(instance)):
+            if child is None or child.twin is not None:
+                continue
+            place = (*path, *child.path)
+            if isinstance(child.item, BlockInstance):
+                visit(child.item, place)
+            else:
+                for weight in child.item.operation.weights:
+                    found[f"{child.item.weights_at}.{weight.name}"] = ".".join((*place, weight.name))
+
+    visit(raise_blocks(graph), ())
+    return found
+
+
+@attrs.frozen(eq=False)
+class _Plan:
+    """What blocks of one structure have in common: the children with the positions of the steps
+    that first use them, and how to run."""
+
+    children: tuple[tuple[Child, int], ...]
+    state: dict[str, Any]
+
+
+class _Builder:
+    """Builds modules for blocks, with what is shared between them."""
+
+    def __init__(self, seed: int) -> None:
+        self._drawing = Drawing(seed)
+        self._numbers: dict[Operation, int] = {}
+        self._number_of: dict[int, int] = {}
+        self._calls: dict[int, tuple[Callable[..., Any], bool]] = {}
+        self._layers: dict[int, tuple[Layer, dict[str, Any], torch.dtype]] = {}
+        self._kinds: dict[str, str] = {}
+        self._plans: dict[Hashable, _Plan] = {}
+
+    def fill(self, block: Block, instance: BlockInstance) -> None:
+        """Give a block its children and steps."""
+        plan = self._plan(instance)
+        block.__dict__.update(plan.state)
+        made: dict[int, nn.Module] = {}
+        for child, position in plan.children:
+            item = instance.body[position].item
+            if isinstance(item, BlockInstance):
+                module: nn.Module = Block(self._kind(item.name))
+                self.fill(module, item)  # type: ignore[arg-type]  # a Block
+            else:
+                module = self._layer(item, None if child.twin is None else made[id(child.twin)])
+            made[id(child)] = module
+            _place(block, child.path, module)
+
+    def _plan(self, instance: BlockInstance) -> _Plan:
+        """The plan for an instance; those that differ in addresses only have one in common."""
+        home = len(instance.home)
+        steps: list[Hashable] = []
+        for step in instance.body:
+            item = step.item
+            if isinstance(item, BlockInstance):
+                steps.append((item.home[home:], step.inputs, step.results))
+            else:
+                operation = item.operation
+                at = item.weights_at[home:] if operation.weights else None
+                steps.append((at, step.inputs, -1 - self._number(operation)))
+        key = (instance.inputs, instance.outputs, tuple(steps))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._planned(instance)
+        return plan
+
+    def _planned(self, instance: BlockInstance) -> _Plan:
+        first_uses: dict[Child, int] = {}
+        registers = Registers(instance)
+        steps: list[Step] = []
+        for position, (step, child) in enumerate(zip(instance.body, children(instance), strict=True)):
+            sources = registers.take(position)
+            target = registers.give(position)
+            if child is not None:
+                first_uses.setdefault(child, position)
+                steps.append((child.path, None, False, sources, target))
+            else:
+                assert isinstance(step.item, Node)
+                steps.append(((), *self._call(step.item.operation), sources, target))
+        state = {
+            "_steps": tuple(steps),
+            "_spare": (None,) * (registers.size - instance.inputs),
+            "_results": registers.results,
+        }
+        return _Plan(tuple(first_uses.items()), state)
+
+    def _number(self, operation: Operation) -> int:
+        """A number for an operation, one for equal ones."""
+        number = self._number_of.get(id(operation))
+        if number is None:
+            number = self._number_of[id(operation)] = self._numbers.setdefault(operation, len(self._numbers))
+        return number
+
+    def _kind(self, name: str) -> str:
+        return self._kinds.get(name) or self._kinds.setdefault(name, camel(name))
+
+    def _layer(self, node: Node, twin: nn.Module | None) -> nn.Module:
+        """The module for an operation with weights: new ones, or those of its twin."""
+        operation = node.operation
+        known = self._layers.get(id(operation))
+        if known is None:
+            lowered = lowering(operation.name)
+            if not isinstance(lowered, Layer):
+                raise TypeError(f"op `{operation.name}` has weights: its lowering must be a layer")
+            dtype = DTYPES[operation.output.dtype]
+            state = lowered.state(operation)
+            known = lowered, state, dtype if dtype.is_floating_point else torch.float32
+            self._layers[id(operation)] = known
+        lowered, state, dtype = known
+        module = lowered.module.__new__(lowered.module)
+        nn.Module.__init__(module)
+        module.__dict__.update(state)
+        # Straight into the dictionaries: the checks of `register_parameter` cost as much as all else.
+        parameters, buffers = module._parameters, module._buffers
+        for weight in operation.weights:
+            if twin is not None:
+                parameters[weight.name] = twin.get_parameter(weight.name)
+                continue
+            tensor = self._drawing.draw(f"{node.weights_at}.{weight.name}", weight, dtype)
+            if weight.trained:
+                parameters[weight.name] = nn.Parameter(tensor)
+            else:
+                buffers[weight.name] = tensor
+        for name in lowered.init:
+            if name not in parameters and name not in buffers:
+                parameters[name] = None
+        return module
+
+    def _call(self, operation: Operation) -> tuple[Callable[..., Any], bool]:
+        found = self._calls.get(id(operation))
+        if found is None:
+            lowered = lowering(operation.name)
+            if lowered is None or isinstance(lowered, Layer):
+                raise TypeError(f"op `{operation.name}` has no weights: its lowering must not be a layer")
+            training = isinstance(lowered, Function) and lowered.training
+            found = self._calls[id(operation)] = (lowered.call(operation), training)
+        return found
+
+
+def _place(block: nn.Module, path: tuple[str, ...], module: nn.Module) -> None:
+    """Register a module below a block, with containers on the way to it.
+
+    Names are known to be free and no attributes of a module's: see `names`.
+    """
+    for name, below in pairwise(path):
+        inner = block._modules.get(name)
+        if inner is None:
+            inner = nn.ModuleList() if below.isdigit() else nn.ModuleDict()
+            block._modules[name] = inner
+        block = inner
+    block._modules[path[-1]] = module
