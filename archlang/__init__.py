@@ -3,7 +3,7 @@
 .arch text ──parse──▶ AST ──check──▶ Space ──choose──▶ Program ──lower──▶ nn.Module / source code
    syntax/          semantics/       space/              ir/                backends/
                                                           └──cost──▶ params, MACs, memory
-search/ asks for Choices and is told metrics · evaluate/ turns a Program into metrics
+searchers/ ask for Choices and are told metrics · evaluate/ turns a Program into metrics
 study/ runs, stores and resumes · report/ shows
 """
 
@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archlang.diagnostics import ArchError as ArchError
+    from archlang.evaluate import train as train
     from archlang.space.choices import Choices as Choices
     from archlang.space.loading import load as load
     from archlang.space.loading import loads as loads
     from archlang.space.program import Program as Program
     from archlang.space.space import Space as Space
+    from archlang.study import Study as Study
+    from archlang.study import resume as resume
+    from archlang.study import search as search
 
 __version__ = "0.1.0"
 
@@ -28,8 +32,12 @@ _PUBLIC = {
     "Choices": "archlang.space.choices",
     "Program": "archlang.space.program",
     "Space": "archlang.space.space",
+    "Study": "archlang.study",
     "load": "archlang.space.loading",
     "loads": "archlang.space.loading",
+    "resume": "archlang.study",
+    "search": "archlang.study",
+    "train": "archlang.evaluate",
 }
 
 __all__ = [*_PUBLIC, "__version__"]

@@ -136,7 +136,7 @@ def list_modules(json_output: bool) -> None:
     archlang list
     """
     from archlang.backend import known_backends
-    from archlang.search.registry import SEARCHERS
+    from archlang.searchers.registry import SEARCHERS
 
     loader = Loader()
     modules: dict[str, list[dict[str, str]]] = {}

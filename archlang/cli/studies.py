@@ -156,7 +156,7 @@ def _hand_over(study: Study, json_output: bool) -> None:
     if best is None and not study.interrupted:
         raise ArchError(
             error(
-                "E0914",
+                "E0916",
                 f"no trial of `{study.name}` could be measured",
                 hints=[f"`archlang report {study.store}` shows what failed"],
             )
@@ -187,5 +187,5 @@ def _page(study: Study, output: str | None) -> Path:
 def _beside(study: Study, ending: str) -> Path:
     """A path beside the store's file, named after the study; in `runs` for a database elsewhere."""
     store = Path(study.store)
-    folder = store.parent if "://" not in study.store and study.store != ":memory:" else Path("runs")
+    folder = store.parent if "://" not in study.store and study.store != "memory" else Path("runs")
     return folder / f"{study.name}{ending}"

@@ -9,8 +9,8 @@ from statistics import fmean
 from archlang.report.numbers import exact, pick_text, short
 from archlang.report.summary import DecisionEffect, best_so_far, failure_line
 from archlang.report.svg import Picture, scale
-from archlang.search import Objective
-from archlang.search.pareto import front
+from archlang.searchers import Objective
+from archlang.searchers.pareto import front
 from archlang.study import Study, Trial
 
 WIDTH, HEIGHT = 540.0, 320.0

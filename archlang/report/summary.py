@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from archlang.report.numbers import pick_text
-from archlang.search import Objective
+from archlang.searchers import Objective
 from archlang.study import Study, Trial
 
 

@@ -16,7 +16,7 @@ from archlang.report.summary import extra_metrics, failure_line, state_line
 from archlang.study import Study, StudySummary, Trial
 
 if TYPE_CHECKING:
-    from archlang.search import Objective
+    from archlang.searchers import Objective
 
 SHOWN_FAILURES = 5
 

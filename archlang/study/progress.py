@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from archlang.search import Objective, scores_of
+from archlang.searchers import Objective, scores_of
 from archlang.study.record import FAILED, Trial
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from archlang.search import Objective
+from archlang.searchers import Objective
 
 RUNNING = "running"
 INTERRUPTED = "interrupted"

@@ -12,7 +12,7 @@ import attrs
 
 from archlang.diagnostics import ArchError, did_you_mean, error
 from archlang.evaluate import Evaluator, FunctionEvaluator, evaluator_from_spec
-from archlang.search import Exhausted, Objective, Searcher, searcher_class
+from archlang.searchers import Exhausted, Objective, Searcher, searcher_class
 from archlang.study.executor import Executor, InProcess, Outcome
 from archlang.study.origin import require_same_space, space_from_record, space_record, versions
 from archlang.study.progress import Listener, ProgressBar, Silent

@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import StaticPool
 
 from archlang.diagnostics import ArchError, did_you_mean, error
-from archlang.search import Objective
+from archlang.searchers import Objective
 from archlang.study.record import INTERRUPTED, RUNNING, StudyRecord, StudySummary, Trial
 
 SCHEMA = 1

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archlang.search import Objective, scores_of
-from archlang.search.pareto import front
+from archlang.searchers import Objective, scores_of
+from archlang.searchers.pareto import front
 from archlang.study.origin import require_same_space, space_from_record
 from archlang.study.record import CACHED, COMPLETE, FAILED, StudyRecord, StudySummary, Trial
 from archlang.study.store import Store, open_store

@@ -23,7 +23,7 @@ import attrs
 import pytest
 
 from archlang.diagnostics import ArchError
-from archlang.search import Exhausted, Objective, Searcher
+from archlang.searchers import Exhausted, Objective, Searcher
 
 if TYPE_CHECKING:
     from archlang.space import Choices, Space

@@ -16,7 +16,7 @@ import pytest
 
 from archlang.diagnostics import ArchError
 from archlang.evaluate import FunctionEvaluator
-from archlang.search import Evolution
+from archlang.searchers import Evolution
 from archlang.space import Program, loads
 from archlang.study import Store, Study, StudyRecord, list_studies, open_store, read_study, resume
 from archlang.study.progress import Silent
@@ -161,7 +161,7 @@ def test_function_has_to_be_given_again(tmp_path: Path) -> None:
 
 
 def test_searcher_that_does_not_repeat_itself(tmp_path: Path) -> None:
-    from archlang.search import RandomSearch
+    from archlang.searchers import RandomSearch
 
     store = tmp_path / "study.db"
     runs.begin(store, trials=3, searcher="grid", space=loads("space s { { a: choose [1, 2, 3] } }"), settings={})

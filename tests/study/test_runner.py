@@ -9,7 +9,7 @@ import pytest
 
 from archlang.diagnostics import ArchError
 from archlang.evaluate import FunctionEvaluator
-from archlang.search import Evolution, Objective
+from archlang.searchers import Evolution, Objective
 from archlang.space import Choices, Program, Space, loads
 from archlang.study.executor import Outcome, evaluate
 from archlang.study.progress import Silent

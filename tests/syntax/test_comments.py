@@ -72,7 +72,9 @@ def f(a, # the left
 y = 3
 # the end
 """
-    assert kept(text) == """\
+    assert (
+        kept(text)
+        == """\
 # licence
 
 ## The file.
@@ -110,6 +112,7 @@ y = 3
 
 # the end
 """
+    )
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,18 @@ def test_an_expression_reports_its_errors() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["(" * 5000, "[" * 5000 + "]" * 5000, "-" * 5000 + "1", "not " * 5000 + "a", "^".join("a" * 5000)]
-    + ["+".join("a" * 5000), "f" + "()" * 5000, "x" + ".a" * 5000, "if a {1} else " * 5000 + "{2}", "choose " * 5000],
+    [
+        "(" * 5000,
+        "[" * 5000 + "]" * 5000,
+        "-" * 5000 + "1",
+        "not " * 5000 + "a",
+        "^".join("a" * 5000),
+        "+".join("a" * 5000),
+        "f" + "()" * 5000,
+        "x" + ".a" * 5000,
+        "if a {1} else " * 5000 + "{2}",
+        "choose " * 5000,
+    ],
 )
 def test_deep_nesting_is_an_error_and_no_crash(text: str) -> None:
     with pytest.raises(ArchError) as caught:

@@ -13,24 +13,36 @@ from archlang.syntax.format import format_module
 from archlang.syntax.parser import parse_text
 
 PROGRAMS = [path.read_text(encoding="utf-8") for path in sorted((Path(__file__).parent / "programs").glob("*.arch"))]
-PIECES = ["(", ")", "[", "]", "{", "}", ",", ":", "=", "==", "->", "|>", ">>", "..", "..<", "...", "+", "-", "*", "/", "//", "%", "^", "<", ">", ".", "@", '"', "'", "#", "##", "!", "&", "|", ";", "\\", "\n", "x", "y", "3", "1e5", "7M", "of", "as", "at\nstep", "if", "else", "for", "in", "and", "or", "not", "true", "choose", "share", "tie", "require", "use", "op", "block", "def", "space", "where", "weight", "state", "macs", "limit\nlog", "ordered", "repeated", "tied", "init", "list"]
+PIECES = [
+    "\n",
+    *str.split(
+        """( ) [ ] { } , : = == -> |> >> .. ..< ... + - * / // % ^ < > . @ " ' # ## ! & | ; \\ x y 3 1e5 7M of as at
+        step if else for in and or not true choose share tie require use op block def space where weight state macs
+        limit log ordered repeated tied init list"""
+    ),
+]
+
+
+def parsed(text: str) -> ast.Module | ArchError:
+    try:
+        return parse_text(text)
+    except ArchError as problem:
+        return problem
 
 
 def check(text: str) -> None:
-    try:
-        module = parse_text(text)
-    except ArchError as problem:
-        assert problem.diagnostics
-        for found in problem.diagnostics:
-            assert found.labels
-            assert 0 <= found.labels[0].span.start <= found.labels[0].span.end <= len(text)
-            assert "_NEWLINE" not in found.message
-            assert "LOW" not in found.message
-        assert str(problem)
+    found = parsed(text)
+    if isinstance(found, ArchError):
+        assert found.diagnostics
+        assert str(found)
+        for diagnostic in found.diagnostics:
+            assert diagnostic.labels
+            assert 0 <= diagnostic.labels[0].span.start <= diagnostic.labels[0].span.end <= len(text)
+            assert "_NEWLINE" not in diagnostic.message
+            assert "LOW" not in diagnostic.message
         return
-    assert isinstance(module, ast.Module)
-    formatted = format_module(module)
-    assert parse_text(formatted) == module
+    formatted = format_module(found)
+    assert parse_text(formatted) == found
     assert format_module(parse_text(formatted)) == formatted
 
 

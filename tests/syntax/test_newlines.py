@@ -27,7 +27,9 @@ def test_pipes_go_on(text: str) -> None:
     assert parse_expression(text) == parse_expression("a |> b |> c")
 
 
-@pytest.mark.parametrize("operator", ["+", "*", "/", "//", "%", "^", "==", "!=", "<", "<=", ">", ">=", "and", "or", "|>", ">>", "..", "..<"])
+@pytest.mark.parametrize(
+    "operator", ["+", "*", "/", "//", "%", "^", "==", "!=", "<", "<=", ">", ">=", "and", "or", "|>", ">>", "..", "..<"]
+)
 def test_a_line_goes_on_around_a_binary_operator(operator: str) -> None:
     expected = parse_expression(f"a {operator} b")
     assert parse_expression(f"a {operator}\n  b") == expected

@@ -11,7 +11,10 @@ from archlang.syntax.typenames import DTYPES, TYPE_NAMES
 
 AT = Span(Source("<made>", ""), 0, 0)
 
-SOFT_WORDS = ["use", "op", "block", "def", "space", "where", "weight", "state", "init", "macs", "matmul_macs", "limit", "at", "of", "as", "tied", "ordered", "repeated", "log", "step", "center", "params", "with", "list"]
+SOFT_WORDS = str.split(
+    r"""use op block def space where weight state init macs matmul_macs limit at of as tied ordered
+    repeated log step center params with list"""
+)
 identifiers = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True).filter(lambda name: name not in RESERVED)
 names = st.one_of(identifiers, st.sampled_from(SOFT_WORDS))
 plain_names = identifiers.filter(lambda name: name != "_")
@@ -165,7 +168,10 @@ class _Maker:
         return ast.IfStatement(self.expr(), then, self.some(self.statement, most=2), span=AT)
 
 
-KINDS = ["name", "literal", "list", "tuple", "record", "call", "index", "attribute", "unary", "binary", "range", "pipe", "compose", "choose", "share", "tie", "comprehension", "conditional"]
+KINDS = str.split(
+    r"""name literal list tuple record call index attribute unary binary range pipe compose choose
+    share tie comprehension conditional"""
+)
 SIGNS = ["+", "-", "*", "/", "//", "%", "^", "==", "!=", "<", "<=", ">", ">=", "and", "or"]
 
 
@@ -230,9 +236,7 @@ results = st.none() | types
 paths = st.text(min_size=1, max_size=8)
 
 uses = st.builds(
-    lambda module, names: ast.Use(
-        module[1], module[0], tuple((name, AT) for name in names) or None, span=AT
-    ),
+    lambda module, names: ast.Use(module[1], module[0], tuple((name, AT) for name in names) or None, span=AT),
     st.one_of(
         st.lists(names, min_size=1, max_size=3).map(lambda parts: (False, ".".join(parts))),
         paths.map(lambda path: (True, path)),
@@ -281,9 +285,7 @@ clauses = st.one_of(
     st.builds(lambda name, value: ast.WhereClause(name, value, span=AT), names, small),
     st.builds(lambda value, message: ast.Require(value, message, span=AT), small, st.none() | texts),
     weights,
-    st.builds(
-        lambda name, value: ast.CostRule(name, value, span=AT), st.sampled_from(["macs", "matmul_macs"]), small
-    ),
+    st.builds(lambda name, value: ast.CostRule(name, value, span=AT), st.sampled_from(["macs", "matmul_macs"]), small),
     st.builds(
         lambda name, value: ast.Trait(name, value, span=AT),
         st.sampled_from(["commutative", "elementwise", "identity", "stochastic"]),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from archlang.search.base import Scores, Searcher
-from archlang.search.unseen import Unseen
+from archlang.searchers.base import Scores, Searcher
+from archlang.searchers.unseen import Unseen
 
 if TYPE_CHECKING:
     from archlang.space import Choices

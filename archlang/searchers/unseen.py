@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from archlang.diagnostics import ArchError
-from archlang.search.base import Exhausted
+from archlang.searchers.base import Exhausted
 
 if TYPE_CHECKING:
     from archlang.space import Choices, Space

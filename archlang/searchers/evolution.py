@@ -10,9 +10,9 @@ import attrs
 from attrs.validators import and_, ge, le
 
 from archlang.diagnostics import ArchError
-from archlang.search.base import Scores, Searcher
-from archlang.search.pareto import crowding, ranks
-from archlang.search.unseen import Unseen
+from archlang.searchers.base import Scores, Searcher
+from archlang.searchers.pareto import crowding, ranks
+from archlang.searchers.unseen import Unseen
 
 if TYPE_CHECKING:
     from archlang.space import Choices

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from archlang.search import Evolution, GridSearch, RandomSearch
+from archlang.searchers import Evolution, GridSearch, RandomSearch
 from archlang.testing.searcher import SearcherContract
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from archlang.diagnostics import ArchError, did_you_mean, error
-from archlang.search.base import Searcher
-from archlang.search.evolution import Evolution
-from archlang.search.grid import GridSearch
-from archlang.search.random import RandomSearch
+from archlang.searchers.base import Searcher
+from archlang.searchers.evolution import Evolution
+from archlang.searchers.grid import GridSearch
+from archlang.searchers.random import RandomSearch
 
 SEARCHERS: dict[str, type[Searcher]] = {
     searcher.name: searcher

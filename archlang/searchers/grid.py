@@ -7,8 +7,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import ArchError, error
-from archlang.search.base import Exhausted, Searcher
-from archlang.search.unseen import size_of
+from archlang.searchers.base import Exhausted, Searcher
+from archlang.searchers.unseen import size_of
 
 if TYPE_CHECKING:
     from archlang.space import Choices

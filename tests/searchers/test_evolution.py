@@ -2,8 +2,8 @@
 
 import random
 
-from archlang.search import Evolution, Objective, RandomSearch
-from archlang.search.evolution import _fitness
+from archlang.searchers import Evolution, Objective, RandomSearch
+from archlang.searchers.evolution import _fitness
 from archlang.space import Choices, Space, loads
 
 ONES = """

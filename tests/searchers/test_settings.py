@@ -3,7 +3,7 @@
 import pytest
 
 from archlang.diagnostics import ArchError
-from archlang.search import SEARCHERS, Evolution, GridSearch, Objective, searcher_class
+from archlang.searchers import SEARCHERS, Evolution, GridSearch, Objective, searcher_class
 from archlang.testing.searcher import make_space
 
 GOAL = (Objective("score"),)

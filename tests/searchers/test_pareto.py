@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archlang.search.pareto import crowding, dominates, front, ranks
+from archlang.searchers.pareto import crowding, dominates, front, ranks
 
 POINTS = st.lists(st.tuples(*[st.integers(0, 6).map(float)] * 2), max_size=30) | st.lists(
     st.tuples(*[st.integers(0, 3).map(float)] * 3), max_size=30
