@@ -33,6 +33,8 @@ class TrainingSettings:
     `loss` is "cross_entropy" (integer labels) or "mse" (float targets). `weight_decay` is the
     optimizer's own: L2 for `sgd` and `adam`, decoupled for `adamw`. `schedule` is "cosine" (to
     zero, per step) or "none". `momentum` is for `sgd`; `clip` bounds the global gradient norm.
+    `threads` are those of the CPU: small networks are much slower on several, as are several trials
+    at once; 0 leaves it to the framework.
     """
 
     epochs: int = attrs.field(default=10, validator=attrs.validators.ge(0))
@@ -48,6 +50,7 @@ class TrainingSettings:
     clip: float | None = None
     seed: int = 0
     device: str = "cpu"
+    threads: int = attrs.field(default=1, validator=attrs.validators.ge(0))
 
 
 @attrs.frozen

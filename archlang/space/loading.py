@@ -63,6 +63,8 @@ def space_of(
     """A space of a module, by name where there are several."""
     names = module.spaces()
     if name is None:
+        if len(names) != 1 and module.name.rpartition(".")[2] in names:
+            names = [module.name.rpartition(".")[2]]  # of several, the one named like the module
         if len(names) != 1:
             what = "no space" if not names else f"several spaces: {', '.join(names)}"
             hints = [f"name one: `{module.name}:{names[0]}`"] if names else ["declare one: `space name(inputs) { … }`"]

@@ -118,7 +118,7 @@ class _Formatter:
                 lead += [_plain(comment.text), HARD, *([EMPTY_LINE] if _blank_follows(comment.span) else [])]
             for comment in inside:
                 lead += [_plain(comment.text), HARD]
-            if parts and not self._is_tight(previous, item, comments, module):
+            if parts and not self._is_tight(previous, item, comments + inside, module):
                 parts.append(EMPTY_LINE)
             parts += [*lead, doc, *behind, HARD]
             previous = item
@@ -200,15 +200,17 @@ class _Formatter:
                     break
                 wheres.append(clause)
             if wheres:
-                for comment in self._take_before(wheres[0].span.start):
-                    clauses += [HARD, comment.text]
                 parts = [
                     self._element(
-                        clause.span, partial(self._where, clause), after="," if clause is not wheres[-1] else ""
+                        clause.span,
+                        partial(self._where, clause),
+                        before="where " if clause is wheres[0] else "",
+                        after="," if clause is not wheres[-1] else "",
                     )
                     for clause in wheres
                 ]
-                clauses += [HARD, "where ", nest(*join([HARD], parts), indent=6)]
+                rest = [part for entry in parts[1:] for part in (HARD, entry)]
+                clauses += [HARD, parts[0], nest(*rest, indent=6)]
                 at += len(wheres)
             else:
                 clauses += [HARD, self._element(op.clauses[at].span, partial(self._clause, op.clauses[at]))]

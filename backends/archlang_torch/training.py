@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def fit(
     train_loss = math.nan
     metrics: dict[str, float] = {}
     epochs = 0
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _threads(settings.threads):
         torch.manual_seed(settings.seed)
         for epoch in range(1, settings.epochs + 1):
             network.train()
@@ -82,6 +83,17 @@ def fit(
     metrics = metrics or evaluate(network, held_x, held_y, settings)
     diverged = {} if all(map(math.isfinite, metrics.values())) else {"diverged": True}
     return {**diverged, **metrics, **_sums(train_loss, epochs, time.perf_counter() - started)}
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many threads on the CPU, and what was set before afterwards; 0 changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def evaluate(network: nn.Module, x: Tensor, y: Tensor, settings: TrainingSettings) -> dict[str, float]:

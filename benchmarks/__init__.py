@@ -1,0 +1,1 @@
+"""Timings of archlang with the aims beside them: `python -m benchmarks`."""

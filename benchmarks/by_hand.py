@@ -1,0 +1,188 @@
+"""Two published networks as one writes them in PyTorch, to compare with what archlang builds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+Gene = tuple[str, int]
+
+
+class ReluConvBn(nn.Module):
+    def __init__(self, channels: int, out: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.op = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(channels, out, kernel, stride=stride, padding=kernel // 2, bias=False),
+            nn.BatchNorm2d(out),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.op(x)
+
+
+class Zero(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
+EDGES: dict[str, Callable[[int], nn.Module]] = {
+    "none": lambda channels: Zero(),
+    "skip": lambda channels: nn.Identity(),
+    "conv1": lambda channels: ReluConvBn(channels, channels, 1),
+    "conv3": lambda channels: ReluConvBn(channels, channels, 3),
+    "pool3": lambda channels: nn.AvgPool2d(3, 1, 1, count_include_pad=False),
+}
+
+
+class BenchCell(nn.Module):
+    def __init__(self, channels: int, ops: Sequence[str]) -> None:
+        super().__init__()
+        self.edges = nn.ModuleList([EDGES[op](channels) for op in ops])
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.edges[0](x)
+        b = self.edges[1](x) + self.edges[2](a)
+        return self.edges[3](x) + self.edges[4](a) + self.edges[5](b)
+
+
+class BenchReduction(nn.Module):
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.first = ReluConvBn(channels, out, 3, 2)
+        self.second = ReluConvBn(out, out, 3)
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2, 0), nn.Conv2d(channels, out, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x)) + self.shortcut(x)
+
+
+class NasBench201(nn.Module):
+    """A network of NAS-Bench-201 by its six edges, in the order of `std.spaces.nasbench201`."""
+
+    def __init__(self, ops: Sequence[str], channels: int = 16, repeats: int = 5, classes: int = 10) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+        body: list[nn.Module] = []
+        for stage in range(3):
+            if stage:
+                body.append(BenchReduction(channels, 2 * channels))
+                channels *= 2
+            body += [BenchCell(channels, ops) for _ in range(repeats)]
+        self.body = nn.Sequential(*body)
+        self.last = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.last(self.body(self.stem(image)))
+        return self.classifier(self.pool(x).flatten(1))
+
+
+class SepConv(nn.Sequential):
+    def __init__(self, channels: int, kernel: int, stride: int) -> None:
+        layers: list[nn.Module] = []
+        for step in (stride, 1):
+            layers += [
+                nn.ReLU(),
+                nn.Conv2d(channels, channels, kernel, step, kernel // 2, groups=channels, bias=False),
+                nn.Conv2d(channels, channels, 1, bias=False),
+                nn.BatchNorm2d(channels),
+            ]
+        super().__init__(*layers)
+
+
+class DilConv(nn.Sequential):
+    def __init__(self, channels: int, kernel: int, stride: int) -> None:
+        super().__init__(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, kernel, stride, kernel - 1, dilation=2, groups=channels, bias=False),
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+
+
+class FactorizedReduce(nn.Module):
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.left = nn.Conv2d(channels, out // 2, 1, stride=2, bias=False)
+        self.right = nn.Conv2d(channels, out // 2, 1, stride=2, bias=False)
+        self.norm = nn.BatchNorm2d(out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(x)
+        return self.norm(torch.cat([self.left(x), self.right(x[:, :, 1:, 1:])], 1))
+
+
+DARTS: dict[str, Callable[[int, int], nn.Module]] = {
+    "skip_connect": lambda c, stride: nn.Identity() if stride == 1 else FactorizedReduce(c, c),
+    "max_pool_3x3": lambda c, stride: nn.MaxPool2d(3, stride, 1),
+    "sep_conv_3x3": lambda c, stride: SepConv(c, 3, stride),
+    "dil_conv_3x3": lambda c, stride: DilConv(c, 3, stride),
+}
+NORMAL: tuple[Gene, ...] = (
+    ("sep_conv_3x3", 0),
+    ("sep_conv_3x3", 1),
+    ("sep_conv_3x3", 0),
+    ("sep_conv_3x3", 1),
+    ("sep_conv_3x3", 1),
+    ("skip_connect", 0),
+    ("skip_connect", 0),
+    ("dil_conv_3x3", 2),
+)
+REDUCE: tuple[Gene, ...] = (
+    ("max_pool_3x3", 0),
+    ("max_pool_3x3", 1),
+    ("skip_connect", 2),
+    ("max_pool_3x3", 1),
+    ("max_pool_3x3", 0),
+    ("skip_connect", 2),
+    ("skip_connect", 2),
+    ("max_pool_3x3", 1),
+)
+
+
+class DartsCell(nn.Module):
+    def __init__(
+        self, genes: Sequence[Gene], before: int, last: int, channels: int, reduce: bool, reduced: bool
+    ) -> None:
+        super().__init__()
+        self.genes = genes
+        self.first = FactorizedReduce(before, channels) if reduced else ReluConvBn(before, channels, 1)
+        self.second = ReluConvBn(last, channels, 1)
+        self.edges = nn.ModuleList([DARTS[op](channels, 2 if reduce and state < 2 else 1) for op, state in genes])
+
+    def forward(self, s0: Tensor, s1: Tensor) -> Tensor:
+        states = [self.first(s0), self.second(s1)]
+        results = iter(zip(self.edges, self.genes, strict=True))
+        for (left, (_, i)), (right, (_, j)) in zip(results, results, strict=True):
+            states.append(left(states[i]) + right(states[j]))
+        return torch.cat(states[2:], 1)
+
+
+class DartsV2(nn.Module):
+    """The network for small images that second-order DARTS found: 3,349,342 parameters."""
+
+    def __init__(self, channels: int = 36, layers: int = 20, classes: int = 10) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 3 * channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * channels))
+        before = last = 3 * channels
+        cells: list[nn.Module] = []
+        reduced = False
+        for layer in range(layers):
+            reduce = layer in (layers // 3, 2 * layers // 3)
+            channels *= 1 + reduce
+            cells.append(DartsCell(REDUCE if reduce else NORMAL, before, last, channels, reduce, reduced))
+            before, last, reduced = last, 4 * channels, reduce
+        self.cells = nn.ModuleList(cells)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(last, classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        s0 = s1 = self.stem(image)
+        for cell in self.cells:
+            s0, s1 = s1, cell(s0, s1)
+        return self.classifier(self.pool(s1).flatten(1))
