@@ -19,7 +19,9 @@ from archlang.cli.common import (
 
 @click.command()
 @file_argument
-@click.option("-n", "--number", default=1, show_default=True, help="How many programs to draw.")
+@click.option(
+    "-n", "--number", default=1, show_default=True, type=click.IntRange(min=1), help="How many programs to draw."
+)
 @click.option("--seed", default=0, show_default=True, help="Draw by this seed.")
 @as_json
 def sample(file: str, settings: tuple[str, ...], number: int, seed: int, json_output: bool) -> None:
@@ -71,7 +73,7 @@ def cost(
     """Print a program's exact costs: parameters, multiply-adds, activations, memory, depth.
 
     \b
-    archlang cost std.models.resnet50
+    archlang cost std.models.resnet:resnet50
     archlang cost net.arch --choices '{"width": 32}' --blocks
     """
     program = open_program(file, settings, choices, seed)

@@ -61,7 +61,7 @@ def search(
     \b
     archlang search examples/digits.arch --data digits --searcher evolution --trials 40 \\
       --maximize accuracy --minimize macs --store runs/digits.db --seed 0
-    archlang search examples/recipe.arch --train batch_size=32 --search population=16
+    archlang search examples/digits.arch --epochs 20 --train lr=0.02 --search population=16
     """
     from archlang.evaluate import train
     from archlang.study import search as run

@@ -25,6 +25,7 @@ CODES: dict[str, str] = {
     "E0122": "an argument without a name after one with a name",
     "E0123": "an unknown type",
     "E0124": "`True` or `False` for `true` or `false`",
+    "E0125": "a choice from a list that goes on with an operator",
     "E0190": "a space derived by `with`, which is not supported yet",
     "E0701": "the data is not there",
     "E0702": "the data cannot be read as a data set",

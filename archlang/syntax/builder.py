@@ -10,7 +10,7 @@ import attrs
 from archlang.diagnostics import Diagnostic, Label, Source, Span, error
 from archlang.syntax import ast
 from archlang.syntax.literals import number_value, string_value
-from archlang.syntax.operators import Pin, Sequence
+from archlang.syntax.operators import Pin, Sequence, opens_with_list
 from archlang.syntax.tokens import Token
 from archlang.syntax.typenames import check_type_name
 
@@ -399,6 +399,13 @@ class Builder:
         alternatives, *modifiers = parts
         if modifiers and isinstance(modifiers[0], Token):
             count, alternatives, modifiers = alternatives, modifiers[1], modifiers[2:]
+        if opens_with_list(alternatives) and not alternatives.span.text.startswith("("):
+            self.report(
+                "E0125",
+                "this choice could be read two ways",
+                alternatives.span,
+                hints=["put the choice in brackets, `(choose [1, 2]) + 3`, or all that it chooses from, `choose (xs + ys)`"],
+            )
         given: dict[str, Any] = {}
         for word, value, span in modifiers:
             if word in given:

@@ -12,7 +12,7 @@ from functools import partial
 from archlang.diagnostics import Span
 from archlang.syntax import ast
 from archlang.syntax.literals import quoted
-from archlang.syntax.operators import BINDING, COMPOSE, NEGATIVE, NOT, PIPE, POWER, RANGE
+from archlang.syntax.operators import BINDING, COMPOSE, NEGATIVE, NOT, PIPE, POWER, RANGE, opens_with_list
 from archlang.syntax.pretty import (
     EMPTY_LINE,
     HARD,
@@ -452,7 +452,7 @@ class _Formatter:
         chain: list[tuple[str, ast.Expr]] = []
         first: ast.Expr = expr
         chains = level != BINDING["=="]
-        while isinstance(first, ast.Binary | ast.Compose) and _level(first) == level and (chains or not chain):
+        while isinstance(first, ast.Binary | ast.Compose) and _joins(expr, first) and (chains or not chain):
             if isinstance(first, ast.Compose):
                 chain.append((">>", first.second))
                 first = first.first
@@ -460,7 +460,7 @@ class _Formatter:
                 chain.append((first.operator, first.right))
                 first = first.left
         parts: list[Doc] = []
-        head = self.expr(first, level if chains else level + 1)
+        head = self.expr(first, level + 1)
         for operator, operand in reversed(chain):
             parts += [LINE, f"{operator} ", self.expr(operand, level + 1)]
         return group(head, nest(*parts))
@@ -515,7 +515,18 @@ class _Formatter:
         return concat(*parts)
 
     def _choose_part(self, expr: ast.Expr) -> Doc:
-        return self.expr(expr, _ATOM if isinstance(expr, ast.Choose) else RANGE)
+        in_brackets = isinstance(expr, ast.Choose) or opens_with_list(expr)
+        return self.expr(expr, _ATOM if in_brackets else RANGE)
+
+
+def _joins(expr: ast.Expr, left: ast.Expr) -> bool:
+    """Whether an operation's left operand is written without brackets. A quotient that is multiplied,
+    `(a // b) * c`, gets them though it needs none."""
+    if _level(left) != _level(expr):
+        return False
+    if isinstance(left, ast.Binary) and left.operator in ("//", "%"):
+        return isinstance(expr, ast.Binary) and expr.operator == left.operator
+    return True
 
 
 def _level(expr: ast.Expr) -> int:
@@ -535,6 +546,8 @@ def _level(expr: ast.Expr) -> int:
             return POWER
         case ast.Number(value) if value < 0:
             return NEGATIVE
+        case ast.If():
+            return 0  # it may stand anywhere without brackets, but reads wrongly as an operand
     return _ATOM
 
 

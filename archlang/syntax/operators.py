@@ -26,6 +26,15 @@ PIPE, COMPOSE, NOT, COMPARISON, RANGE, NEGATIVE, POWER = (
 )
 
 
+def opens_with_list(expr: ast.Expr) -> bool:
+    """Whether an operation begins with a list or record: after `choose` it could be read two ways."""
+    if not isinstance(expr, ast.Binary):
+        return False
+    while isinstance(expr, ast.Binary):
+        expr = expr.left
+    return isinstance(expr, ast.ListLiteral | ast.RecordLiteral | ast.Comprehension)
+
+
 class Pin:
     """`at "address" tied "address"` after a stage of a pipe."""
 

@@ -1,0 +1,31 @@
+"""Golden files for all tests: `pytest --update-golden` writes what the tests then compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Golden = Callable[[str, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="Write the golden files anew.")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares a text with the file of that name in the folder `golden` beside the test; a missing file fails."""
+    folder = Path(str(request.path)).parent / "golden"
+
+    def compare(name: str, text: str) -> None:
+        path = folder / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            return
+        assert path.is_file(), f"{path} is missing; write it with --update-golden and read it"
+        assert text == path.read_text(encoding="utf-8"), f"differs from {path}; --update-golden writes it anew"
+
+    return compare
