@@ -40,7 +40,19 @@ _PUBLIC = {
     "train": "archlang.evaluate",
 }
 
-__all__ = [*_PUBLIC, "__version__"]
+__all__ = [
+    "ArchError",
+    "Choices",
+    "Program",
+    "Space",
+    "Study",
+    "__version__",
+    "load",
+    "loads",
+    "resume",
+    "search",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -75,12 +75,15 @@ class Backend(Protocol):
 
     def emit(self, graph: Graph, header: Sequence[str] = ()) -> str:
         """The graph as source code that needs the framework alone; `header` lines are comments."""
+        ...
 
     def unsupported(self, graph: Graph) -> tuple[str, ...]:
         """The names of the graph's ops that the backend cannot do, each once."""
+        ...
 
     def weights(self, graph: Graph, network: Any) -> dict[str, Array]:
         """The network's weights and states by address."""
+        ...
 
     def set_weights(self, graph: Graph, network: Any, weights: Mapping[str, Array]) -> None:
         """Give the network weights by address; those that are missing or do not fit are errors."""
@@ -101,6 +104,7 @@ class Backend(Protocol):
         should_stop: Callable[[], bool] | None = None,
     ) -> dict[str, Any]:
         """Train the network and evaluate it on the validation pair; the metrics."""
+        ...
 
     def run(self, network: Any, *inputs: Array) -> Any:
         """The network's outputs in evaluation mode, as arrays."""

@@ -15,17 +15,17 @@ from archlang.diagnostics import ArchError
 class _Group(click.Group):
     """Turns errors in the input into diagnostics and exit code 1."""
 
-    def invoke(self, context: click.Context) -> object:
+    def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(context)
+            return super().invoke(ctx)
         except ArchError as problem:
             click.echo(str(problem), err=True)
             count = sum(found.severity == "error" for found in problem.diagnostics)
             if count > 1:
                 click.echo(f"\n{count} errors", err=True)
-            context.exit(1)
+            ctx.exit(1)
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # as they are declared: the order in which they are used
 
 

@@ -59,7 +59,7 @@ class Cost:
     peak_memory: int
     depth: int
     weight_bytes: int
-    _graph: Graph = attrs.field(eq=False, repr=False)
+    graph: Graph = attrs.field(eq=False, repr=False)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -73,7 +73,7 @@ class Cost:
                 node.operation.cost("matmul_macs"),
                 node.operation.output.elements,
             )
-            for node, fresh in _with_fresh_weights(self._graph.nodes)
+            for node, fresh in _with_fresh_weights(self.graph.nodes)
         )
 
     @cached_property
@@ -83,9 +83,9 @@ class Cost:
         A weight tied between blocks counts in each of them.
         """
         members: dict[str, list[Node]] = {}
-        for node in self._graph.nodes:
+        for node in self.graph.nodes:
             for frame in frames(node.address):
-                if frame in self._graph.blocks:
+                if frame in self.graph.blocks:
                     members.setdefault(frame, []).append(node)
         return {address: price(nodes) for address, nodes in members.items()}
 
@@ -93,7 +93,7 @@ class Cost:
     def ops(self) -> dict[str, Totals]:
         """The totals of every kind of op, by its name. A weight tied between kinds counts in each."""
         members: dict[str, list[Node]] = {}
-        for node in self._graph.nodes:
+        for node in self.graph.nodes:
             members.setdefault(node.operation.name, []).append(node)
         return {name: price(nodes) for name, nodes in members.items()}
 

@@ -1,7 +1,13 @@
 """The one place where a diagnostic becomes text."""
 
+from unicodedata import combining, east_asian_width
+
 from archlang.diagnostics.diagnostic import Cause, Diagnostic, Label
 from archlang.diagnostics.source import Source
+
+MAX_LINE = 160  # characters of a source line that are shown
+
+_VISIBLE = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 
 
 def render(diagnostic: Diagnostic) -> str:
@@ -41,20 +47,47 @@ def _by_line(labels: tuple[Label, ...]) -> list[tuple[Source, int, list[Label]]]
 
 def _marked_line(source: Source, number: int, labels: list[Label], gutter: int) -> list[str]:
     """A source line and below it the markers of its labels, on one line where they fit."""
-    text = source.line(number)
     start = source.line_starts[number - 1]
-    lines = [f"{number:>{gutter}} | {text.expandtabs(4)}".rstrip()]
+    labels = sorted(labels, key=lambda label: label.span.start)
+    whole = source.line(number)
+    first, text = _window(whole, labels[0].span.start - start)
+    shown = _shown(text)
+    lines = [f"{number:>{gutter}} | {shown}".rstrip()]
     row = ""
-    for label in sorted(labels, key=lambda label: label.span.start):
-        begin = len(text[: label.span.start - start].expandtabs(4))
-        end = len(text[: max(label.span.end - start, 0)].expandtabs(4))
-        marker = "^" * max(min(end, len(text.expandtabs(4))) - begin, 1)
+    for label in labels:
+        low, high = (min(max(offset - start - first, 0), len(text)) for offset in (label.span.start, label.span.end))
+        begin, end = _width(_shown(text[:low])), _width(_shown(text[:high]))
+        marker = "^" * max(end - begin, 1)
         if len(row) > begin:
             lines.append(f"{'':>{gutter}} | {row}".rstrip())
             row = ""
         row = row.ljust(begin) + marker + (f" {label.text}" if label.text else "") + "   "
     lines.append(f"{'':>{gutter}} | {row}".rstrip())
     return lines
+
+
+def _window(text: str, place: int) -> tuple[int, str]:
+    """Where the stretch of a line that is shown begins, and its text: all of it, or in a very long line
+    what is around a place."""
+    if len(text) <= MAX_LINE:
+        return 0, text
+    first = max(min(place - MAX_LINE // 3, len(text) - MAX_LINE), 0)
+    cut = text[first : first + MAX_LINE]
+    if first:
+        cut = "…" + cut[1:]
+    return first, cut if first + MAX_LINE >= len(text) else cut[:-1] + "…"
+
+
+def _shown(text: str) -> str:
+    """The text with tabs as spaces and other control characters as visible ones."""
+    return text.expandtabs(4).translate(_VISIBLE)
+
+
+def _width(text: str) -> int:
+    """The columns that a text takes: two for wide characters, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
 def _cause(cause: Cause) -> str:

@@ -8,10 +8,11 @@ import attrs
 
 @attrs.define(eq=False, slots=False)
 class Source:
-    """A text with a name to show for it (a path, or `<text>`)."""
+    """A text with a name to show for it (a path, or `<text>`), and whether it is one of the standard library."""
 
     name: str
     text: str
+    is_library: bool = False
 
     @cached_property
     def line_starts(self) -> list[int]:

@@ -139,10 +139,12 @@ def _read(path: str) -> dict[str, Array]:
                 raise ArchError(error("E0702", f"`{path}` holds a single array", hints=hints))
             return {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as found:
-        why = "holds pickled objects" if "allow_pickle" in str(found) else "cannot be read as .npz"
-        raise ArchError(
-            error("E0702", f"`{path}` {why}", notes=(str(found).splitlines()[0],) if str(found) else ())
-        ) from found
+        text = str(found).partition("\n")[0]
+        if text.startswith("Object arrays"):
+            why, notes = "holds pickled objects", (text,)
+        else:  # what is no .npz at all, numpy takes for a pickle, and advises to load it unsafely
+            why, notes = "cannot be read as .npz", (text,) if text and "allow_pickle" not in text else ()
+        raise ArchError(error("E0702", f"`{path}` {why}", notes=notes)) from found
 
 
 def _prefixes(arrays: dict[str, Array]) -> list[str]:

@@ -25,6 +25,7 @@ class Evaluator(Protocol):
     def __call__(self, program: Program, fidelity: Mapping[str, Any], report: Report) -> Metrics:
         """The metrics of a program. `fidelity` overrides the evaluator's settings (`{"epochs": 1}` is a
         cheap look); `report` is called with intermediate metrics, such as those of an epoch."""
+        ...
 
     def check(self, program: Program, metrics: Sequence[str]) -> None:
         """Raise ArchError when no program like this one can be evaluated (no data, wrong shape), or when
@@ -35,6 +36,7 @@ class Evaluator(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """What tells this evaluator from others, as JSON data; resuming compares it."""
+        ...
 
 
 def costs(program: Program) -> Metrics:

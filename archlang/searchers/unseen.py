@@ -48,13 +48,13 @@ class Unseen:
         size = size_of(self._space)
         if len(self._seen) >= size:
             raise Exhausted
-        for _ in range(attempts):
-            choices = propose()
+        choices = propose()
+        for _ in range(attempts - 1):
             if choices not in self._seen:
                 break
-        else:
-            if not math.isinf(size):
-                choices = self._left(random)
+            choices = propose()
+        if choices in self._seen and not math.isinf(size):
+            choices = self._left(random)
         self._seen.add(choices)
         return choices
 

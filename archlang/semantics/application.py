@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from archlang.diagnostics import Label, Span, error
 from archlang.semantics import builtins, operations, reuse, statements
 from archlang.semantics.arithmetic import binary
 from archlang.semantics.diagram import Diagram
-from archlang.semantics.fault import Entangled, broken, excluded
+from archlang.semantics.fault import Entangled, Fault, FaultSignal, broken, excluded
 from archlang.semantics.handlers import Varying
+from archlang.semantics.modules import ModuleScope
 from archlang.semantics.parameters import Arguments, bind_config, match, typed
 from archlang.semantics.patterns import bind_inputs, check_result
 from archlang.semantics.sites import flatten
@@ -30,7 +34,7 @@ from archlang.semantics.values import (
     Site,
     Tensor,
     Value,
-    type_name,
+    a_type,
 )
 from archlang.syntax import ast
 
@@ -115,9 +119,7 @@ def _call(ev: Evaluator, function: Value, arguments: Arguments, site: Site, expr
             return builtins.call(ev, name, arguments, site, span, env)
         case RepeatValue() | ComposeValue():
             return apply(ev, function, [value for _, value, _ in arguments], site, span, env.frame)
-    raise broken(
-        error("E0301", f"only blocks, ops and functions can be called, and this is a {type_name(function)}", span)
-    )
+    raise broken(error("E0301", f"only blocks, ops and functions can be called, and this is {a_type(function)}", span))
 
 
 def _shared_site(site: Site, shared: Site, tied: bool) -> Site:
@@ -150,9 +152,7 @@ def apply(ev: Evaluator, function: Value, inputs: list[Value], site: Site, span:
         case BuiltinValue(name):
             arguments = [(None, value, span) for value in inputs]
             return builtins.call(ev, name, arguments, site, span, Env({}, frame))
-    raise broken(
-        error("E0301", f"only blocks, ops and functions can be applied, and this is a {type_name(function)}", span)
-    )
+    raise broken(error("E0301", f"only blocks, ops and functions can be applied, and this is {a_type(function)}", span))
 
 
 def _apply_repeat(
@@ -206,12 +206,42 @@ def _apply_block(
         )
     inner = _enter(ev, declaration, module, site, span, frame)
     ev.blocks[site.path] = declaration.name
-    env = bind_config(ev, declaration.config, config, Env({}, inner), what)
-    env = bind_inputs(ev, declaration.inputs, inputs, env, what, span)
-    result = statements.body(ev, declaration.body, env)
-    if declaration.result is not None:
-        result = check_result(ev, result, declaration.result, env, what)
-    return result
+
+    def value() -> Value:
+        env = bind_config(ev, declaration.config, config, Env({}, inner), what)
+        env = bind_inputs(ev, declaration.inputs, inputs, env, what, span)
+        result = statements.body(ev, declaration.body, env)
+        if declaration.result is not None:
+            result = check_result(ev, result, declaration.result, env, what)
+        return result
+
+    return _told_outside(ev, value, module, span, frame, what)
+
+
+def _told_outside(
+    ev: Evaluator, compute: Callable[[], Value], module: ModuleScope, span: Span, frame: Frame, what: str
+) -> Value:
+    """What `compute` gives; a fault that lies in the library is told first where the user's text
+    applies what has it."""
+    if not module.is_library or frame.module.is_library:
+        return compute()
+
+    def told(leaf: Value) -> Value:
+        if type(leaf) is Tensor and type(leaf.ok) in (Fault, Diagram):
+            ok = told(leaf.ok) if type(leaf.ok) is Fault else ev.diagrams.map_leaves(leaf.ok, told)
+            return Tensor(leaf.node, leaf.dtype, leaf.shape, ok)
+        if type(leaf) is not Fault or leaf.excluded:
+            return leaf
+        found = leaf.diagnostic
+        if not found.labels or not found.labels[0].span.source.is_library:
+            return leaf
+        return Fault(attrs.evolve(found, labels=(Label(span, f"in {what}, applied here"), *found.labels)))
+
+    try:
+        result = compute()
+    except FaultSignal as signal:
+        raise FaultSignal(told(signal.fault)) from None
+    return ev.diagrams.map_leaves(result, told) if type(result) is Diagram else told(result)
 
 
 def _enter(
@@ -248,12 +278,16 @@ def _call_def(ev: Evaluator, function: DefValue, arguments: Arguments, site: Sit
     what = f"`{declaration.name}`"
     found = match(declaration.parameters, arguments, what, span)
     inner = _enter(ev, declaration, function.module, site, span, frame)
-    env = bind_config(ev, declaration.parameters, found, Env({}, inner), what)
-    result = statements.body(ev, declaration.body, env)
-    if declaration.result is not None:
-        checked = typed(ev, result, declaration.result, f"the result of {what}", declaration.body.result.span)
-        result = ev.force(checked)
-    return result
+
+    def value() -> Value:
+        env = bind_config(ev, declaration.parameters, found, Env({}, inner), what)
+        result = statements.body(ev, declaration.body, env)
+        if declaration.result is not None:
+            checked = typed(ev, result, declaration.result, f"the result of {what}", declaration.body.result.span)
+            result = ev.force(checked)
+        return result
+
+    return _told_outside(ev, value, function.module, span, frame, what)
 
 
 def operator(ev: Evaluator, symbol: str, left: Value, right: Value, expr: ast.Binary, env: Env) -> Value:
@@ -265,7 +299,7 @@ def operator(ev: Evaluator, symbol: str, left: Value, right: Value, expr: ast.Bi
         other = right if type(left) is Tensor else left
         hints = ["multiply a tensor by a number with `scale(number)`"] if symbol in "*/" else ()
         raise broken(
-            error("E0301", f"`{symbol}` cannot take a tensor and a {type_name(other)}", expr.span, hints=hints)
+            error("E0301", f"`{symbol}` cannot take a tensor and {a_type(other)}", expr.span, hints=hints)
             if type(other) is not Tensor
             else error("E0301", f"`{symbol}` cannot take tensors", expr.span)
         )

@@ -9,7 +9,7 @@ from typing import Any
 from archlang.diagnostics import Span, error
 from archlang.ir.types import SymbolicDim
 from archlang.semantics.fault import Entangled, broken
-from archlang.semantics.values import List, Symbolic, Value, type_name
+from archlang.semantics.values import List, Symbolic, Value, a_type, type_name
 
 MAX_INT = 2**63 - 1
 MAX_LIST = 100_000
@@ -41,13 +41,15 @@ def binary(symbol: str, left: Value, right: Value, span: Span | None) -> Value:
         if len(left.items) + len(right.items) > MAX_LIST:
             raise broken(error("E0603", f"a list would have more than {MAX_LIST:,} elements", span))
         return List(left.items + right.items, left.kind)
-    if isinstance(left, str) and isinstance(right, str) and symbol == "+" and len(left) + len(right) < MAX_LIST:
+    if isinstance(left, str) and isinstance(right, str) and symbol == "+":
+        if len(left) + len(right) > MAX_LIST:
+            raise broken(error("E0603", f"a text would have more than {MAX_LIST:,} characters", span))
         return left + right
     if isinstance(left, SymbolicDim) or isinstance(right, SymbolicDim):
         done = _dimension(symbol, left, right)
         if done is not None:
             return done
-        name = left.name if isinstance(left, SymbolicDim) else right.name
+        name = next(value.name for value in (left, right) if isinstance(value, SymbolicDim))
         raise broken(
             error(
                 "E0305",
@@ -56,11 +58,14 @@ def binary(symbol: str, left: Value, right: Value, span: Span | None) -> Value:
                 notes=[f"`{symbol}` needs it; a batch dimension can be multiplied, and divided by a factor it has"],
             )
         )
-    raise broken(error("E0301", f"`{symbol}` cannot take {_a(type_name(left))} and {_a(type_name(right))}", span))
+    raise broken(error("E0301", f"`{symbol}` cannot take {a_type(left)} and {a_type(right)}", span))
 
 
-def _a(kind: str) -> str:
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+def negative(value: Value, span: Span | None) -> Value:
+    """`-value`; raises `FaultSignal` where that has no meaning."""
+    if not _number(value) and not isinstance(value, Symbolic | SymbolicDim):
+        raise broken(error("E0301", f"`-` cannot take {a_type(value)}", span))
+    return binary("*", value, -1, span)
 
 
 def _arithmetic(symbol: str, left: Any, right: Any, span: Span | None) -> Any:
@@ -115,7 +120,10 @@ def _compare(symbol: str, left: Value, right: Value, span: Span | None) -> bool:
     both_text = isinstance(left, str) and isinstance(right, str)
     if (_number(left) and _number(right)) or both_text:
         return bool(_COMPARE[symbol](left, right))
-    raise broken(error("E0301", f"`{symbol}` cannot compare {_a(type_name(left))} with {_a(type_name(right))}", span))
+    for value in (left, right):
+        if isinstance(value, SymbolicDim):
+            raise broken(error("E0305", f"the size of dimension `{value.name}` is not known before data comes", span))
+    raise broken(error("E0301", f"`{symbol}` cannot compare {a_type(left)} with {a_type(right)}", span))
 
 
 def equal(left: Value, right: Value, span: Span | None) -> bool:
@@ -132,7 +140,7 @@ def equal(left: Value, right: Value, span: Span | None) -> bool:
         raise broken(error("E0305", "the size of a batch dimension is not known before data comes", span))
     if {type_name(left), type_name(right)} <= {"int", "float", "bool", "str", "list", "tuple"}:
         return False
-    raise broken(error("E0301", f"{_a(type_name(left))} cannot be compared", span))
+    raise broken(error("E0301", f"{a_type(left)} cannot be compared", span))
 
 
 def _dimension(symbol: str, left: Value, right: Value) -> Value:
@@ -162,7 +170,7 @@ def _symbolic(symbol: str, left: Value, right: Value, span: Span | None) -> Valu
     decisions = frozenset[str]().union(*(v.decisions for v in (left, right) if isinstance(v, Symbolic)))
     for value in (left, right):
         if not isinstance(value, Symbolic) and not _number(value):
-            raise broken(error("E0301", f"`{symbol}` cannot take a number and {_a(type_name(value))}", span))
+            raise broken(error("E0301", f"`{symbol}` cannot take a number and {a_type(value)}", span))
     (a, b), (c, d) = bounds(left), bounds(right)
     if symbol in _COMPARE:
         decided = _compare_bounds(symbol, a, b, c, d)

@@ -21,7 +21,7 @@ from archlang.semantics.values import (
     Symbolic,
     Tensor,
     Value,
-    type_name,
+    a_type,
 )
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class _Call:
         self.span = span
         self.env = env
 
-    def wrong(self, message: str) -> Exception:
-        return broken(error("E0301", f"`{self.name}`: {message}", self.span))
+    def wrong(self, message: str, code: str = "E0301") -> Exception:
+        return broken(error(code, f"`{self.name}`: {message}", self.span))
 
     def items(self, then: Callable[[Any], Value]) -> Value:
         """`then` on the elements of the list that is the only argument (or on the arguments, when
@@ -51,7 +51,7 @@ class _Call:
 
     def number(self, value: Value) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float | SymbolicDim | Symbolic):
-            raise self.wrong(f"a number is needed, and this is a {type_name(value)}")
+            raise self.wrong(f"a number is needed, and this is {a_type(value)}")
         return value
 
 
@@ -149,7 +149,7 @@ def _extreme(symbol: str) -> Callable[[_Call], Value]:
         def best(items: Any) -> Value:
             values = [ev.force(item) for item in items]
             if not values:
-                raise call.wrong("the list is empty")
+                raise call.wrong("the list is empty", "E0306")
             result = values[0]
             for value in values[1:]:
                 result = ev.lift(lambda a, b: a if binary(symbol, a, b, call.span) else b, result, value)
@@ -196,7 +196,8 @@ def _zip(call: _Call) -> Value:
         sequences: list[Any] = [ev.sequence(items, call.span) for items in lists]
         lengths = {len(sequence) for sequence in sequences}
         if len(lengths) > 1:
-            raise call.wrong(f"the lists have different lengths: {', '.join(str(len(s)) for s in sequences)}")
+            shown = ", ".join(str(len(sequence)) for sequence in sequences)
+            raise call.wrong(f"the lists have different lengths: {shown}", "E0306")
         return List(tuple(List(parts, "tuple") for parts in zip(*sequences, strict=True)))
 
     return ev.lift(zipped, *(ev.force(value) for value in call.values))
@@ -239,7 +240,8 @@ def _broadcast(call: _Call) -> Value:
     def common(shapes: Any) -> Value:
         sequences: list[Any] = [ev.sequence(ev.force(shape), call.span) for shape in shapes]
         if len({len(sequence) for sequence in sequences}) > 1:
-            raise broken(error("E0304", "shapes of different rank do not agree", call.span))
+            shown = ", ".join(str(len(sequence)) for sequence in sequences)
+            raise broken(error("E0304", f"shapes do not agree: they have {shown} dimensions", call.span))
         sizes = []
         for axis in range(len(sequences[0])):
             size = ev.force(sequences[0][axis])

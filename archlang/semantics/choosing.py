@@ -9,29 +9,24 @@ from archlang.diagnostics import Span, error
 from archlang.semantics import evaluator as evaluation
 from archlang.semantics.decision import Decision, Integers, OneOf, Pick, Reals, Subsets
 from archlang.semantics.fault import broken
-from archlang.semantics.values import Env, FloatRange, Frame, List, Site, Value, type_name
+from archlang.semantics.values import Env, FloatRange, Frame, List, Site, Value, a_type
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
+
+MAX_PICKED = 1_000
+MAX_SUBSETS = 100_000  # picks times elements: what drawing a subset takes
 
 Yield = Callable[[Any], Value]  # from a pick to the value it stands for
 
 
 def choose(ev: Evaluator, expr: ast.Choose, env: Env) -> Value:
     """The value of a choice: what the handler makes of the decision."""
+    if id(expr) not in env.frame.names:
+        raise broken(error("E0405", "an op's declaration cannot hold a choice", expr.span))
     if expr.count is not None:
         return _subset(ev, expr, env)
-    if expr.ordered or expr.repeated:
-        word = "ordered" if expr.ordered else "repeated"
-        raise broken(
-            error(
-                "E0403",
-                f"`{word}` goes with `choose COUNT of LIST`",
-                expr.span,
-                hints=["write `choose 2 of [a, b, c]`"],
-            )
-        )
     match expr.alternatives:
         case ast.RecordLiteral(fields):
             labels: tuple[Any, ...] = tuple(field.name for field in fields)
@@ -143,7 +138,7 @@ def _of_value(ev: Evaluator, expr: ast.Choose, value: Value, env: Env) -> Value:
     raise broken(
         error(
             "E0401",
-            f"`choose` takes a list, a range or labelled alternatives, and this is a {type_name(value)}",
+            f"`choose` takes a list, a range or labelled alternatives, and this is {a_type(value)}",
             expr.alternatives.span,
         )
     )
@@ -167,6 +162,9 @@ def _subset_of(ev: Evaluator, expr: ast.Choose, count: Value, items: Value, env:
     if low < 0 or low > high or (high > len(sequence) and not expr.repeated) or (high and not len(sequence)):
         wanted = f"{low}" if low == high else f"{low}..{high}"
         raise broken(error("E0402", f"{wanted} of {len(sequence)} cannot be chosen", expr.span))
+    if high > MAX_PICKED or high * len(sequence) > MAX_SUBSETS:
+        limits = f"at most {MAX_PICKED:,} can be picked, and picks times elements may reach {MAX_SUBSETS:,}"
+        raise broken(error("E0603", f"{high:,} of {len(sequence):,} are too many to choose", expr.span, notes=[limits]))
     domain = Subsets(len(sequence), low, high, expr.ordered, expr.repeated)
 
     def picked(pick: Any) -> Value:
@@ -181,7 +179,7 @@ def _count_bounds(count: Value, span: Span | None) -> tuple[int, int]:
     if type(count) is range and count.step == 1 and count:
         return count[0], count[-1]
     raise broken(
-        error("E0401", f"how many to choose must be an int or a range of ints, and this is a {type_name(count)}", span)
+        error("E0401", f"how many to choose must be an int or a range of ints, and this is {a_type(count)}", span)
     )
 
 

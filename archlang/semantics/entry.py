@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from archlang.diagnostics import error
+from archlang.diagnostics import Diagnostic, error
 from archlang.ir.graph import Input
 from archlang.ir.types import SymbolicDim, TensorType
 from archlang.semantics import statements
@@ -31,7 +31,7 @@ from archlang.semantics.values import (
     Site,
     Tensor,
     Value,
-    type_name,
+    a_type,
 )
 from archlang.syntax import ast
 
@@ -114,12 +114,12 @@ def _deep_recursion() -> Iterator[None]:
 def _evaluate(module: ModuleScope, declaration: ast.Space, config: Mapping[str, Value], ev: Evaluator) -> Evaluated:
     what = f"space `{declaration.name}`"
     frame = Frame(Site(), module.sites(declaration.name, declaration), module)
-    given = match(
-        declaration.config,
-        [(name, value, declaration.name_span) for name, value in config.items()],
-        what,
-        declaration.name_span,
-    )
+    lacking = [p.name for p in declaration.config if p.default is None and p.name not in config]
+    if lacking:
+        raise broken(_not_given(declaration, lacking, what))
+    places = {parameter.name: parameter.span for parameter in declaration.config}
+    arguments = [(name, value, places.get(name, declaration.name_span)) for name, value in config.items()]
+    given = match(declaration.config, arguments, what, declaration.name_span)
     env = bind_config(ev, declaration.config, given, Env({}, frame), what)
     for parameter in declaration.config:  # wrong configuration is told even where it is not needed
         if parameter.name in given:
@@ -132,6 +132,15 @@ def _evaluate(module: ModuleScope, declaration: ast.Space, config: Mapping[str, 
         value = check_result(ev, value, declaration.result, env, what)
     result = _deep(ev, value, declaration)
     return Evaluated(ev, tuple(inputs), result, _ok(ev, result))
+
+
+def _not_given(declaration: ast.Space, lacking: list[str], what: str) -> Diagnostic:
+    """The error for configuration without a value; a lone list that holds inputs is taken for it too."""
+    names = " and ".join(f"`{name}`" for name in lacking)
+    hints = [f"give it a value: `--set {lacking[0]}=…`, or a default: `{lacking[0]}: int = 8`"]
+    if not declaration.inputs:
+        hints.append(f"an input of the network has a tensor type: `{lacking[0]}: f32[n, 3, 32, 32]`")
+    return error("E0213", f"{what} needs {names}", declaration.name_span, hints=hints)
 
 
 def _bind_input(ev: Evaluator, parameter: ast.Parameter, position: int, env: Env, inputs: list[Input]) -> Env:
@@ -189,7 +198,7 @@ def _deep(ev: Evaluator, value: Value, declaration: ast.Space) -> Value:
             raise broken(
                 error(
                     "E0317",
-                    f"the value of a space cannot be a {type_name(leaf)}",
+                    f"the value of a space cannot be {a_type(leaf)}",
                     declaration.body.result.span,
                     hints=["apply it to an input: `image |> …`"],
                 )

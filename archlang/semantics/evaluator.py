@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import Span, did_you_mean, error
 from archlang.semantics import application, choosing, statements
-from archlang.semantics.arithmetic import binary
+from archlang.semantics.arithmetic import binary, negative
 from archlang.semantics.diagram import Diagram, Diagrams, leaf_key, leaves
 from archlang.semantics.fault import Fault, FaultSignal, broken
 from archlang.semantics.modules import BUILTINS, ModuleScope
@@ -40,7 +40,7 @@ from archlang.semantics.values import (
     Tensor,
     Thunk,
     Value,
-    type_name,
+    a_type,
 )
 from archlang.syntax import ast
 
@@ -206,7 +206,7 @@ class Evaluator:
     def tensor(self, value: Value, span: Span | None, what: str) -> Tensor:
         """The value as a tensor; a broken program when it is none."""
         if type(value) is not Tensor:
-            raise broken(error("E0301", f"{what} takes a tensor, and this is {_article(type_name(value))}", span))
+            raise broken(error("E0301", f"{what} takes a tensor, and this is {a_type(value)}", span))
         return value
 
     # -------------------------------------------------------------- expressions
@@ -279,14 +279,12 @@ class Evaluator:
         operand = self.evaluate(expr.operand, env)
         if expr.operator == "not":
             return self.lift(lambda value: not self.truth(value, expr.operand.span), operand)
-        return self.lift(lambda value: binary("*", value, -1, expr.span), operand)
+        return self.lift(lambda value: negative(value, expr.span), operand)
 
     def truth(self, value: Value, span: Span | None) -> bool:
         """A condition's value; a broken program when it is no bool."""
         if not isinstance(value, bool):
-            raise broken(
-                error("E0301", f"a condition must be true or false, and this is {_article(type_name(value))}", span)
-            )
+            raise broken(error("E0301", f"a condition must be true or false, and this is {a_type(value)}", span))
         return value
 
     def _binary(self, expr: ast.Binary, env: Env) -> Value:
@@ -352,9 +350,7 @@ class Evaluator:
     def _element(self, items: Value, at: Value, expr: ast.Index) -> Value:
         sequence = self.sequence(items, expr.value.span)
         if isinstance(at, bool) or not isinstance(at, int):
-            raise broken(
-                error("E0301", f"an index must be an int, and this is {_article(type_name(at))}", expr.index.span)
-            )
+            raise broken(error("E0301", f"an index must be an int, and this is {a_type(at)}", expr.index.span))
         if not -len(sequence) <= at < len(sequence):
             raise broken(error("E0307", f"index {at} is outside a list of {len(sequence)}", expr.index.span))
         return self.force(sequence[at])
@@ -375,18 +371,15 @@ class Evaluator:
     def _attribute(self, expr: ast.Attribute, env: Env) -> Value:
         def field(record: Value) -> Value:
             if type(record) is not Record:
-                raise broken(
-                    error(
-                        "E0301", f"only records have fields, and this is {_article(type_name(record))}", expr.value.span
-                    )
-                )
+                raise broken(error("E0301", f"only records have fields, and this is {a_type(record)}", expr.value.span))
             if expr.name not in record.fields:
                 raise broken(
                     error(
                         "E0308",
                         f"the record has no field `{expr.name}`",
-                        expr.span,
-                        hints=did_you_mean(expr.name, record.fields),
+                        Span(expr.span.source, expr.span.end - len(expr.name), expr.span.end),
+                        hints=did_you_mean(expr.name, record.fields)
+                        or [f"it has {', '.join(f'`{name}`' for name in record.fields) or 'no fields'}"],
                     )
                 )
             return self.force(record.fields[expr.name])
@@ -430,7 +423,7 @@ class Evaluator:
             if len(value) > MAX_RANGE:
                 raise broken(error("E0603", f"the range has more than {MAX_RANGE:,} elements", span))
             return value
-        raise broken(error("E0301", f"a list or range is needed here, and this is {_article(type_name(value))}", span))
+        raise broken(error("E0301", f"a list or range is needed here, and this is {a_type(value)}", span))
 
     def _pipe(self, expr: ast.Pipe, env: Env) -> Value:
         return application.pipe(self, expr, env)
@@ -468,7 +461,7 @@ class Evaluator:
                 raise broken(
                     error(
                         "E0301",
-                        f"`{word}` takes a block, and this is {_article(type_name(function))}",
+                        f"`{word}` takes a block, and this is {a_type(function)}",
                         expr.value.span,
                         hints=["bind a value to a name to use one decision in several places"],
                     )
@@ -502,11 +495,7 @@ def make_range(low: Value, high: Value, step: Value, expr: ast.Range) -> Value:
     """The range of ints, or of floats where an end is a float; broken when it makes no sense."""
     for end in (low, high, step):
         if isinstance(end, bool) or not isinstance(end, int | float):
-            raise broken(
-                error(
-                    "E0301", f"the ends of a range must be numbers, and this is {_article(type_name(end))}", expr.span
-                )
-            )
+            raise broken(error("E0301", f"the ends of a range must be numbers, and this is {a_type(end)}", expr.span))
     if isinstance(low, float) or isinstance(high, float) or isinstance(step, float):
         if expr.step is not None or expr.exclusive:
             raise broken(error("E0309", "a range of floats has no step and includes both ends", expr.span))
@@ -522,10 +511,6 @@ def make_range(low: Value, high: Value, step: Value, expr: ast.Range) -> Value:
 
 def _has_tensor(value: Value) -> bool:
     return type(value) is Diagram and any(type(leaf) is Tensor for leaf in leaves(value))
-
-
-def _article(kind: str) -> str:
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 _MISSING = object()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from archlang.diagnostics import Diagnostic, Span, error
+from archlang.diagnostics import Diagnostic, Label, Span, error
 from archlang.semantics.decision import Decision, Domain, Pick, Subsets
 from archlang.semantics.fault import Entangled, broken
 from archlang.semantics.values import Symbolic, Value
@@ -23,13 +23,15 @@ class Handler(Protocol):
         """The value of a decision, given the value of each pick."""
 
 
-def _conflict(address: str, span: Span, other: Span) -> Diagnostic:
+def conflict(decision: Decision, span: Span, other: Decision, before: Span) -> Diagnostic:
+    """The error for two decisions that share an address without sharing their alternatives."""
     return error(
         "E0404",
-        f"two decisions have the address `{address}` and different alternatives",
-        span,
-        other,
-        hints=["give one of them a name of its own: `choose … as name`"],
+        f"two decisions have the address `{decision.address}` and different alternatives",
+        Label(span, f"here {decision.domain}") if span != before else span,
+        Label(before, f"here {other.domain}") if span != before else None,
+        notes=[f"at one time it is {other.domain}, at another {decision.domain}"] if span == before else (),
+        hints=["give one of them a name of its own: `choose … as name`; what is shared must choose from the same"],
     )
 
 
@@ -44,7 +46,7 @@ class Picking:
         known = self.asked.get(decision.address)
         if known is not None:
             if known[0].domain != decision.domain:
-                raise broken(_conflict(decision.address, span, known[2]))
+                raise broken(conflict(decision, span, known[0], known[2]))
             return yielded(known[1])
         pick = self._pick(decision)
         self.asked[decision.address] = decision, pick, span
@@ -79,7 +81,8 @@ class Varying:
         if wide:
             ev.need(number, True)
             if isinstance(domain, Subsets):
-                raise Entangled(f"`{decision.address}` has {domain.size:,} subsets to pick from", (decision.address,))
+                subsets = f"{_many(domain.size)} subsets"
+                raise Entangled(f"`{decision.address}` has {subsets} to pick from", (decision.address,))
             return _symbolic(decision, yielded)
         diagrams = ev.diagrams
         kids: list[Value] = []
@@ -88,6 +91,11 @@ class Varying:
         ev.need(number, True)
         joined = ev.join(number, tuple(kids))
         return ev.settle(joined)
+
+
+def _many(size: float) -> str:
+    """A large number, shortly."""
+    return f"{size:,}" if size < 10**15 else f"about 10^{len(str(size)) - 1}"
 
 
 def _symbolic(decision: Decision, yielded: Callable[[Pick], Value]) -> Value:

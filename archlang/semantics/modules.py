@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from archlang.diagnostics import ArchError, Collector, Diagnostic, Source, Span, did_you_mean, error
+from archlang.diagnostics import ArchError, Collector, Diagnostic, Label, Source, Span, did_you_mean, error
 from archlang.resources import stdlib_path
 from archlang.semantics.sites import Names, site_names
 from archlang.syntax import ast
@@ -56,6 +56,7 @@ class ModuleScope:
         self.library = library  # the library module of a dotted name
         self.items: dict[str, Declaration | ItemChunk] = {}
         self.imports: dict[str, ModuleScope] = {}
+        self.lost: set[str] | None = set()  # names that a faulty `use` should have brought in; None: any name
         self.operations: dict[object, object] = {}  # worked-out op rules; see semantics.operations
         self._sites: dict[str, Mapping[int, Names]] = {}
 
@@ -128,9 +129,11 @@ class Loader:
         self._modules: dict[str, ModuleScope] = {}
         self._loading: list[str] = []
         self.texts: dict[str, str] = {}
+        self.found = Collector()
 
     def load_file(self, path: str, used_at: Span | None = None) -> ModuleScope:
-        """The module in a file; raises ArchError with all errors in it and in what it uses."""
+        """The module in a file; raises ArchError when it cannot be read or parsed. Errors in what it uses
+        are in `found`."""
         key = str(PurePosixPath(path)) if used_at is not None else path
         if key in self._modules:
             return self._modules[key]
@@ -144,16 +147,20 @@ class Loader:
         except (OSError, UnicodeDecodeError) as problem:
             raise ArchError(_unreadable(path, problem, used_at)) from None
 
+    @property
+    def user_modules(self) -> list[ModuleScope]:
+        """The modules in files of the user, those that are used before those that use them."""
+        return [module for module in self._modules.values() if not module.is_library]
+
     def load_source(self, key: str, source: Source, used_at: Span | None = None) -> ModuleScope:
-        """The module in a text; relative `use`s are looked up beside `key`."""
+        """The module in a text; relative `use`s are looked up beside `key`. What is wrong with its items
+        and `use`s is in `found`, so that the rest of the file can be checked too."""
         self._enter(key, used_at)
         try:
             parsed = parse(source)
             module = ModuleScope(key, source, self.load_library)
-            found = Collector()
-            self._add_items(module, parsed.items, found)
+            self._add_items(module, parsed.items, self.found)
             self._modules[key] = module
-            found.raise_if_any()
             return module
         finally:
             self._loading.pop()
@@ -177,7 +184,7 @@ class Loader:
             )
         self._enter(name, used_at)
         try:
-            source = Source(f"{name}", path.read_text(encoding="utf-8"))
+            source = Source(name, path.read_text(encoding="utf-8"), is_library=True)
             module = ModuleScope(name, source, self.load_library, is_library=True)
             found = Collector()
             for chunk in outline(source):
@@ -203,7 +210,8 @@ class Loader:
             if isinstance(item, ast.Use):
                 continue
             if item.name in places:
-                found.add(error("E0205", f"`{item.name}` is defined twice", item.name_span, places[item.name]))
+                first = Label(places[item.name], "defined first here")
+                found.add(error("E0205", f"`{item.name}` is defined twice", item.name_span, first))
                 continue
             places[item.name] = item.name_span
             module.items[item.name] = item
@@ -221,12 +229,18 @@ class Loader:
                 used = self.load_library(item.module, item.span)
         except ArchError as problem:
             found.extend(problem.diagnostics)
+            if item.names is None:
+                module.lost = None
+            elif module.lost is not None:
+                module.lost |= {name for name, _ in item.names}
             return
         if item.names is None:
             for name in used.public():
                 module.imports.setdefault(name, used)
             return
         for name, span in item.names:
+            if (name not in used.items or name.startswith("_")) and module.lost is not None:
+                module.lost.add(name)
             if name not in used.items:
                 found.add(
                     error(
@@ -261,10 +275,13 @@ def _unreadable(path: str, problem: Exception, used_at: Span | None) -> Diagnost
         )
     elif isinstance(problem, UnicodeDecodeError):
         what, hint = f"`{path}` is not a UTF-8 text", "an .arch file is plain text in UTF-8"
+    elif not path:
+        what, hint = "the path of the file is empty", "give the path of an .arch file"
     elif isinstance(problem, IsADirectoryError):
         what, hint = f"`{path}` is a folder", "give the path of an .arch file"
     else:
-        what, hint = f"`{path}` cannot be read: {problem}", "check the path and its permissions"
+        reason = (problem.strerror if isinstance(problem, OSError) else None) or str(problem)
+        what, hint = f"`{path}` cannot be read: {reason}", "check the path and its permissions"
     return error("E0207", what, used_at, hints=[hint])
 
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from archlang.diagnostics import Collector, Diagnostic, Span, did_you_mean, error
+from archlang.diagnostics import Collector, Diagnostic, Label, Span, did_you_mean, error
 from archlang.ir.types import DTYPES
 from archlang.semantics.modules import ModuleScope
-from archlang.semantics.parameters import TYPE_NAMES
-from archlang.semantics.sites import target_names
+from archlang.semantics.parameters import TYPE_NAMES, counted
+from archlang.semantics.sites import assigned, target_names
 from archlang.syntax import ast
 
-INITIALISERS = [
-    "zeros",
-    "ones",
-    "constant",
-    "uniform",
-    "normal",
-    "trunc_normal",
-    "kaiming_uniform",
-    "kaiming_normal",
-    "xavier_uniform",
-    "fan_in_uniform",
-]
+INITIALISERS = {  # and how many numbers each takes
+    "zeros": 0,
+    "ones": 0,
+    "constant": 1,
+    "uniform": 2,
+    "normal": 2,
+    "trunc_normal": 2,
+    "kaiming_uniform": 0,
+    "kaiming_normal": 0,
+    "xavier_uniform": 0,
+    "fan_in_uniform": 0,
+}
 TRAITS = ("commutative", "elementwise", "identity", "stochastic")
 COST_RULES = ("macs", "matmul_macs")
 
@@ -38,6 +38,8 @@ def check_names(module: ModuleScope) -> list[Diagnostic]:
 class _Checker:
     def __init__(self, module: ModuleScope):
         self._module = module
+        self._bodies: list[Mapping[str, object]] = []  # the names that the bodies around a place bind
+        self._in_op = False
         self.found = Collector()
 
     # ------------------------------------------------------------------ items
@@ -58,7 +60,9 @@ class _Checker:
                 self._type(item.result, scope, result=True)
                 self._body(item.body, scope)
             case ast.Op():
+                self._in_op = True
                 self._op(item)
+                self._in_op = False
 
     def _op(self, op: ast.Op) -> None:
         scope = self._parameters(op.config, {})
@@ -88,15 +92,22 @@ class _Checker:
     def _init(self, init: ast.Expr | None, scope: dict[str, None]) -> None:
         match init:
             case ast.Name(name):
-                self._one_of(name, INITIALISERS, "an initialiser", init.span, "E0215")
+                self._initialiser(name, 0, init.span)
             case ast.Call(ast.Name(name), arguments):
-                self._one_of(name, INITIALISERS, "an initialiser", init.span, "E0215")
+                self._initialiser(name, len(arguments), init.span)
                 for argument in arguments:
                     self._expr(argument.value, scope)
             case None:
                 pass
             case _:
                 self.found.add(error("E0312", "an initialiser is a name, or a name with numbers", init.span))
+
+    def _initialiser(self, name: str, given: int, span: Span) -> None:
+        self._one_of(name, INITIALISERS, "an initialiser", span, "E0215")
+        needed = INITIALISERS.get(name, given)
+        if given != needed:
+            takes = f"`{name}` takes {counted(needed, 'number')} and is given {given}"
+            self.found.add(error("E0312", takes, span))
 
     def _one_of(self, name: str, known: Iterable[str], what: str, span: Span, code: str) -> None:
         if name not in known:
@@ -112,7 +123,8 @@ class _Checker:
     def _parameters(self, parameters: tuple[ast.Parameter, ...], scope: dict[str, None]) -> dict[str, None]:
         for parameter in parameters:
             if parameter.name in scope and not isinstance(parameter.type, ast.TensorTypeExpr):
-                self.found.add(error("E0205", f"`{parameter.name}` is there twice", parameter.span))
+                note = "parameters, inputs and the dimensions of inputs share their names"
+                self.found.add(error("E0205", f"`{parameter.name}` is defined twice", parameter.span, notes=[note]))
             self._expr(parameter.default, scope)
             scope = {**scope, parameter.name: None}
             if isinstance(parameter.type, ast.TensorTypeExpr):
@@ -151,7 +163,9 @@ class _Checker:
     # ----------------------------------------------------------- bodies
 
     def _body(self, body: ast.Body, scope: dict[str, None]) -> None:
+        self._bodies.append(assigned(body.statements))
         self._expr(body.result, self._statements(body.statements, scope))
+        self._bodies.pop()
 
     def _statements(self, statements: tuple[ast.Statement, ...], scope: dict[str, None]) -> dict[str, None]:
         for statement in statements:
@@ -177,17 +191,16 @@ class _Checker:
                 pass
             case ast.Name(name):
                 if name not in scope and self._module.resolve(name) is None:
-                    hints = did_you_mean(name, [*scope, *self._module.names()]) or self._where_to_find(name)
+                    if self._module.lost is None or name in self._module.lost:
+                        return  # what is wrong is the `use` that should have brought it in
+                    hints = self._bound_later(name) or did_you_mean(name, [*scope, *self._module.names()])
+                    hints = hints or self._where_to_find(name)
                     self.found.add(error("E0201", f"there is nothing called `{name}`", expr.span, hints=hints))
             case ast.ListLiteral(items) | ast.TupleLiteral(items):
                 for item in items:
                     self._expr(item, scope)
             case ast.RecordLiteral(fields):
-                names: dict[str, Span] = {}
                 for field in fields:
-                    if field.name in names:
-                        self.found.add(error("E0205", f"`{field.name}` is there twice", field.span, names[field.name]))
-                    names[field.name] = field.span
                     self._expr(field.value, scope)
             case ast.Call(function, arguments):
                 self._expr(function, scope)
@@ -220,10 +233,20 @@ class _Checker:
                         self._expr(condition, scope)
                 self._expr(element, scope)
             case ast.Choose(alternatives, count):
+                if self._in_op:
+                    advice = "make it a parameter of the op, and choose where the op is applied"
+                    what = "an op's declaration cannot hold a choice"
+                    self.found.add(error("E0405", what, expr.span, hints=[advice]))
                 self._expr(count, scope)
                 self._expr(alternatives, scope)
             case ast.Share(value) | ast.Tie(value):
                 self._expr(value, scope)
+
+    def _bound_later(self, name: str) -> tuple[str, ...]:
+        for names in self._bodies:
+            if name in names:
+                return (f"`{name}` is bound in this body, but not before this place",)
+        return ()
 
     def _where_to_find(self, name: str) -> tuple[str, ...]:
         """The library module that has the name."""
@@ -245,7 +268,8 @@ class _Checker:
         else:
             return
         names = [parameter.name for parameter in parameters]
-        shown = f"the parameters are ({', '.join(p.name if p.default is None else f'{p.name}=…' for p in parameters)})"
+        shown = ", ".join(p.name if p.default is None else f"{p.name}=…" for p in parameters)
+        shown = f"the parameters are ({shown})" if shown else f"`{name}` has no parameters"
         given: dict[str, Span] = {}
         position = 0
         for argument in call.arguments:
@@ -257,7 +281,7 @@ class _Checker:
                     self.found.add(
                         error(
                             "E0210",
-                            f"`{name}` takes {len(names)} argument{'s' * (len(names) != 1)}",
+                            f"`{name}` takes {counted(len(names), 'argument')}",
                             argument.span,
                             hints=[shown],
                         )
@@ -276,7 +300,8 @@ class _Checker:
                 )
                 continue
             if target in given:
-                self.found.add(error("E0212", f"`{target}` is given twice", argument.span, given[target]))
+                first = Label(given[target], "given first here")
+                self.found.add(error("E0212", f"`{target}` is given twice", argument.span, first))
             given[target] = argument.span
         missing = [p.name for p in parameters if p.default is None and p.name not in given and not p.variadic]
         if missing and positional:

@@ -36,7 +36,7 @@ from archlang.semantics.values import (
     Symbolic,
     Tensor,
     Value,
-    type_name,
+    a_type,
 )
 from archlang.syntax import ast
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
 
 Places = tuple[Span, ...]
+DISAGREE = "shapes do not agree"  # the messages that begin so are told of what is applied
 
 
 def library_op(ev: Evaluator, name: str, module: ModuleScope, span: Span) -> OpValue:
@@ -161,8 +162,12 @@ def _placed(fault: Fault, tensors: list[Tensor], span: Span, what: str, places: 
     if places:
         labels = tuple(Label(place, kind) for place, kind in zip(places, types, strict=True))
     else:
-        labels = (Label(span, f"given {', '.join(types)}"), *found.labels[:1])
-    message = found.message if found.message.startswith(("shapes", what)) else f"{what}: {found.message}"
+        labels = (Label(span, f"given {', '.join(types)}"), *(Label(label.span) for label in found.labels[:1]))
+    message = found.message
+    if message.startswith(DISAGREE):
+        message = f"{DISAGREE} in {what}{message.removeprefix(DISAGREE)}"
+    elif what not in message:
+        message = f"{what}: {message}"
     return Fault(attrs.evolve(found, message=message, labels=labels))
 
 
@@ -176,7 +181,7 @@ def _attribute(ev: Evaluator, value: Value) -> Value:
         if type(leaf) is range:
             return AttributeTuple(leaf)
         if isinstance(leaf, (*FUNCTIONS, Tensor)):
-            raise broken(error("E0301", f"an attribute of an op must be plain data, and this is a {type_name(leaf)}"))
+            raise broken(error("E0301", f"an attribute of an op must be plain data, and this is {a_type(leaf)}"))
         return leaf
 
     value = ev.force(value)
@@ -279,7 +284,7 @@ class _Rule:
     def _spliced(self, value: Value, span: Span) -> list[Value]:
         ev = self._ev
         if type(value) is not List:
-            raise broken(error("E0301", f"`...` takes a list of ints, and this is a {type_name(value)}", span))
+            raise broken(error("E0301", f"`...` takes a list of ints, and this is {a_type(value)}", span))
         return [ev.lift(_size(span), ev.force(item)) for item in value.items]
 
     # The rest is worked out for plain values only.
@@ -333,9 +338,7 @@ class _Rule:
                 if isinstance(value, float) and value.is_integer():
                     value = int(value)
                 if isinstance(value, bool) or not isinstance(value, int | SymbolicDim):
-                    raise broken(
-                        error("E0301", f"`{clause.name}` must be an int, and is a {type_name(value)}", clause.span)
-                    )
+                    raise broken(error("E0301", f"`{clause.name}` must be an int, and is {a_type(value)}", clause.span))
                 found.append((clause.name, per_sample(value)))
         return tuple(found)
 
@@ -372,7 +375,7 @@ def _same_size(what: str, place: int, dim: ast.Expr) -> Any:
 def _holds(ev: Evaluator, clause: ast.Require) -> Any:
     def holds(value: Value) -> bool:
         if not ev.truth(value, clause.condition.span):
-            code = "E0304" if (clause.message or "").startswith("shapes") else "E0313"
+            code = "E0304" if (clause.message or "").startswith(DISAGREE) else "E0313"
             raise broken(error(code, clause.message or "a requirement of the op does not hold", clause.span))
         return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from archlang.diagnostics import Span, did_you_mean, error
+from archlang.diagnostics import Label, Span, did_you_mean, error
 from archlang.ir.types import SymbolicDim
 from archlang.semantics.diagram import Diagram
 from archlang.semantics.fault import broken
@@ -19,6 +19,7 @@ from archlang.semantics.values import (
     Tensor,
     Thunk,
     Value,
+    a_type,
     type_name,
 )
 from archlang.syntax import ast
@@ -30,22 +31,26 @@ if TYPE_CHECKING:
 Arguments = Sequence[tuple[str | None, Value, Span]]  # name, value or thunk, place
 
 
+class Given(dict[str, Value]):
+    """Arguments by parameter name, and where each of them is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: dict[str, Span] = {}
+
+
 def match(
     parameters: tuple[ast.Parameter, ...], arguments: Arguments, what: str, span: Span | None, positional: bool = True
-) -> dict[str, Value]:
+) -> Given:
     """The arguments by parameter name; broken when they do not fit the parameters."""
-    found: dict[str, Value] = {}
-    places: dict[str, Span] = {}
+    found = Given()
+    places = found.places
     names = [parameter.name for parameter in parameters]
     position = 0
     for name, value, place in arguments:
         if name is None:
             if not positional or position >= len(names):
-                takes = (
-                    f"takes {len(names)} argument{'s' * (len(names) != 1)}"
-                    if positional
-                    else "takes its arguments by name"
-                )
+                takes = f"takes {counted(len(names), 'argument')}" if positional else "takes its arguments by name"
                 raise broken(error("E0210", f"{what} {takes}", place, hints=_signature(what, parameters)))
             name = names[position]
             position += 1
@@ -59,7 +64,7 @@ def match(
                 )
             )
         if name in found:
-            raise broken(error("E0212", f"`{name}` is given twice", place, places[name]))
+            raise broken(error("E0212", f"`{name}` is given twice", place, Label(places[name], "given first here")))
         found[name] = value
         places[name] = place
     missing = [p.name for p in parameters if p.default is None and p.name not in found]
@@ -75,6 +80,11 @@ def match(
     return found
 
 
+def counted(number: int, thing: str) -> str:
+    """The number with its noun: "no arguments", "1 argument", "2 arguments"."""
+    return f"{number or 'no'} {thing}{'s' * (number != 1)}"
+
+
 def _signature(what: str, parameters: tuple[ast.Parameter, ...]) -> tuple[str, ...]:
     shown = ", ".join(p.name if p.default is None else f"{p.name}=…" for p in parameters)
     return (f"the parameters are ({shown})",) if parameters else (f"{what} has no parameters",)
@@ -84,6 +94,7 @@ def bind_config(
     ev: Evaluator, parameters: tuple[ast.Parameter, ...], given: dict[str, Value] | Any, env: Env, what: str
 ) -> Env:
     """The names with every parameter bound to its argument or default, checked when needed."""
+    places = given.places if isinstance(given, Given) else {}
     for parameter in parameters:
         if parameter.name in given:
             value = given[parameter.name]
@@ -91,35 +102,44 @@ def bind_config(
             assert parameter.default is not None
             value = ev.thunk(parameter.default, env)
         if parameter.type is not None:
-            value = typed(ev, value, parameter.type, f"`{parameter.name}` of {what}", parameter.span)
+            place, declared = places.get(parameter.name, parameter.span), parameter.span
+            value = typed(ev, value, parameter.type, f"`{parameter.name}` of {what}", place, declared)
         env = env.bind({parameter.name: value})
     return env
 
 
-def typed(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span) -> Value:
-    """The value or thunk, checked against a type as soon as it is evaluated."""
+def typed(
+    ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span, declared: Span | None = None
+) -> Value:
+    """The value or thunk, checked against a type as soon as it is evaluated. `declared` is where the
+    type stands, when that is not `span`."""
+    label = Label(declared, "declared here") if declared is not None and declared != span else None
     if isinstance(value, Thunk):
-        return Deferred(lambda: _check(ev, ev.force(value), expected, what, span))
-    return _check_later(ev, value, expected, what, span)
+        return Deferred(lambda: _check(ev, ev.force(value), expected, what, span, label))
+    return _check_later(ev, value, expected, what, span, label)
 
 
-def _check_later(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span) -> Value:
+def _check_later(
+    ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span, declared: Label | None
+) -> Value:
     if isinstance(expected, ast.NamedType):
         kind = type(value)
         if expected.name == kind.__name__ and kind in (int, float, bool, str):
             return value
         if expected.name == "any" or (expected.name == "block" and kind in FUNCTIONS):
             return value
-    return Deferred(lambda: _check(ev, value, expected, what, span))
+    return Deferred(lambda: _check(ev, value, expected, what, span, declared))
 
 
-def _check(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span) -> Value:
+def _check(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span, declared: Label | None) -> Value:
     if type(value) is Diagram:
-        return ev.lift(lambda leaf: conform(ev, leaf, expected, what, span), value)
-    return conform(ev, value, expected, what, span)
+        return ev.lift(lambda leaf: conform(ev, leaf, expected, what, span, declared), value)
+    return conform(ev, value, expected, what, span, declared)
 
 
-def conform(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span) -> Value:
+def conform(
+    ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span, declared: Label | None = None
+) -> Value:
     """The value as the type wants it (an int becomes a float where one is expected); broken when
     it does not fit."""
     match expected:
@@ -157,7 +177,7 @@ def conform(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span
         case ast.TensorTypeExpr():
             if type(value) is Tensor:
                 return value
-    raise broken(error("E0301", f"{what} must be {format_type(expected)}, and is {_shown(value)}", span))
+    raise broken(error("E0301", f"{what} must be {format_type(expected)}, and is {_shown(value)}", span, declared))
 
 
 def _is(value: Value, name: str) -> bool:
@@ -189,7 +209,9 @@ def _shown(value: Value) -> str:
         return f"the {type_name(value)} {value}"
     if isinstance(value, str):
         return f'the str "{value}"'
-    return f"a {type_name(value)}"
+    if isinstance(value, List):
+        return f"{a_type(value)} of {len(value.items)}"
+    return a_type(value)
 
 
 TYPE_NAMES = ("int", "float", "bool", "str", "block", "tensor", "record", "list", "any")

@@ -9,7 +9,7 @@ from archlang.ir.types import SymbolicDim
 from archlang.semantics.diagram import Diagram
 from archlang.semantics.fault import broken
 from archlang.semantics.parameters import typed
-from archlang.semantics.values import Deferred, Env, List, Tensor, Thunk, Value, type_name
+from archlang.semantics.values import Deferred, Env, List, Tensor, Thunk, Value, a_type
 from archlang.syntax import ast
 from archlang.syntax.format import format_type
 
@@ -77,9 +77,7 @@ def _axes(pattern: ast.TensorTypeExpr, rank: int, place: int) -> tuple[int, int]
 def check(ev: Evaluator, value: Value, pattern: ast.TensorTypeExpr, env: Env, what: str, span: Span) -> Value:
     """The tensor, where it fits the pattern; broken where it does not."""
     if type(value) is not Tensor:
-        raise broken(
-            error("E0301", f"{what} must be a tensor {format_type(pattern)}, and is a {type_name(value)}", span)
-        )
+        raise broken(error("E0301", f"{what} must be a tensor {format_type(pattern)}, and is {a_type(value)}", span))
     if pattern.dtype is not None and pattern.dtype != value.dtype:
         raise broken(error("E0303", f"{what} must hold {pattern.dtype}, and holds {value.dtype}", span))
     check_rank(pattern, value, what, span)

@@ -9,7 +9,7 @@ from archlang.diagnostics import error
 from archlang.semantics.diagram import leaf_key
 from archlang.semantics.fault import broken, excluded
 from archlang.semantics.sites import assigned
-from archlang.semantics.values import Deferred, Env, List, Thunk, Value
+from archlang.semantics.values import Deferred, Env, List, Thunk, Value, a_type
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
@@ -89,11 +89,8 @@ def bind_target(ev: Evaluator, target: ast.Target, value: Value, env: Env) -> En
         def pick(items: Value) -> Value:
             sequence = items.items if type(items) is List else ()
             if len(sequence) != count:
-                raise broken(
-                    error(
-                        "E0301", f"{count} names are bound here, and the value does not have {count} parts", target.span
-                    )
-                )
+                what = f"has {len(sequence)} parts" if type(items) is List else f"is {a_type(items)}"
+                raise broken(error("E0301", f"{count} names are bound here, and the value {what}", target.span))
             return ev.force(sequence[position])
 
         return Deferred(lambda: ev.bind(ev.force(value), pick))

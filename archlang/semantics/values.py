@@ -250,6 +250,12 @@ class Symbolic:
     domain: Domain | None = None
 
 
+def a_type(value: Value) -> str:
+    """The type of a value with its article: "an int", "a list"."""
+    kind = type_name(value)
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 def type_name(value: Value) -> str:
     """How the language calls the type of a value, for messages."""
     if isinstance(value, bool):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import combinations
 
 import attrs
 
 from archlang.diagnostics import Cause, Diagnostic
 from archlang.semantics.diagram import Diagrams, Value, at, leaves, paths
 from archlang.semantics.fault import Fault
+from archlang.semantics.handlers import conflict
 from archlang.space.choices import show_pick
 from archlang.space.counting import Counter
 from archlang.space.resolver import OnceForAll
@@ -43,6 +45,28 @@ def space_errors(varied: OnceForAll, counter: Counter) -> list[Diagnostic]:
         cause = Cause(named, int(count), int(programs)) if exact else Cause(named)
         found.append(attrs.evolve(diagnostic, cause=cause))
     return found
+
+
+def address_conflicts(varied: OnceForAll, counter: Counter) -> list[Diagnostic]:
+    """Addresses that some program asks twice with different alternatives."""
+    diagrams, needs = varied.evaluated.evaluator.diagrams, varied.evaluated.needs
+    by_address: dict[str, list[int]] = {}
+    for number in needs:
+        by_address.setdefault(varied.variables[number].decision.address, []).append(number)
+    found = []
+    for numbers in by_address.values():
+        for one, other in combinations(sorted(numbers), 2):
+            met = diagrams.both(_plain(diagrams, needs[one]), _plain(diagrams, needs[other]))
+            if met is not False and counter.count(diagrams.both(met, _plain(diagrams, varied.evaluated.ok))):
+                first, second = varied.variables[one], varied.variables[other]
+                found.append(conflict(second.decision, second.span, first.decision, first.span))
+                break
+    return found
+
+
+def _plain(diagrams: Diagrams, condition: Value) -> Value:
+    """The condition with faults as False."""
+    return diagrams.map_leaves(condition, lambda leaf: leaf is True)
 
 
 def _position(path: Mapping[int, int], var: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from archlang.diagnostics import ArchError, Diagnostic, Source, did_you_mean, error
+from archlang.diagnostics import ArchError, Source, did_you_mean, error
 from archlang.semantics.modules import Loader, ModuleScope
 from archlang.semantics.names import check_names
 from archlang.space.space import Space
@@ -33,7 +33,7 @@ def loads(
     loader = Loader()
     module = loader.load_source("<text>", Source("<text>", text))
     loader.texts["<text>"] = text
-    _check_names(module)
+    _check_names(loader)
     return space_of(module, name, loader, {**(config or {}), **settings}, check=check)
 
 
@@ -47,14 +47,15 @@ def open_module(target: str, loader: Loader) -> tuple[ModuleScope, str | None]:
         module = loader.load_library(path)
     else:
         module = loader.load_file(path)
-        _check_names(module)
+        _check_names(loader)
     return module, name or None
 
 
-def _check_names(module: ModuleScope) -> None:
-    found: list[Diagnostic] = check_names(module)
-    if found:
-        raise ArchError(found)
+def _check_names(loader: Loader) -> None:
+    """Raise ArchError with all errors that the items of the loaded files have by themselves."""
+    for module in loader.user_modules:
+        loader.found.extend(check_names(module))
+    loader.found.raise_if_any()
 
 
 def space_of(

@@ -48,6 +48,7 @@ def in_order(address: str) -> list[tuple[int, str]]:
 class Resolver(Protocol):
     def resolve(self, pick: Picker) -> Resolved:
         """The program that the picks lead to."""
+        ...
 
 
 class EachAnew:

@@ -14,8 +14,8 @@ from archlang.diagnostics import ArchError, Diagnostic, did_you_mean, error
 from archlang.semantics.decision import Decision, Pick, Reals
 from archlang.semantics.fault import Entangled, Fault, FaultSignal
 from archlang.semantics.modules import Loader, ModuleScope
-from archlang.space.checking import space_errors
-from archlang.space.choices import Choices, show_pick
+from archlang.space.checking import address_conflicts, space_errors
+from archlang.space.choices import Choices
 from archlang.space.counting import Counter
 from archlang.space.program import Program
 from archlang.space.resolver import EachAnew, OnceForAll, Resolved, Resolver
@@ -110,7 +110,7 @@ class Space:
             return
         assert self._counter is not None
         try:
-            errors = space_errors(once, self._counter)
+            errors = space_errors(once, self._counter) or address_conflicts(once, self._counter)
         except Entangled as problem:
             self.unproved = problem.reason
             return
@@ -217,7 +217,7 @@ class Space:
                     error(
                         "E0406",
                         f"there is no decision `{address}` in this program of `{self.name}`",
-                        hints=did_you_mean(address, known),
+                        hints=did_you_mean(address, known) or _some_of(known),
                         notes=["it may hang from other choices than these"] if not problems else [],
                     )
                 )
@@ -370,6 +370,14 @@ class _Odometer:
 _MISSING = object()
 
 
+def _some_of(addresses: list[str]) -> tuple[str, ...]:
+    """A hint with the first decisions there are."""
+    if not addresses:
+        return ("the space has nothing to choose",)
+    more = f" and {len(addresses) - 6} more" if len(addresses) > 6 else ""
+    return (f"its decisions are {', '.join(f'`{address}`' for address in addresses[:6])}{more}",)
+
+
 def _fitting(decision: Decision, given: Any) -> Pick:
     """The pick, as the domain writes it; ValueError when it is none of the domain's."""
     domain = decision.domain
@@ -379,5 +387,8 @@ def _fitting(decision: Decision, given: Any) -> Pick:
 
 
 def _misfit(decision: Decision, given: Any) -> Diagnostic:
-    shown = show_pick(tuple(given) if isinstance(given, list) else given)
+    try:
+        shown = json.dumps(given)
+    except (TypeError, ValueError):
+        shown = repr(given)
     return error("E0407", f"`{decision.address}` cannot be {shown}", notes=[f"it takes {decision.domain}"])

@@ -40,6 +40,7 @@ class Executor(Protocol):
 
     def wait(self) -> tuple[int, Outcome]:
         """The number and outcome of a trial that is done; blocks until one is."""
+        ...
 
     def close(self) -> None:
         """Stop what still runs."""

@@ -300,7 +300,7 @@ def _objectives(maximize: Metrics, minimize: Metrics, given: Sequence[Objective]
     return found
 
 
-def _evaluator(evaluator: AnyEvaluator, objectives: Sequence[Objective]) -> Evaluator:
+def _evaluator(evaluator: Any, objectives: Sequence[Objective]) -> Evaluator:
     if hasattr(evaluator, "describe"):
         return cast(Evaluator, evaluator)
     return FunctionEvaluator(evaluator, objectives[0].metric)

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 import sqlalchemy as sa
-from sqlalchemy import exc
+from sqlalchemy import event, exc
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import StaticPool
 
@@ -311,7 +311,7 @@ def _engine(url: URL, shown: str) -> sa.Engine:
             error("E0905", f"the store `{shown}` cannot be opened: {found}", hints=("install the database's driver",))
         ) from found
     if url.get_backend_name() == "sqlite":
-        sa.event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "connect", _configure_sqlite)
     return engine
 
 

@@ -404,7 +404,10 @@ class Builder:
                 "E0125",
                 "this choice could be read two ways",
                 alternatives.span,
-                hints=["put the choice in brackets, `(choose [1, 2]) + 3`, or all that it chooses from, `choose (xs + ys)`"],
+                hints=[
+                    "put the choice in brackets, `(choose [1, 2]) + 3`, or all that it chooses from, "
+                    "`choose (xs + ys)`"
+                ],
             )
         given: dict[str, Any] = {}
         for word, value, span in modifiers:

@@ -74,17 +74,19 @@ def tables() -> Tables:
 def build(grammar: str) -> dict[str, Any]:
     """The tables of a grammar as plain data, made with lark."""
     import lark
+    from lark.grammar import Rule
+    from lark.lexer import Lexer, TerminalDef
 
-    class NoLexer(lark.lexer.Lexer):
+    class NoLexer(Lexer):
         """Stands in for a lexer: tokens come from archlang.syntax.scan."""
 
         def __init__(self, conf: object) -> None: ...
 
-        def lex(self, *_: object) -> Iterator[lark.Token]:
+        def lex(self, lexer_state: object, parser_state: object) -> Iterator[lark.Token]:
             return iter(())
 
     made = lark.Lark(grammar, parser="lalr", lexer=NoLexer, start=list(STARTS), maybe_placeholders=False)
-    data, memo = made.memo_serialize([lark.lexer.TerminalDef, lark.grammar.Rule])
+    data, memo = made.memo_serialize([TerminalDef, Rule])
     table = data["parser"]["parser"]
     texts = {entry["name"]: entry["pattern"]["value"] for entry in memo.values() if entry["__type__"] == "TerminalDef"}
     rules: list[tuple[object, ...]] = []

@@ -32,7 +32,7 @@ def special_inits(operation: Operation) -> tuple[WeightSpec, ...]:
     lowered = lowering(operation.name)
     if not isinstance(lowered, Layer):
         return ()
-    return tuple(weight for weight in operation.weights if weight.init != lowered.init.get(weight.name))
+    return tuple(weight for weight in operation.weights if weight.init != lowered.start(operation, weight.name))
 
 
 def python_parameters(block: BlockClass) -> dict[str, str]:

@@ -94,7 +94,8 @@ class Layer:
 
     `sizes` maps a constructor parameter to the axis of the first input that it is the size of;
     `implied` gives, from the attributes, the value that a parameter has when it is left out;
-    `init` holds the initialisers that the constructor applies.
+    `init` holds the initialisers that the constructor applies; a name among their numbers stands
+    for the attribute of that name.
     """
 
     module: type[nn.Module]
@@ -122,6 +123,14 @@ class Layer:
         """What the constructor keeps besides weights: its arguments, except those of a weight's name
         (`kernel` is a size and a weight)."""
         return {name: value for name, value in self.config(operation).items() if name not in self.init}
+
+    def start(self, operation: Operation, weight: str) -> tuple[Any, ...] | None:
+        """The initialiser that the constructor applies to a weight; None when it knows no such weight."""
+        init = self.init.get(weight)
+        if init is None:
+            return None
+        attributes = dict(operation.attributes)
+        return (init[0], *(attributes[part] if isinstance(part, str) else part for part in init[1:]))
 
     def slots(self, operation: Operation) -> tuple[tuple[str, Any], ...]:
         """The constructor's arguments in its order; None for an implied value."""

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from archlang.diagnostics import ArchError
-from archlang.report import as_text, front_table, html_report, studies_table, study_overview, trials_table, write_report
+from archlang.report.html import html_report, write_report
+from archlang.report.text import as_text, front_table, studies_table, study_overview, trials_table
 from archlang.space import loads
 from archlang.study import Study, list_studies
 from tests.study import runs

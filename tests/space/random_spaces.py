@@ -23,7 +23,7 @@ def static_spaces(draw: st.DrawFn) -> str:
             case "literal":
                 return str(draw(st.integers(0, 3)))
             case "choice":
-                return draw(st.sampled_from(["choose [1, 2]", "choose 0..2", "choose [3]", "choose [0, 2, 5]"]))
+                return draw(st.sampled_from(["(choose [1, 2])", "(choose 0..2)", "(choose [3])", "(choose [0, 2, 5])"]))
             case "name":
                 return draw(st.sampled_from(known))
             case "sum":
@@ -42,7 +42,7 @@ def static_spaces(draw: st.DrawFn) -> str:
             case _:
                 return f"f({number(depth - 1)})"
 
-    body = f"def f(x) {{ choose {{ no: x, yes: choose [1, x + 1] }} }}\nspace s() {{\n"
+    body = "def f(x) { choose { no: x, yes: choose [1, x + 1] } }\nspace s() {\n"
     for name in NAMES[: draw(st.integers(1, 4))]:
         lines.append(f"  {name} = {number(2)}")
         known.append(name)

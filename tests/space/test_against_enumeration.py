@@ -5,18 +5,19 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from archlang.diagnostics import ArchError
+from archlang.diagnostics import ArchError, Source
+from archlang.semantics.decision import Decision, Pick
 from archlang.semantics.fault import Entangled, FaultSignal
 from archlang.semantics.modules import Loader
-from archlang.diagnostics import Source
 from archlang.space import Choices, Space
+from archlang.space.choices import show_pick
 from archlang.space.resolver import EachAnew, OnceForAll, Resolved
 from archlang.syntax import ast
 from tests.space.random_spaces import network_spaces, static_spaces
 
 MANY = 3_000
 relaxed = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 
@@ -31,24 +32,20 @@ def space_in(text: str) -> Space:
 def each_program(space: Space) -> Iterator[Resolved]:
     """Every program, broken and excluded ones too, by evaluating the space anew for each."""
     resolver = EachAnew(space.module, space.declaration, {})
-    prefix: list[int] = []
-    while True:
+    pending: list[list[int]] = [[]]
+    while pending:
+        prefix = pending.pop()
         sizes: list[int] = []
-        taken: list[int] = []
 
-        def pick(decision, sizes=sizes, taken=taken):  # type: ignore[no-untyped-def]
-            index = prefix[len(taken)] if len(taken) < len(prefix) else 0
-            taken.append(index)
-            sizes.append(decision.domain.size)
+        def pick(decision: Decision, prefix: list[int] = prefix, sizes: list[int] = sizes) -> Pick:
+            index = prefix[len(sizes)] if len(sizes) < len(prefix) else 0
+            sizes.append(int(decision.domain.size))
             return decision.domain.pick(index)
 
         yield resolver.resolve(pick)
-        prefix = taken
-        while prefix and prefix[-1] + 1 >= sizes[len(prefix) - 1]:
-            prefix.pop()
-        if not prefix:
-            return
-        prefix[-1] += 1
+        for place in range(len(prefix), len(sizes)):
+            taken = prefix + [0] * (place - len(prefix))
+            pending += [[*taken, index] for index in range(1, sizes[place])]
 
 
 def collect(space: Space) -> list[Resolved]:
@@ -116,7 +113,5 @@ def test_programs_errors_and_counts_agree(spaces) -> None:  # type: ignore[no-un
 
 
 def _holds(resolved: Resolved, causes: dict[str, str]) -> bool:
-    from archlang.space.choices import show_pick
-
     picks = {address: show_pick(pick) for address, (_, pick) in resolved.decisions.items()}
     return all(picks.get(address) == pick for address, pick in causes.items())

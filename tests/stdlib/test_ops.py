@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import archlang as al
@@ -32,6 +34,17 @@ LAYERS: list[Case] = [
         nn.Conv2d(12, 20, 5, stride=2, dilation=2, padding=4, groups=4),
     ),
     ("conv2d(8, kernel=4, padding=0)", (IMAGE,), nn.Conv2d(12, 8, 4, bias=False)),
+    ("conv2d_rect(8, (1, 7))", (IMAGE,), nn.Conv2d(12, 8, (1, 7), padding=(0, 3), bias=False)),
+    (
+        "conv2d_rect(20, (5, 3), stride=(2, 1), dilation=(1, 3), groups=4, bias=true)",
+        (IMAGE,),
+        nn.Conv2d(12, 20, (5, 3), stride=(2, 1), dilation=(1, 3), padding=(2, 3), groups=4),
+    ),
+    (
+        "conv2d_rect(8, (2, 4), padding=(1, 0))",
+        (IMAGE,),
+        nn.Conv2d(12, 8, (2, 4), padding=(1, 0), bias=False),
+    ),
     ("conv3d(8, stride=2)", ((1, 4, 5, 6, 7),), nn.Conv3d(4, 8, 3, stride=2, padding=1, bias=False)),
     ("depthwise_conv2d", (IMAGE,), nn.Conv2d(12, 12, 3, padding=1, groups=12, bias=False)),
     (
@@ -56,11 +69,23 @@ LAYERS: list[Case] = [
     ("group_norm(groups=3)", (IMAGE,), nn.GroupNorm(3, 12)),
     ("instance_norm", (IMAGE,), nn.InstanceNorm2d(12)),
     ("instance_norm(affine=true)", (IMAGE,), nn.InstanceNorm2d(12, affine=True)),
+    ("local_response_norm", (IMAGE,), nn.LocalResponseNorm(5)),
+    ("channel_scale(0.1)", (IMAGE,), lambda x: x),
+    ("channel_scale", (ROW,), lambda x: x),
+    ("feature_scale(init=1e-6)", (TOKENS,), lambda x: x),
     ("prelu", (IMAGE,), nn.PReLU(12)),
     ("prelu(shared=true)", (IMAGE,), nn.PReLU()),
     ("max_pool1d(4, stride=2)", (SERIES,), nn.MaxPool1d(4, stride=2, padding=1)),
     ("max_pool2d", (IMAGE,), nn.MaxPool2d(3, stride=1, padding=1)),
     ("max_pool2d(2, stride=2)", (IMAGE,), nn.MaxPool2d(2)),
+    ("max_pool1d(3, stride=2, padding=0, ceil=true)", ((1, 6, 26),), nn.MaxPool1d(3, stride=2, ceil_mode=True)),
+    ("max_pool2d(3, stride=2, padding=0, ceil=true)", (IMAGE,), nn.MaxPool2d(3, stride=2, ceil_mode=True)),
+    (
+        "avg_pool2d(3, stride=3, padding=0, ceil=true)",
+        (IMAGE,),
+        nn.AvgPool2d(3, stride=3, ceil_mode=True, count_include_pad=False),
+    ),
+    ("avg_pool1d(2, stride=3, ceil=true)", (SERIES,), nn.AvgPool1d(2, stride=3, ceil_mode=True)),
     ("avg_pool1d(5, stride=3)", (SERIES,), nn.AvgPool1d(5, stride=3, padding=2, count_include_pad=False)),
     ("avg_pool2d(2, stride=2)", (IMAGE,), nn.AvgPool2d(2)),
     ("avg_pool2d(5, stride=2, padding=1, count_padding=true)", (IMAGE,), nn.AvgPool2d(5, stride=2, padding=1)),
@@ -79,12 +104,16 @@ LAYERS: list[Case] = [
     ("sub", (IMAGE, (1, 1, 9, 1)), torch.sub),
     ("mul", ((1, 12, 1, 1), IMAGE), torch.mul),
     ("div", (TOKENS, (1, 10, 1)), torch.div),
+    ("maximum", (IMAGE, (1, 12, 1, 14)), torch.maximum),
+    ("absolute", (TOKENS,), torch.abs),
+    ("square", (TOKENS,), torch.square),
     ("matmul", (TOKENS, (1, 24, 7)), torch.matmul),
     ("matmul(transpose_b=true)", (TOKENS, (1, 13, 24)), lambda a, b: a @ b.mT),
     ("matmul", ((1, 3, 4, 5), (1, 1, 5, 6)), torch.matmul),
     ("mean(1)", (TOKENS,), lambda x: x.mean(1)),
     ("mean(-1, keep=true)", (TOKENS,), lambda x: x.mean(-1, keepdim=True)),
     ("max_reduce(-2)", (IMAGE,), lambda x: x.amax(-2)),
+    ("min_reduce(1, keep=true)", (IMAGE,), lambda x: x.amin(1, keepdim=True)),
     ("concat", (IMAGE, (1, 5, 9, 14)), lambda *xs: torch.cat(xs, 1)),
     ("concat(axis=-1)", (TOKENS, TOKENS, (1, 10, 3)), lambda *xs: torch.cat(xs, -1)),
     ("flatten", (IMAGE,), nn.Flatten()),
@@ -114,13 +143,20 @@ ACTIVATIONS: list[Case] = [
     ("silu", (IMAGE,), nn.SiLU()),
     ("sigmoid", (IMAGE,), nn.Sigmoid()),
     ("tanh", (IMAGE,), nn.Tanh()),
+    ("hard_tanh(low=-2.0, high=0.5)", (IMAGE,), nn.Hardtanh(-2.0, 0.5)),
     ("hswish", (IMAGE,), nn.Hardswish()),
     ("hsigmoid", (IMAGE,), nn.Hardsigmoid()),
     ("softplus", (IMAGE,), nn.Softplus()),
     ("mish", (IMAGE,), nn.Mish()),
 ]
 CASES = LAYERS + ACTIVATIONS
-OWN_WEIGHTS = {"class_token": 24, "position_embedding(16)": 16 * 24}
+OWN_WEIGHTS = {
+    "class_token": 24,
+    "position_embedding(16)": 16 * 24,
+    "channel_scale(0.1)": 12,
+    "channel_scale": 24,
+    "feature_scale(init=1e-6)": 24,
+}
 
 
 @pytest.mark.parametrize(("stage", "shapes", "function"), CASES, ids=[case[0] for case in CASES])
@@ -135,6 +171,32 @@ def test_attention() -> None:
 
     shapes = ((1, 10, 24), (1, 7, 24), (1, 7, 32))
     assert declared("attention(4)", *shapes) == executed(reference, shapes)
+
+
+POOLS = {
+    "max_pool1d": nn.MaxPool1d,
+    "max_pool2d": nn.MaxPool2d,
+    "avg_pool1d": nn.AvgPool1d,
+    "avg_pool2d": nn.AvgPool2d,
+}
+
+
+@given(st.data())
+@settings(max_examples=80, deadline=None, derandomize=True)
+def test_pooled_sizes(data: st.DataObject) -> None:
+    """With `ceil` and without, for any size: both give the same shape, or both refuse."""
+    name, ceil = data.draw(st.sampled_from(sorted(POOLS))), data.draw(st.booleans())
+    kernel, stride = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 7))
+    padding = data.draw(st.integers(0, kernel // 2))
+    shape = (1, 2, *data.draw(st.tuples(*[st.integers(1, 20)] * int(name[-2]))))
+    stage = f"{name}({kernel}, stride={stride}, padding={padding}, ceil={str(ceil).lower()})"
+    try:
+        expected = executed(POOLS[name](kernel, stride, padding, ceil_mode=ceil), [shape])
+    except RuntimeError:
+        with pytest.raises(al.ArchError, match="the kernel reaches beyond the padded input"):
+            declared(stage, shape)
+    else:
+        assert declared(stage, shape) == expected
 
 
 def test_embedding() -> None:
@@ -155,6 +217,13 @@ BROKEN = [
     ("conv2d(8, groups=5)", (IMAGE,), "groups must divide both channel counts"),
     ("conv2d(8, kernel=15, padding=0)", (IMAGE,), "the kernel reaches beyond the padded input"),
     ("conv2d(8, stride=0)", (IMAGE,), "must be positive"),
+    ("conv2d_rect(8, (0, 1))", (IMAGE,), "kernel, stride and dilation must be positive"),
+    ("conv2d_rect(8, (15, 1), padding=(0, 0))", (IMAGE,), "the kernel reaches beyond the padded input"),
+    ("max_pool2d(stride=0)", (IMAGE,), "kernel and stride must be positive"),
+    ("max_pool2d(stride=0, ceil=true)", (IMAGE,), "kernel and stride must be positive"),
+    ("local_response_norm", (ROW,), "there is no spatial dimension"),
+    ("hard_tanh(1.0, 1.0)", (IMAGE,), "low must be less than high"),
+    ("maximum", (IMAGE, (1, 12, 9, 13)), "shapes do not agree"),
     ("max_pool2d(3, padding=2)", (IMAGE,), "the padding must be at most half of the kernel"),
     ("group_norm", (IMAGE,), "groups must divide the channel count"),
     ("softmax(axis=3)", (TOKENS,), "the input has no such axis"),

@@ -72,6 +72,20 @@ def convolved(
     return result if bias is None else result + bias.reshape(-1, *[1] * rank)
 
 
+def rectangular(
+    x: Array, kernel: Array, stride: tuple[int, int], padding: tuple[int, int], dilation: tuple[int, int] = (1, 1)
+) -> Array:
+    """2-D convolution with sizes for height and width, element by element."""
+    x = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in padding)])
+    reach = [d * (size - 1) + 1 for d, size in zip(dilation, kernel.shape[2:], strict=True)]
+    rows, columns = (range(0, x.shape[2 + a] - reach[a] + 1, stride[a]) for a in (0, 1))
+    result = np.zeros((x.shape[0], kernel.shape[0], len(rows), len(columns)))
+    for (i, top), (j, left) in product(enumerate(rows), enumerate(columns)):
+        window = x[:, :, top : top + reach[0] : dilation[0], left : left + reach[1] : dilation[1]]
+        result[:, :, i, j] = np.einsum("nckl,ockl->no", window, kernel)
+    return result
+
+
 def grouped(x: Array, kernel: Array, groups: int, **settings: Any) -> Array:
     parts = zip(np.split(x, groups, 1), np.split(kernel, groups, 0), strict=True)
     return np.concatenate([convolved(part, inner, **settings) for part, inner in parts], 1)
@@ -97,6 +111,34 @@ def pooled(x: Array, kernel: int, stride: int, padding: int, kind: str) -> Array
     windows = windows[(slice(None), slice(None), *[slice(None, None, stride)] * rank)]
     axes = tuple(range(-rank, 0))
     return np.nanmax(windows, axes) if kind == "max" else np.nanmean(windows, axes)
+
+
+def reaching(x: Array, kernel: int, stride: int, padding: int, kind: str, counted: bool = False) -> Array:
+    """Pooling of images whose last windows may reach beyond the padding, by its definition; `kind`
+    is max or mean, which counts padding when told to and never what lies beyond it."""
+    filled = np.pad(x, [(0, 0), (0, 0), (padding, padding), (padding, padding)], constant_values=np.nan)
+    if counted:
+        filled = np.nan_to_num(filled)
+    starts = [range(0, size + padding, stride) for size in x.shape[2:]]
+    reached = [
+        [s for k, s in enumerate(found) if k == 0 or (s - stride + kernel) < size + 2 * padding]
+        for found, size in zip(starts, x.shape[2:], strict=True)
+    ]
+    pool = np.nanmax if kind == "max" else np.nanmean
+    rows = [
+        np.stack([pool(filled[:, :, i : i + kernel, j : j + kernel], (2, 3)) for j in reached[1]], -1)
+        for i in reached[0]
+    ]
+    return np.stack(rows, 2)
+
+
+def divided(x: Array, size: int, alpha: float, beta: float, k: float) -> Array:
+    """Local response normalisation, channel by channel."""
+    result = np.empty_like(x)
+    for channel in range(x.shape[1]):
+        window = x[:, max(0, channel - size // 2) : channel + (size - 1) // 2 + 1]
+        result[:, channel] = x[:, channel] / (k + alpha / size * (window**2).sum(1)) ** beta
+    return result
 
 
 def normalised(x: Array, axes: tuple[int, ...], eps: float = 1e-5) -> Array:
@@ -192,6 +234,9 @@ CASES = [
     elementwise("tanh", np.tanh),
     elementwise("hswish", lambda x: x * np.clip(x + 3, 0, 6) / 6),
     elementwise("hsigmoid", lambda x: np.clip(x + 3, 0, 6) / 6),
+    elementwise("hard_tanh", lambda x: np.clip(x, -0.5, 2.0), low=-0.5, high=2.0),
+    elementwise("absolute", np.abs),
+    elementwise("square", lambda x: x * x),
     elementwise("softplus", lambda x: np.log1p(np.exp(x))),
     elementwise("mish", lambda x: x * np.tanh(np.log1p(np.exp(x)))),
     elementwise("softmax", lambda x: softmax(x, 1), axis=1),
@@ -220,6 +265,15 @@ CASES = [
     Case(op="conv2d", inputs=((4, 7, 8),), output=(6, 7, 8), name="conv2d-grouped",
          weights=(weight("kernel", 6, 2, 3, 3),), attributes={"out": 6, "groups": 2, "bias": False, **conv(3)},
          reference=lambda x, kernel: grouped(x, kernel, 2, padding=1)),
+    Case(op="conv2d_rect", inputs=((4, 9, 8),), output=(6, 9, 4), weights=(weight("kernel", 6, 4, 1, 5),),
+         attributes={"out": 6, "kernel": (1, 5), "stride": (1, 2), "dilation": (1, 1), "groups": 1, "bias": False,
+                     "padding": (0, 2)},
+         reference=lambda x, kernel: rectangular(x, kernel, (1, 2), (0, 2))),
+    Case(op="conv2d_rect", inputs=((4, 9, 8),), output=(6, 3, 9), name="conv2d_rect-dilated",
+         weights=(weight("kernel", 6, 4, 3, 2), weight("bias", 6)),
+         attributes={"out": 6, "kernel": (3, 2), "stride": (2, 1), "dilation": (2, 1), "groups": 1, "bias": True,
+                     "padding": (0, 1)},
+         reference=lambda x, kernel, bias: rectangular(x, kernel, (2, 1), (0, 1), (2, 1)) + per_channel(bias, 4)),
     Case(op="conv3d", inputs=((2, 4, 5, 6),), output=(3, 4, 5, 6), weights=(weight("kernel", 3, 2, 3, 3, 3),),
          attributes={"out": 3, "groups": 1, "bias": False, **conv(3)},
          reference=lambda x, kernel: convolved(x, kernel, padding=1)),
@@ -253,6 +307,13 @@ CASES = [
          * per_channel(scale, 4) + per_channel(bias, 4)),
     Case(op="instance_norm", inputs=(IMAGE,), output=IMAGE, attributes={"eps": 1e-5, "affine": False},
          reference=lambda x: normalised(x, (2, 3))),
+    Case(op="local_response_norm", inputs=((7, 3, 2),), output=(7, 3, 2),
+         attributes={"size": 4, "alpha": 0.3, "beta": 0.75, "k": 2.0},
+         reference=lambda x: divided(x, 4, 0.3, 0.75, 2.0)),
+    Case(op="channel_scale", inputs=(IMAGE,), output=IMAGE, attributes={"init": 0.5}, weights=(weight("scale", 4),),
+         reference=lambda x, scale: per_channel(scale, 4) * x),
+    Case(op="feature_scale", inputs=((7, 4),), output=(7, 4), attributes={"init": 0.5}, weights=(weight("scale", 4),),
+         reference=lambda x, scale: scale * x),
     Case(op="max_pool1d", inputs=((4, 9),), output=(4, 5), attributes={"kernel": 3, "stride": 2, "padding": 1},
          reference=lambda x: pooled(x, 3, 2, 1, "max")),
     Case(op="max_pool2d", inputs=(IMAGE,), output=(4, 3, 3), attributes={"kernel": 3, "stride": 2, "padding": 1},
@@ -263,6 +324,21 @@ CASES = [
          attributes={"kernel": 3, "stride": 1, "padding": 1, "count_padding": False}),
     Case(op="avg_pool2d", inputs=(IMAGE,), output=IMAGE, reference=lambda x: pooled(x, 3, 1, 1, "padded"),
          name="avg_pool2d-padded", attributes={"kernel": 3, "stride": 1, "padding": 1, "count_padding": True}),
+    Case(op="max_pool1d", inputs=((4, 8),), output=(4, 4), name="max_pool1d-ceil",
+         attributes={"kernel": 3, "stride": 2, "padding": 0, "ceil": True},
+         reference=lambda x: reaching(x[..., None, :], 3, 2, 0, "max")[:, :, 0]),
+    Case(op="avg_pool1d", inputs=((4, 8),), output=(4, 4), name="avg_pool1d-ceil",
+         attributes={"kernel": 3, "stride": 2, "padding": 0, "count_padding": True, "ceil": True},
+         reference=lambda x: reaching(x[..., None, :], 3, 2, 0, "mean")[:, :, 0]),
+    Case(op="max_pool2d", inputs=((4, 8, 7),), output=(4, 4, 3), name="max_pool2d-ceil",
+         attributes={"kernel": 3, "stride": 2, "padding": 0, "ceil": True},
+         reference=lambda x: reaching(x, 3, 2, 0, "max")),
+    *[
+        Case(op="avg_pool2d", inputs=((4, 8, 7),), output=(4, 3, 3), name=f"avg_pool2d-ceil-{counted}",
+             attributes={"kernel": 3, "stride": 3, "padding": 1, "count_padding": counted, "ceil": True},
+             reference=lambda x, counted=counted: reaching(x, 3, 3, 1, "mean", counted))
+        for counted in (False, True)
+    ],
     Case(op="global_avg_pool", inputs=(IMAGE,), output=(4,), reference=lambda x: x.mean((2, 3))),
     Case(op="global_max_pool", inputs=((4, 7),), output=(4,), reference=lambda x: x.max(2)),
     Case(op="adaptive_avg_pool2d", inputs=((4, 6, 8),), output=(4, 2, 2), attributes={"out": 2},
@@ -283,6 +359,10 @@ CASES = [
          reference=lambda x: x.mean(-1, keepdims=True)),
     Case(op="max_reduce", inputs=(IMAGE,), output=(6, 5), attributes={"axis": 1, "keep": False},
          reference=lambda x: x.max(1)),
+    Case(op="min_reduce", inputs=(IMAGE,), output=(4, 6, 1), attributes={"axis": -1, "keep": True},
+         reference=lambda x: x.min(-1, keepdims=True)),
+    Case(op="maximum", inputs=(IMAGE, (4, 1, 5), IMAGE), output=IMAGE,
+         reference=lambda a, b, c: np.maximum(np.maximum(a, b), c)),
     Case(op="concat", inputs=(IMAGE, (2, 6, 5)), output=(6, 6, 5), attributes={"axis": 1},
          reference=lambda a, b: np.concatenate([a, b], 1)),
     Case(op="flatten", inputs=(IMAGE,), output=(120,), attributes={"start": 1}, reference=lambda x: x.reshape(N, -1)),

@@ -57,6 +57,11 @@ def tanh(x: Tensor) -> Tensor:
     return torch.tanh(x)
 
 
+@function("hard_tanh")
+def hard_tanh(x: Tensor, *, low: float = -1.0, high: float = 1.0) -> Tensor:
+    return F.hardtanh(x, low, high)
+
+
 @function("hswish")
 def hswish(x: Tensor) -> Tensor:
     return F.hardswish(x)

@@ -13,6 +13,25 @@ infix("mul", "*", operator.mul)
 infix("div", "/", operator.truediv)
 
 
+@function("maximum")
+def maximum(*xs: Tensor) -> Tensor:
+    """The largest of the tensors at each place."""
+    result = xs[0]
+    for x in xs[1:]:
+        result = torch.maximum(result, x)
+    return result
+
+
+@function("absolute")
+def absolute(x: Tensor) -> Tensor:
+    return torch.abs(x)
+
+
+@function("square")
+def square(x: Tensor) -> Tensor:
+    return torch.square(x)
+
+
 @function("scale")
 def scale(x: Tensor, *, factor: float) -> Tensor:
     return x * factor
@@ -31,6 +50,11 @@ def mean(x: Tensor, *, axis: int, keep: bool = False) -> Tensor:
 @function("max_reduce")
 def max_reduce(x: Tensor, *, axis: int, keep: bool = False) -> Tensor:
     return x.amax(dim=axis, keepdim=True) if keep else x.amax(dim=axis)
+
+
+@function("min_reduce")
+def min_reduce(x: Tensor, *, axis: int, keep: bool = False) -> Tensor:
+    return x.amin(dim=axis, keepdim=True) if keep else x.amin(dim=axis)
 
 
 @function("zero")

@@ -1,4 +1,4 @@
-"""Convolutions and linear layers. Data is [n, c, spatial...]; kernels are [out, c / groups, ...]."""
+"""Convolutions and linear layers. Data is [n, c, spatial...], kernels [out, c / groups, ...]."""
 
 import math
 from collections.abc import Mapping
@@ -18,6 +18,12 @@ def _same(attributes: Mapping[str, Any]) -> int:
 
 KERNEL = {"kernel": ("kaiming_uniform",), "bias": ("fan_in_uniform",)}
 IMPLIED = {"padding": _same}
+
+
+def _same_rect(attributes: Mapping[str, Any]) -> tuple[int, int]:
+    """The same for height and width."""
+    (kernel_h, kernel_w), (dilation_h, dilation_w) = attributes["kernel"], attributes["dilation"]
+    return dilation_h * (kernel_h - 1) // 2, dilation_w * (kernel_w - 1) // 2
 
 
 def draw_default(kernel: Tensor, bias: Tensor | None) -> None:
@@ -91,6 +97,37 @@ class Conv2d(nn.Module):
         self.stride, self.dilation, self.groups = stride, dilation, groups
         self.padding = dilation * (kernel - 1) // 2 if padding is None else padding
         self.kernel = nn.Parameter(torch.empty(out, channels // groups, kernel, kernel))
+        self.bias = nn.Parameter(torch.empty(out)) if bias else None
+        draw_default(self.kernel, self.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(
+            x, self.kernel, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
+
+@layer("conv2d_rect", channels=1, init=KERNEL, implied={"padding": _same_rect})
+class Conv2dRect(nn.Module):
+    """2-D convolution by a kernel [height, width], padded by default so that stride 1 keeps the
+    size for odd kernels."""
+
+    def __init__(
+        self,
+        channels: int,
+        out: int,
+        kernel: tuple[int, int],
+        *,
+        stride: tuple[int, int] = (1, 1),
+        dilation: tuple[int, int] = (1, 1),
+        groups: int = 1,
+        bias: bool = False,
+        padding: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.stride, self.dilation, self.groups = stride, dilation, groups
+        same = dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2
+        self.padding = same if padding is None else padding
+        self.kernel = nn.Parameter(torch.empty(out, channels // groups, *kernel))
         self.bias = nn.Parameter(torch.empty(out)) if bias else None
         draw_default(self.kernel, self.bias)
 

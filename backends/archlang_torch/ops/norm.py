@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archlang_torch.lowering import layer
+from archlang_torch.lowering import function, layer
 
 AFFINE = {"scale": ("ones",), "bias": ("zeros",)}
 
@@ -93,3 +93,34 @@ class InstanceNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.instance_norm(x, weight=self.scale, bias=self.bias, eps=self.eps)
+
+
+@function("local_response_norm")
+def local_response_norm(
+    x: Tensor, *, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    return F.local_response_norm(x, size, alpha=alpha, beta=beta, k=k)
+
+
+@layer("channel_scale", channels=1, init={"scale": ("constant", "init")})
+class ChannelScale(nn.Module):
+    """Each channel times a learned factor."""
+
+    def __init__(self, channels: int, *, init: float = 1.0) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((channels,), init))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale.view(-1, *(1,) * (x.ndim - 2))
+
+
+@layer("feature_scale", channels=-1, init={"scale": ("constant", "init")})
+class FeatureScale(nn.Module):
+    """Each element of the last dimension times a learned factor."""
+
+    def __init__(self, channels: int, *, init: float = 1.0) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((channels,), init))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale

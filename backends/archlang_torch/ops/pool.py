@@ -7,23 +7,73 @@ from archlang_torch.lowering import function
 
 
 @function("max_pool1d")
-def max_pool1d(x: Tensor, *, kernel: int, stride: int, padding: int) -> Tensor:
-    return F.max_pool1d(x, kernel, stride=stride, padding=padding)
+def max_pool1d(x: Tensor, *, kernel: int, stride: int, padding: int, ceil: bool = False) -> Tensor:
+    return (
+        F.max_pool1d(x, kernel, stride=stride, padding=padding, ceil_mode=True)
+        if ceil
+        else F.max_pool1d(x, kernel, stride=stride, padding=padding)
+    )
 
 
 @function("max_pool2d")
-def max_pool2d(x: Tensor, *, kernel: int, stride: int, padding: int) -> Tensor:
-    return F.max_pool2d(x, kernel, stride=stride, padding=padding)
+def max_pool2d(x: Tensor, *, kernel: int, stride: int, padding: int, ceil: bool = False) -> Tensor:
+    return (
+        F.max_pool2d(x, kernel, stride=stride, padding=padding, ceil_mode=True)
+        if ceil
+        else F.max_pool2d(x, kernel, stride=stride, padding=padding)
+    )
 
 
 @function("avg_pool1d")
-def avg_pool1d(x: Tensor, *, kernel: int, stride: int, padding: int, count_padding: bool) -> Tensor:
-    return F.avg_pool1d(x, kernel, stride=stride, padding=padding, count_include_pad=count_padding)
+def avg_pool1d(
+    x: Tensor,
+    *,
+    kernel: int,
+    stride: int,
+    padding: int,
+    count_padding: bool,
+    ceil: bool = False,
+) -> Tensor:
+    return (
+        F.avg_pool1d(
+            x,
+            kernel,
+            stride=stride,
+            padding=padding,
+            ceil_mode=True,
+            count_include_pad=count_padding,
+        )
+        if ceil
+        else F.avg_pool1d(
+            x, kernel, stride=stride, padding=padding, count_include_pad=count_padding
+        )
+    )
 
 
 @function("avg_pool2d")
-def avg_pool2d(x: Tensor, *, kernel: int, stride: int, padding: int, count_padding: bool) -> Tensor:
-    return F.avg_pool2d(x, kernel, stride=stride, padding=padding, count_include_pad=count_padding)
+def avg_pool2d(
+    x: Tensor,
+    *,
+    kernel: int,
+    stride: int,
+    padding: int,
+    count_padding: bool,
+    ceil: bool = False,
+) -> Tensor:
+    return (
+        F.avg_pool2d(
+            x,
+            kernel,
+            stride=stride,
+            padding=padding,
+            ceil_mode=True,
+            count_include_pad=count_padding,
+        )
+        if ceil
+        else F.avg_pool2d(
+            x, kernel, stride=stride, padding=padding, count_include_pad=count_padding
+        )
+    )
 
 
 @function("global_avg_pool")

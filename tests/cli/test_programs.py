@@ -1,0 +1,83 @@
+"""sample, show, cost and emit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import archlang as al
+from tests.cli.conftest import Run
+from tests.conftest import Golden
+
+PICKED = '{"width": 32, "unit": "deep"}'
+
+
+def test_sample(run: Run, golden: Golden) -> None:
+    text = run("sample", "std.spaces.nasbench201", "-n", "3", "--seed", "7").stdout
+    golden("sample.txt", text)
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert json.loads(run("sample", "std.spaces.nasbench201", "-n", "3", "--seed", "7", "--json").stdout) == lines
+    space = al.load("std.spaces.nasbench201")
+    for picks in lines:
+        assert space.choices(picks).as_dict() == picks
+
+
+def test_what_is_sampled_can_be_chosen(run: Run) -> None:
+    line = run("sample", "net.arch", "--seed", "2").stdout
+    Path("picked.json").write_text(line, encoding="utf-8")
+    from_file = run("show", "net.arch", "--choices", "picked.json").stdout
+    assert from_file == run("show", "net.arch", "--choices", line).stdout
+    assert from_file == run("show", "net.arch", "--seed", "2").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("show.arch.txt", ("net.arch", "--choices", PICKED)),
+        ("show_flat.arch.txt", ("net.arch", "--choices", PICKED, "--flat")),
+        ("show_nasbench201.arch.txt", ("std.spaces.nasbench201", "--seed", "1")),
+        ("show_recipe.arch.txt", ("examples/recipe.arch", "--seed", "1")),
+    ],
+)
+def test_show(run: Run, golden: Golden, name: str, arguments: tuple[str, ...]) -> None:
+    result = run("show", *arguments)
+    golden(name, result.stdout)
+    shown = al.loads(result.stdout)
+    assert shown.size == 1
+    run("show", *arguments, "-o", "out/shown.arch")
+    assert Path("out/shown.arch").read_text(encoding="utf-8").strip() == result.stdout.strip()
+    assert run("count", "out/shown.arch").stdout == "1\n"
+
+
+def test_cost(run: Run, golden: Golden) -> None:
+    golden("cost.txt", run("cost", "net.arch", "--choices", PICKED).stdout)
+    golden("cost_all.txt", run("cost", "net.arch", "--choices", PICKED, "--blocks", "--nodes").stdout)
+
+
+def test_cost_as_json(run: Run) -> None:
+    found = json.loads(run("cost", "std.models.resnet:resnet18", "--json").stdout)
+    assert (found["params"], found["macs"]) == (11_689_512, 1_814_073_344)
+    assert found["choices"] == {}
+    assert "nodes" not in found
+    assert "blocks" not in found
+    assert sum(row["macs"] for row in found["ops"].values()) == found["macs"]
+    found = json.loads(run("cost", "net.arch", "--choices", PICKED, "--nodes", "--blocks", "--json").stdout)
+    assert found["choices"] == json.loads(PICKED)
+    assert sum(row["params"] for row in found["nodes"]) == found["params"]
+    assert "unit:deep" in "".join(found["blocks"]) or "unit" in found["blocks"]
+
+
+def test_emit(run: Run, golden: Golden) -> None:
+    text = run("emit", "net.arch", "--choices", PICKED).stdout
+    golden("emit.py.txt", text)
+    result = run("emit", "net.arch", "--choices", PICKED, "-o", "made/net.py")
+    assert result.stdout == ""
+    assert result.stderr == "written to made/net.py\n"
+    assert Path("made/net.py").read_text(encoding="utf-8") == text
+    assert "archlang" not in "".join(line for line in text.splitlines() if line.startswith(("import", "from")))
+
+
+def test_the_settings_of_a_space(run: Run) -> None:
+    assert "linear(out=7)" in run("show", "net.arch", "--set", "classes=7").stdout

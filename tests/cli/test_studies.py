@@ -1,0 +1,116 @@
+"""search, resume and report on a tiny space."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+import archlang as al
+from archlang.study import list_studies, read_study
+from tests.cli.conftest import Run, without_times
+from tests.conftest import Golden
+
+QUICK = ("--trials", "2", "--epochs", "1", "--train", "batch_size=512")
+SEARCH = ("search", "net.arch", *QUICK, "--maximize", "accuracy", "--minimize", "macs", "--store", "runs/net.db")
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_search_hands_over_the_best_program(run: Run) -> None:
+    result = run(*SEARCH)
+    study = read_study("runs/net.db")
+    assert len(study.finished) == len(study.measured) == 2
+    assert study.best is not None
+    assert study.best.source() in result.stdout
+    assert "Pareto front" in result.stdout
+    for path in ("runs/small.html", "runs/small_best.py", "runs/small_best.arch"):
+        assert path in result.stdout
+        assert Path(path).is_file()
+    assert al.load("runs/small_best.arch").program().canonical_hash == study.best.canonical_hash
+    network = runpy.run_path("runs/small_best.py")["build"]()
+    assert sum(weight.numel() for weight in network.parameters()) == study.best.cost().params
+    assert result.stderr.count("\n") == 2, "a line for each trial"
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_a_store_holds_several_studies(run: Run) -> None:
+    run(*SEARCH)
+    taken = run(*SEARCH, code=1)
+    assert taken.stderr.startswith("error[E0909]")
+    run(*SEARCH, "--name", "second", "--searcher", "random", "--seed", "3")
+    assert [study.name for study in list_studies("runs/net.db")] == ["small", "second"]
+    both = run("report", "runs/net.db").stdout
+    assert "small" in both
+    assert "second" in both
+    assert "--name" in both
+    assert "random on small, seed 3" in run("report", "runs/net.db", "--name", "second").stdout
+    assert run("resume", "runs/net.db", code=1).stderr.startswith("error[E0908]")
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_resume_adds_trials_as_if_the_search_had_not_stopped(run: Run) -> None:
+    run(*SEARCH, "--name", "whole", "--trials", "4")
+    run(*SEARCH)
+    run("resume", "runs/net.db", "--name", "small", "--trials", "4")
+    whole, resumed = (read_study("runs/net.db", name) for name in ("whole", "small"))
+    assert [trial.choices for trial in whole.trials] == [trial.choices for trial in resumed.trials]
+    assert [trial.metrics["accuracy"] for trial in whole.trials] == [
+        trial.metrics["accuracy"] for trial in resumed.trials
+    ]
+    again = run("resume", "runs/net.db", "--name", "small").stdout
+    assert "4 of 4 trials" in again
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_a_trial_that_was_cut_short_is_done_again(run: Run) -> None:
+    run(*SEARCH)
+    measured = read_study("runs/net.db").trials
+    database = sqlite3.connect("runs/net.db")
+    with database:
+        database.execute("UPDATE trial SET state = 'running', told = NULL, metrics = NULL WHERE number = 1")
+    database.close()
+    run("resume", "runs/net.db")
+    again = read_study("runs/net.db").trials
+    assert [trial.state for trial in again] == ["complete", "complete"]
+    assert again[1].metrics["accuracy"] == measured[1].metrics["accuracy"]
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_search_and_report_as_json(run: Run) -> None:
+    result = run(*SEARCH, "--json")
+    found = json.loads(result.stdout)
+    assert found["name"] == found["space"] == "small"
+    assert found["objectives"] == ["maximize accuracy", "minimize macs"]
+    assert [trial["number"] for trial in found["trials"]] == [0, 1]
+    assert found["best"] in (0, 1)
+    assert found["trials"][0]["metrics"]["macs"] > 0
+    assert found["evaluator"]["epochs"] == 1
+    assert "runs/small_best.py" in result.stderr
+    assert json.loads(run("report", "runs/net.db", "--json").stdout) == found
+    assert json.loads(run("resume", "runs/net.db", "--json").stdout) == found
+
+
+def test_report(run: Run, golden: Golden) -> None:
+    space = al.load("net.arch")
+    al.search(
+        space,
+        lambda program: {"score": program.cost().macs % 1009 / 1009},
+        searcher="grid",
+        maximize="score",
+        minimize="params",
+        trials=9,
+        store="net.db",
+    )
+    golden("report.txt", without_times(run("report", "net.db", "--text").stdout))
+    assert not Path("small.html").exists()
+    assert "report      page/x.html" in run("report", "net.db", "-o", "page/x.html").stdout
+    assert Path("page/x.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_function_is_needed_to_resume_a_study_of_one(run: Run) -> None:
+    al.search(al.load("net.arch"), lambda program: 1.0, maximize="value", trials=1, store="net.db")
+    result = run("resume", "net.db", "--trials", "2", code=1)
+    assert result.stderr.startswith("error[E0912]")

@@ -1,0 +1,120 @@
+"""Drawing, mutating, crossing and listing choices; and refusing those that do not fit."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+import archlang as al
+
+TEXT = """
+use std.nn
+space s(image: f32[n, 3, 8, 8]) {
+  width = choose [4, 8]
+  op = choose { conv: conv2d(width, kernel=choose [1, 3]), skip: identity }
+  depth = choose 1..3
+  require not (width == 8 and depth == 3), "budget"
+  image |> op |> repeat(depth, relu)
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def space() -> al.Space:
+    return al.loads(TEXT.replace('  require not (width == 8 and depth == 3), "budget"\n', ""))
+
+
+def test_draws_are_even_per_decision(space: al.Space) -> None:
+    random = Random(1)
+    drawn = [space.draw(random) for _ in range(3_000)]
+    depths = Counter(choices["depth"] for choices in drawn)
+    assert all(abs(count - 1_000) < 120 for count in depths.values())
+    assert all(("width" in choices) == (choices["op"] == "conv") for choices in drawn)
+
+
+def test_one_seed_fixes_all(space: al.Space) -> None:
+    assert space.sample(7).choices == space.sample(7).choices
+    assert len({space.sample(seed).choices for seed in range(50)}) > 5
+
+
+def test_a_mutation_is_another_program_one_decision_away(space: al.Space) -> None:
+    random = Random(2)
+    for seed in range(200):
+        before = space.draw(Random(seed))
+        after = space.mutate(before, random)
+        assert after != before
+        assert space.choices(after) == after
+        common = [address for address in before if address in after]
+        assert sum(before[address] != after[address] for address in common) == 1
+
+
+def test_crossover_takes_from_the_parents(space: al.Space) -> None:
+    random = Random(3)
+    for seed in range(100):
+        a, b = space.draw(Random(seed)), space.draw(Random(seed + 1_000))
+        child = space.crossover(a, b, random)
+        for address, pick in child.items():
+            if address in a or address in b:
+                assert pick in (a.get(address), b.get(address))
+
+
+def test_neighbours_differ_in_one_decision(space: al.Space) -> None:
+    choices = space.choices({"width": 4, "op": "conv", "op:conv.kernel": 3, "depth": 2})
+    found = set(space.neighbours(choices))
+    assert found == {
+        space.choices({"width": 8, "op": "conv", "op:conv.kernel": 3, "depth": 2}),
+        space.choices({"width": 4, "op": "conv", "op:conv.kernel": 1, "depth": 2}),
+        space.choices({"op": "skip", "depth": 2}),
+        space.choices({"width": 4, "op": "conv", "op:conv.kernel": 3, "depth": 1}),
+        space.choices({"width": 4, "op": "conv", "op:conv.kernel": 3, "depth": 3}),
+    }
+
+
+def test_a_space_of_one_program_has_no_other() -> None:
+    space = al.loads("space s() { choose [3] }")
+    with pytest.raises(al.ArchError, match="E0411"):
+        space.mutate(space.sample().choices, Random(0))
+
+
+def test_requirements_hold_in_every_move() -> None:
+    space = al.loads(TEXT.replace("repeat(depth, relu)", "repeat(depth, relu) |> conv2d(width)"))
+    random = Random(4)
+    choices = space.draw(random)
+    for _ in range(200):
+        assert not (choices["width"] == 8 and choices["depth"] == 3)
+        choices = space.crossover(space.mutate(choices, random), space.draw(random), random)
+
+
+def test_choices_that_do_not_fit_are_refused_with_address_and_domain(space: al.Space) -> None:
+    good = {"width": 4, "op": "conv", "op:conv.kernel": 3, "depth": 2}
+    for wrong, code, told in [
+        ({**good, "width": 5}, "E0407", "4, 8"),
+        ({**good, "depth": 2.0}, "E0407", "1..3"),
+        ({**good, "depth": -1}, "E0407", "1..3"),
+        ({**good, "depth": True}, "E0407", "1..3"),
+        ({**good, "op": "convv"}, "E0407", "conv, skip"),
+        ({**good, "dept": 1}, "E0406", "depth"),
+        ({"op": "skip", "depth": 1, "width": 4}, "E0406", "width"),
+        ({"op": "conv", "depth": 1, "width": 4}, "E0410", "op:conv.kernel"),
+    ]:
+        with pytest.raises(al.ArchError) as refused:
+            space.program(wrong)
+        assert code in [found.code for found in refused.value.diagnostics]
+        assert told in str(refused.value)
+
+
+def test_json_both_ways(space: al.Space) -> None:
+    for seed in range(20):
+        choices = space.sample(seed).choices
+        assert al.Choices.from_json(choices.to_json()) == choices
+        assert space.choices(al.Choices.from_json(choices.to_json())) == choices
+    subset = al.loads("space s() { xs = choose 2 of [5, 6, 7] ordered\n xs }")
+    choices = subset.choices({"xs": [2, 0]})
+    assert subset.program(choices).values == {"": [7, 5]}
+    assert choices.to_json() == '{"xs": [2, 0]}'
+
+
+def test_enumeration_is_complete_and_in_a_fixed_order(space: al.Space) -> None:
+    found = list(space.enumerate())
+    assert len(found) == len(set(found)) == space.size == 15
+    assert found == list(space.enumerate())
