@@ -10,6 +10,9 @@ MAX_LINE = 160  # characters of a source line that are shown
 _VISIBLE = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 
 
+SHOWN_CHOICES = 6
+
+
 def render(diagnostic: Diagnostic) -> str:
     """The diagnostic as text: head, place, source lines with markers, causes, notes, hints."""
     lines = [f"{diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}"]
@@ -91,7 +94,10 @@ def _width(text: str) -> int:
 
 
 def _cause(cause: Cause) -> str:
-    choices = ", ".join(f"{address} = {pick}" for address, pick in cause.choices) or "always"
+    named = [f"{address} = {pick}" for address, pick in cause.choices]
+    if len(named) > SHOWN_CHOICES + 1:
+        named[SHOWN_CHOICES:] = [f"and {len(named) - SHOWN_CHOICES} more"]
+    choices = ", ".join(named) or "always"
     if cause.programs is None:
         return choices
     share = f"{cause.programs:,}" + (f" of {cause.of:,}" if cause.of is not None else "")

@@ -35,6 +35,7 @@ from archlang.semantics.values import (
     Tensor,
     Value,
     a_type,
+    known,
 )
 from archlang.syntax import ast
 
@@ -137,9 +138,9 @@ def apply(ev: Evaluator, function: Value, inputs: list[Value], site: Site, span:
                 return reuse.shared_call(ev, function, inputs, here, span, frame)
             return apply(ev, inner, inputs, here, span, frame)
         case OpValue():
-            return operations.apply_op(ev, function, inputs, site, span)
+            return operations.apply_op(ev, function, inputs, site, _nearer(function, span))
         case BlockValue():
-            return _apply_block(ev, function, inputs, site, span, frame)
+            return _apply_block(ev, function, inputs, site, _nearer(function, span), frame)
         case ComposeValue(first, second, (name, then)):
             site_first = site if name is None else site.enter(name)
             passed = Deferred(lambda: apply(ev, first, inputs, site_first, span, frame))
@@ -155,6 +156,15 @@ def apply(ev: Evaluator, function: Value, inputs: list[Value], site: Site, span:
     raise broken(error("E0301", f"only blocks, ops and functions can be applied, and this is {a_type(function)}", span))
 
 
+def _nearer(function: OpValue | BlockValue, span: Span) -> Span:
+    """Where a function is configured, when that is a part of where it is applied (an alternative of a
+    choice, a stage of a composition); else where it is applied."""
+    inner = function.span
+    if inner is not None and inner.source is span.source and span.start <= inner.start and inner.end <= span.end:
+        return inner
+    return span
+
+
 def _apply_repeat(
     ev: Evaluator, function: RepeatValue, inputs: list[Value], site: Site, span: Span, frame: Frame
 ) -> Value:
@@ -163,7 +173,7 @@ def _apply_repeat(
     steps: list[Value] = [inputs[0]]
 
     def times(count: Value) -> Value:
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        if isinstance(known(count, "a number of repeats"), bool) or not isinstance(count, int) or count < 0:
             raise broken(error("E0301", "how often to repeat must be an int of 0 or more", function.span))
         while len(steps) <= count:
             ev.step(span)

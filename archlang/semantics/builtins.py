@@ -121,10 +121,15 @@ def _fold(symbol: str, start: Value) -> Callable[[_Call], Value]:
             values = [ev.force(item) for item in items]
             if values and symbol == "+" and any(type(value) is Tensor or _tensors(value) for value in values):
                 return _add(call, values)
-            result: Value = start
-            for value in values:
-                result = ev.lift(lambda a, b: binary(symbol, a, call.number(b), call.span), result, value)
-            return result
+            # Halves before wholes: sums of sums keep diagrams of many decisions small while they grow.
+            parts = [ev.lift(call.number, value) for value in values] or [start]
+            while len(parts) > 1:
+                paired = [
+                    ev.lift(lambda a, b: binary(symbol, a, b, call.span), *pair)
+                    for pair in zip(parts[::2], parts[1::2], strict=False)
+                ]
+                parts = paired + parts[2 * len(paired) :]
+            return parts[0]
 
         return call.items(total)
 
@@ -240,7 +245,7 @@ def _broadcast(call: _Call) -> Value:
     def common(shapes: Any) -> Value:
         sequences: list[Any] = [ev.sequence(ev.force(shape), call.span) for shape in shapes]
         if len({len(sequence) for sequence in sequences}) > 1:
-            shown = ", ".join(str(len(sequence)) for sequence in sequences)
+            shown = " and ".join(str(len(sequence)) for sequence in sequences)
             raise broken(error("E0304", f"shapes do not agree: they have {shown} dimensions", call.span))
         sizes = []
         for axis in range(len(sequences[0])):

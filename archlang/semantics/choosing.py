@@ -9,7 +9,7 @@ from archlang.diagnostics import Span, error
 from archlang.semantics import evaluator as evaluation
 from archlang.semantics.decision import Decision, Integers, OneOf, Pick, Reals, Subsets
 from archlang.semantics.fault import broken
-from archlang.semantics.values import Env, FloatRange, Frame, List, Site, Value, a_type
+from archlang.semantics.values import Env, FloatRange, Frame, List, Site, Value, a_type, known
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _subset_of(ev: Evaluator, expr: ast.Choose, count: Value, items: Value, env:
 
 
 def _count_bounds(count: Value, span: Span | None) -> tuple[int, int]:
-    if isinstance(count, int) and not isinstance(count, bool):
+    if isinstance(known(count, "how many to choose"), int) and not isinstance(count, bool):
         return count, count
     if type(count) is range and count.step == 1 and count:
         return count[0], count[-1]

@@ -15,9 +15,10 @@ from archlang.semantics.fault import Entangled, Fault, FaultSignal
 
 Value = Any  # a plain value, a Diagram, or a Fault
 
-# A static value with more diagram nodes than this is not worked out further: the decisions it
-# mixes are named instead.
+# What takes more diagram nodes, or more steps on them, is not worked out further: it would take
+# longer than a few seconds.
 MAX_NODES = 400_000
+MAX_STEPS = 300_000
 
 
 class Diagram:
@@ -99,8 +100,13 @@ class Diagrams:
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
+        self._steps = 0
         self._nodes: dict[tuple[Any, ...], Diagram] = {}
         self._connected: dict[tuple[int, int, bool], Value] = {}
+
+    def restart(self) -> None:
+        """Begin another task: the steps of the last one do not count."""
+        self._steps = 0
 
     def variable(self, size: int) -> int:
         """A new variable with `size` picks, after all others in the order."""
@@ -110,6 +116,9 @@ class Diagrams:
     def node(self, var: int, kids: tuple[Value, ...]) -> Value:
         """The value that is `kids[i]` under pick i of `var`; the kids depend on later variables only."""
         keys = tuple(map(leaf_key, kids))
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise Entangled("the values of the space depend on too many decisions at once")
         first = keys[0]
         if all(key == first for key in keys):
             return kids[0]

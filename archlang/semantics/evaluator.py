@@ -41,6 +41,7 @@ from archlang.semantics.values import (
     Thunk,
     Value,
     a_type,
+    known,
 )
 from archlang.syntax import ast
 
@@ -111,17 +112,19 @@ class Evaluator:
         if known is not condition and known is not True:
             self.needs[var] = self.diagrams.either(known, condition)
 
-    def under(self, condition: Value, compute: Callable[[], Value]) -> Value:
+    def under(self, condition: Callable[[], Value], compute: Callable[[], Value]) -> Value:
         """What `compute` gives, a fault as a leaf; the decisions that it asks count as asked under
-        the condition."""
+        the condition (which is worked out when there are any)."""
         outer, self.needs = self.needs, {}
         try:
             result = compute()
         except FaultSignal as signal:
             result = signal.fault
         inner, self.needs = self.needs, outer
-        for var, asked in inner.items():
-            self.need(var, self.diagrams.both(condition, asked))
+        if inner:
+            here = condition()
+            for var, asked in inner.items():
+                self.need(var, self.diagrams.both(here, asked))
         return result
 
     def bind(self, value: Value, then: Callable[[Value], Value]) -> Value:
@@ -136,7 +139,7 @@ class Evaluator:
             if type(leaf) is Fault:
                 results[leaf_key(leaf)] = leaf
             else:
-                condition = self.diagrams.equals_leaf(value, leaf)
+                condition = partial(self.diagrams.equals_leaf, value, leaf)
                 results[leaf_key(leaf)] = self.under(condition, partial(then, leaf))
         return self.settle(self.diagrams.substitute(value, results, self.join))
 
@@ -283,9 +286,9 @@ class Evaluator:
 
     def truth(self, value: Value, span: Span | None) -> bool:
         """A condition's value; a broken program when it is no bool."""
-        if not isinstance(value, bool):
+        if not isinstance(known(value, "a condition"), bool):
             raise broken(error("E0301", f"a condition must be true or false, and this is {a_type(value)}", span))
-        return value
+        return bool(value)
 
     def _binary(self, expr: ast.Binary, env: Env) -> Value:
         symbol = expr.operator
@@ -349,7 +352,7 @@ class Evaluator:
 
     def _element(self, items: Value, at: Value, expr: ast.Index) -> Value:
         sequence = self.sequence(items, expr.value.span)
-        if isinstance(at, bool) or not isinstance(at, int):
+        if isinstance(known(at, "an index"), bool) or not isinstance(at, int):
             raise broken(error("E0301", f"an index must be an int, and this is {a_type(at)}", expr.index.span))
         if not -len(sequence) <= at < len(sequence):
             raise broken(error("E0307", f"index {at} is outside a list of {len(sequence)}", expr.index.span))
@@ -361,7 +364,7 @@ class Evaluator:
         def cut(items: Value, low: Value, high: Value) -> Value:
             sequence = self.sequence(items, expr.value.span)
             for end in (low, high):
-                if end is not None and (isinstance(end, bool) or not isinstance(end, int)):
+                if end is not None and (isinstance(known(end, "a slice"), bool) or not isinstance(end, int)):
                     raise broken(error("E0301", "the ends of a slice must be ints", part.span))
             stop = None if high is None else high if part.exclusive else (high + 1 or None)
             return List(tuple(sequence[low:stop]))
@@ -494,7 +497,7 @@ def relabelled_item(ev: Evaluator, item: Value, label: str) -> Value:
 def make_range(low: Value, high: Value, step: Value, expr: ast.Range) -> Value:
     """The range of ints, or of floats where an end is a float; broken when it makes no sense."""
     for end in (low, high, step):
-        if isinstance(end, bool) or not isinstance(end, int | float):
+        if isinstance(known(end, "a range"), bool) or not isinstance(end, int | float):
             raise broken(error("E0301", f"the ends of a range must be numbers, and this is {a_type(end)}", expr.span))
     if isinstance(low, float) or isinstance(high, float) or isinstance(step, float):
         if expr.step is not None or expr.exclusive:

@@ -87,7 +87,7 @@ class Varying:
         diagrams = ev.diagrams
         kids: list[Value] = []
         for position in range(int(domain.size)):
-            kids.append(ev.under(diagrams.literal(number, position), partial(yielded, domain.pick(position))))
+            kids.append(ev.under(partial(diagrams.literal, number, position), partial(yielded, domain.pick(position))))
         ev.need(number, True)
         joined = ev.join(number, tuple(kids))
         return ev.settle(joined)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from archlang.diagnostics import Collector, Diagnostic, Label, Span, did_you_mean, error
-from archlang.ir.types import DTYPES
 from archlang.semantics.modules import ModuleScope
-from archlang.semantics.parameters import TYPE_NAMES, counted
+from archlang.semantics.parameters import counted
 from archlang.semantics.sites import assigned, target_names
 from archlang.syntax import ast
 
@@ -76,12 +75,12 @@ class _Checker:
                 case ast.WhereClause(_, value):
                     self._expr(value, scope)
                 case ast.CostRule(name, value):
-                    self._one_of(name, COST_RULES, "a cost rule", clause.span, "E0215")
+                    self._one_of(name, COST_RULES, "a cost rule", clause.span)
                     self._expr(value, scope)
                 case ast.Require(condition):
                     self._expr(condition, scope)
                 case ast.Trait(name, condition):
-                    self._one_of(name, TRAITS, "a trait", clause.span, "E0215")
+                    self._one_of(name, TRAITS, "a trait", clause.span)
                     self._expr(condition, scope)
                 case ast.Weight(_, dims, condition, init):
                     for dim in dims:
@@ -103,17 +102,17 @@ class _Checker:
                 self.found.add(error("E0312", "an initialiser is a name, or a name with numbers", init.span))
 
     def _initialiser(self, name: str, given: int, span: Span) -> None:
-        self._one_of(name, INITIALISERS, "an initialiser", span, "E0215")
+        self._one_of(name, INITIALISERS, "an initialiser", span)
         needed = INITIALISERS.get(name, given)
         if given != needed:
             takes = f"`{name}` takes {counted(needed, 'number')} and is given {given}"
             self.found.add(error("E0312", takes, span))
 
-    def _one_of(self, name: str, known: Iterable[str], what: str, span: Span, code: str) -> None:
+    def _one_of(self, name: str, known: Iterable[str], what: str, span: Span) -> None:
         if name not in known:
             self.found.add(
                 error(
-                    code,
+                    "E0215",
                     f"`{name}` is not {what}",
                     span,
                     hints=did_you_mean(name, known) or [f"known are {', '.join(known)}"],
@@ -136,8 +135,6 @@ class _Checker:
 
     def _type(self, kind: ast.TypeExpr | None, scope: dict[str, None], result: bool = False) -> None:
         match kind:
-            case ast.NamedType(name):
-                self._one_of(name, TYPE_NAMES, "a type", kind.span, "E0216")
             case ast.ListType(element):
                 self._type(element, scope)
             case ast.TupleType(items):
@@ -146,9 +143,7 @@ class _Checker:
             case ast.RecordType(fields):
                 for _, item in fields:
                     self._type(item, scope)
-            case ast.TensorTypeExpr(dtype, dims):
-                if dtype is not None:
-                    self._one_of(dtype, DTYPES, "a dtype", kind.span, "E0216")
+            case ast.TensorTypeExpr(_, dims):
                 for dim in dims:
                     match dim:
                         case ast.AnyDim() | ast.RestDims():

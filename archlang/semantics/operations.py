@@ -37,6 +37,7 @@ from archlang.semantics.values import (
     Tensor,
     Value,
     a_type,
+    known,
 )
 from archlang.syntax import ast
 
@@ -364,7 +365,7 @@ def _exists(tensor: Tensor) -> Tensor:
 
 def _same_size(what: str, place: int, dim: ast.Expr) -> Any:
     def same(actual: Value, expected: Value) -> bool:
-        if actual == expected:
+        if known(actual, "a size") == known(expected, "a size"):
             return True
         named = f"`{dim.name}`" if isinstance(dim, ast.Name) else "its declaration"
         raise broken(error("E0304", f"dimension {place} of {what} is {actual}, and {named} is {expected}", dim.span))
@@ -386,7 +387,7 @@ def _size(span: Span) -> Any:
     def size(value: Value) -> Value:
         if isinstance(value, SymbolicDim):
             return value
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_INT:
+        if isinstance(known(value, "a size"), bool) or not isinstance(value, int) or not 1 <= value <= MAX_INT:
             raise broken(error("E0314", f"a dimension of the result would be {value}", span))
         return value
 

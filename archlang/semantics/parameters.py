@@ -212,6 +212,3 @@ def _shown(value: Value) -> str:
     if isinstance(value, List):
         return f"{a_type(value)} of {len(value.items)}"
     return a_type(value)
-
-
-TYPE_NAMES = ("int", "float", "bool", "str", "block", "tensor", "record", "list", "any")

@@ -9,7 +9,7 @@ from archlang.ir.types import SymbolicDim
 from archlang.semantics.diagram import Diagram
 from archlang.semantics.fault import broken
 from archlang.semantics.parameters import typed
-from archlang.semantics.values import Deferred, Env, List, Tensor, Thunk, Value, a_type
+from archlang.semantics.values import Deferred, Env, List, Tensor, Thunk, Value, a_type, known
 from archlang.syntax import ast
 from archlang.syntax.format import format_type
 
@@ -106,7 +106,7 @@ def _agree(
     span: Span,
 ) -> Value:
     def same(actual: Value, expected: Value) -> bool:
-        if actual == expected and type(actual) is type(expected):
+        if known(actual, "a size") == known(expected, "a size") and type(actual) is type(expected):
             return True
         place = list(pattern.dims).index(dim)
         shown = f"`{dim.name}` is {expected}" if isinstance(dim, ast.Name) else f"{expected} is needed"

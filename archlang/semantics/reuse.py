@@ -152,7 +152,7 @@ def _copy(ev: Evaluator, template: _Template, parts: list[Value], site: Site) ->
             ev.need(var, condition)
         else:
             part = parts[template.numbers.index(var)]
-            ev.under(condition, partial(ev.force, part))
+            ev.under(partial(_same, condition), partial(ev.force, part))
     for path, name in template.blocks.items():
         ev.blocks[_placed(path, site.path)] = name
     nodes: dict[int, Any] = {}
@@ -184,6 +184,10 @@ def _copy(ev: Evaluator, template: _Template, parts: list[Value], site: Site) ->
         return copied(template.result)
     finally:
         ev.needs = outer
+
+
+def _same(condition: Value) -> Value:
+    return condition
 
 
 def _placed(address: str, path: str) -> str:

@@ -10,6 +10,7 @@ import attrs
 from archlang.diagnostics import Span
 from archlang.ir.types import Dim
 from archlang.semantics.decision import Domain
+from archlang.semantics.fault import Entangled
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
@@ -254,6 +255,13 @@ def a_type(value: Value) -> str:
     """The type of a value with its article: "an int", "a list"."""
     kind = type_name(value)
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def known(value: Value, what: str) -> Value:
+    """The value; Entangled when a float decision decides it, and so `what`."""
+    if isinstance(value, Symbolic):
+        raise Entangled(f"a float decision decides {what}", tuple(sorted(value.decisions)))
+    return value
 
 
 def type_name(value: Value) -> str:

@@ -20,6 +20,8 @@ from archlang.syntax.format import format_module
 from archlang.syntax.parser import parse_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from archlang.space.space import Space
 
 
@@ -93,6 +95,15 @@ class Program:
     def build(self, name: str = "torch", seed: int = 0) -> Any:
         """The network as a module of a backend; weights are drawn by `seed` and their addresses."""
         return backend(name).build(self.graph, seed=seed)
+
+    def save_weights(self, network: Any, path: Path | str, name: str = "torch") -> None:
+        """Write a built network's weights to a `.safetensors` file, named by address."""
+        backend(name).save_weights(self.graph, network, path)
+
+    def load_weights(self, network: Any, path: Path | str, name: str = "torch") -> None:
+        """Give a built network the weights of a file that any backend wrote; ArchError when they do
+        not fit."""
+        backend(name).load_weights(self.graph, network, path)
 
     def emit(self, name: str = "torch") -> str:
         """The network as readable source code of a backend that needs no archlang."""

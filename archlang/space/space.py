@@ -23,6 +23,7 @@ from archlang.space.values import plain_value
 from archlang.syntax import ast
 
 TRIES = 2_000  # draws before a space whose requirements few choices meet is given up
+FEW_TRIES = 50  # draws before it is worked out which choices meet them
 SAMPLES = 64  # programs tried where a space cannot be proved right as a whole
 
 
@@ -83,11 +84,18 @@ class Space:
 
     @cached_property
     def _counter(self) -> Counter | None:
+        return self._counting(by_decision=False)
+
+    @cached_property
+    def _weigher(self) -> Counter | None:
+        return self._counting(by_decision=True)
+
+    def _counting(self, by_decision: bool) -> Counter | None:
         once = self._once
         if once is None:
             return None
         wide = {n: v.decision.domain.size for n, v in enumerate(once.variables) if v.wide}
-        return Counter(once.evaluated.evaluator.diagrams, once.evaluated.needs, wide)
+        return Counter(once.evaluated.evaluator.diagrams, once.evaluated.needs, wide, by_decision)
 
     def _never_valid(self, fault: Fault) -> Diagnostic:
         if not fault.excluded:
@@ -234,17 +242,21 @@ class Space:
         return Program(self, self._draw(Random(seed)))
 
     def draw(self, random: Random) -> Choices:
-        """Choices with every decision drawn evenly over its own picks (not evenly over programs).
-        ArchError when no draw meets the requirements."""
+        """Choices with every decision drawn evenly over its own picks (not evenly over programs),
+        given that all requirements are met. ArchError when no such choices are found."""
         return self._choices_of(self._draw(random))
 
     def _draw(self, random: Random) -> Resolved:
-        for _ in range(TRIES):
+        for tries in range(TRIES):
             resolved = self._resolver.resolve(lambda decision: decision.domain.draw(random))
             if resolved.fault is None:
                 return resolved
             if not resolved.fault.excluded:
                 raise ArchError(resolved.fault.diagnostic)
+            if tries == FEW_TRIES:
+                drawn = self._draw_valid(random)
+                if drawn is not None:
+                    return drawn
         raise ArchError(
             error(
                 "E0505",
@@ -253,6 +265,27 @@ class Space:
                 notes=[f"{TRIES:,} draws were tried"],
             )
         )
+
+    def _draw_valid(self, random: Random) -> Resolved | None:
+        """A draw from those that meet the requirements alone, where they can be worked out."""
+        once, weigher = self._once, self._weigher
+        if once is None or weigher is None:
+            return None
+        try:
+            positions = weigher.draw(once.evaluated.ok, random)
+        except Entangled:
+            return None
+        if positions is None:
+            return None
+        numbers = {(v.decision.address, v.decision.domain): n for n, v in enumerate(once.variables)}
+
+        def pick(decision: Decision) -> Pick:
+            number = numbers[decision.address, decision.domain]
+            if once.variables[number].wide:
+                return decision.domain.draw(random)
+            return decision.domain.pick(positions[number])
+
+        return once.resolve(pick)
 
     def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices:
         """Choices with one decision changed, and those that newly hang from it drawn: always

@@ -118,3 +118,35 @@ def test_enumeration_is_complete_and_in_a_fixed_order(space: al.Space) -> None:
     found = list(space.enumerate())
     assert len(found) == len(set(found)) == space.size == 15
     assert found == list(space.enumerate())
+
+
+def test_draws_meet_requirements_that_almost_nothing_meets() -> None:
+    space = al.loads('space s() {\n  xs = [choose 0..1 for i in 0..<60]\n  require sum(xs) <= 1, "few"\n  xs\n}')
+    assert space.size == 61
+    random = Random(5)
+    drawn = Counter(sum(space.draw(random).values()) for _ in range(610))
+    # The program of zeros alone is 1 of 61.
+    assert drawn[0] + drawn[1] == 610
+    assert 1 <= drawn[0] <= 30
+
+
+def test_draws_under_requirements_are_those_that_rejection_gives() -> None:
+    text = """
+    space s() {
+      a = choose { p: choose 1..4, q: 9 }
+      b = choose 1..3
+      require a != b and a + b > 4, "together"
+      { a: a, b: b }
+    }
+    """
+    space = al.loads(text)
+    random = Random(6)
+    rejected = Counter(space.draw(random) for _ in range(6_000))
+    exact = Counter()
+    for _ in range(6_000):
+        resolved = space._draw_valid(random)
+        assert resolved is not None
+        exact[al.Choices({address: pick for address, (_, pick) in resolved.decisions.items()})] += 1
+    assert set(rejected) == set(exact) == set(space.enumerate())
+    for choices in exact:
+        assert abs(exact[choices] - rejected[choices]) < 6 * rejected[choices] ** 0.5
