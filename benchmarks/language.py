@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 
 import archlang as al
@@ -64,14 +65,18 @@ def texts(repetitions: int) -> Iterator[Figure]:
     yield timed("parse", lambda: parse(Source("<text>", text)), repetitions, note=lines)
     for given in (text_of(200, few=True), text):
         note = f"{lines}, {al.loads(given).size:.1e} programs"
-        yield timed("parse + check", lambda given=given: al.loads(given), repetitions, aim=100, note=note)
+        yield timed("parse + check", partial(al.loads, given), repetitions, aim=100, note=note)
 
 
 def counts(repetitions: int) -> Iterator[Figure]:
     """Loading, checking and counting a space of the library."""
     for name in ("nasbench201", "darts_cell", "darts", "ofa_mobilenet_v3"):
         target = f"std.spaces.{name}"
-        yield timed(f"check + count {name}", lambda target=target: al.load(target).size, repetitions)
+        yield timed(f"check + count {name}", partial(_size, target), repetitions)
+
+
+def _size(target: str) -> int | float:
+    return al.load(target).size
 
 
 def moves(repetitions: int) -> Iterator[Figure]:
@@ -81,10 +86,10 @@ def moves(repetitions: int) -> Iterator[Figure]:
         random = Random(0)
         choices = space.draw(random)
         many = 10 * repetitions
-        yield timed(f"draw {name}", lambda space=space, random=random: space.draw(random), many)
+        yield timed(f"draw {name}", partial(space.draw, random), many)
         yield timed(
             f"mutate {name}",
-            lambda space=space, random=random, choices=choices: space.mutate(choices, random),
+            partial(space.mutate, choices, random),
             many,
         )
 

@@ -73,9 +73,9 @@ def turns(actions: Sequence[Action], repetitions: int) -> list[tuple[float, ...]
     for action in actions:
         action()
     times: list[list[float]] = [[] for _ in actions]
+    gc.collect()
     for _ in range(repetitions):
         for action, found in zip(actions, times, strict=True):
-            gc.collect()
             started = time.perf_counter()
             action()
             found.append((time.perf_counter() - started) * 1e3)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from benchmarks.language import text_of
@@ -32,7 +33,7 @@ def startup(repetitions: int) -> Iterator[Figure]:
             "archlang count nasbench201": (*command, "count", "std.spaces.nasbench201"),
             "archlang check, 200 lines": (*command, "check", str(path)),
         }
-        times = turns([lambda given=given: _process(*given) for given in actions.values()], repetitions)
+        times = turns([partial(_process, *given) for given in actions.values()], repetitions)
     aims = {"import archlang": 150.0}
     for name, found in zip(actions, times, strict=True):
         yield Figure(name, found, aims.get(name), note="process")

@@ -35,15 +35,18 @@ class Scale:
         return _log_ticks(self.low, self.high, about) if self.log else _linear_ticks(self.low, self.high, about)
 
 
+TINY = 1e-250  # beyond it a logarithmic scale with room at its ends leaves what floats can hold
+
+
 def scale(values: Iterable[float], start: float, end: float, log: bool | None = None, pad: float = 0.05) -> Scale:
     """A scale that shows all values with some room; logarithmic (unless told) when they are positive and
     differ much."""
     known = list(values)
     low, high = min(known), max(known)
     if log is None:
-        log = low > 0 and high / low > LOG_RATIO
-    if log and low > 0:
-        extent = math.log10(high / low) or 1.0
+        log = low > TINY and high / low > LOG_RATIO
+    if log and low > TINY:
+        extent = (math.log10(high) - math.log10(low)) or 1.0
         return Scale(low / 10 ** (pad * extent), high * 10 ** (pad * extent), start, end, True)
     extent = (high - low) or abs(high) or 1.0
     return Scale(low - pad * extent, high + pad * extent, start, end)

@@ -66,8 +66,9 @@ def best_table(study: Study) -> Table:
 
 
 def front_table(study: Study) -> Table:
-    """The Pareto front, best first objective first."""
-    return _trial_table("Pareto front", study.objectives, study.pareto_front(), extra_metrics(study, study.measured))
+    """The Pareto front, best first objective first; its choices are in the page and the JSON."""
+    extra = extra_metrics(study, study.measured)
+    return _trial_table("Pareto front", study.objectives, study.pareto_front(), extra, with_choices=False)
 
 
 def trials_table(study: Study) -> Table:
@@ -124,7 +125,12 @@ def _table(title: str) -> Table:
 
 
 def _trial_table(
-    title: str, objectives: Sequence[Objective], trials: Sequence[Trial], extra: Sequence[str], with_state: bool = False
+    title: str,
+    objectives: Sequence[Objective],
+    trials: Sequence[Trial],
+    extra: Sequence[str],
+    with_state: bool = False,
+    with_choices: bool = True,
 ) -> Table:
     table = _table(title)
     table.add_column("trial", justify="right")
@@ -134,10 +140,12 @@ def _trial_table(
     for name in [*names, *extra]:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("choices", overflow="fold", ratio=1)
+    if with_choices:
+        table.add_column("choices", overflow="fold", ratio=1)
     for trial in trials:
         values = [exact(trial.metrics[name]) if name in trial.metrics else "-" for name in [*names, *extra]]
-        choices = " ".join(f"{address}={pick_text(pick)}" for address, pick in trial.choices.items())
+        picks = " ".join(f"{address}={pick_text(pick)}" for address, pick in trial.choices.items())
+        choices = [Text(picks, style="dim")] if with_choices else []
         state = [Text(trial.state, style="red" if trial.state == "failed" else "")] if with_state else []
-        table.add_row(str(trial.number), *state, *values, duration(trial.seconds), Text(choices, style="dim"))
+        table.add_row(str(trial.number), *state, *values, duration(trial.seconds), *choices)
     return table

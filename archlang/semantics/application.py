@@ -273,9 +273,13 @@ def _enter(
         raise broken(
             error(
                 "E0601",
-                f"blocks are nested deeper than {MAX_DEPTH}",
+                f"calls are nested deeper than {MAX_DEPTH}",
                 span,
-                hints=[f"bound the recursion: `block {declaration.name}(…) limit 8 {{ … }}`"],
+                hints=[
+                    f"bound the recursion: `block {declaration.name}(…) limit 8 {{ … }}`"
+                    if isinstance(declaration, ast.Block)
+                    else f"end the recursion of `{declaration.name}` with an `if`, or write a `for`"
+                ],
             )
         )
     names = module.sites(declaration.name, declaration)

@@ -135,7 +135,14 @@ def _apply(
     tensors: list[Tensor],
     site: Site,
     told: Callable[[Value], Value],
-) -> Tensor:
+) -> Value:
+    for position, value in enumerate(values):
+        if type(value) is Diagram and any(isinstance(leaf, tuple) for leaf in leaves(value)):
+            # A list may decide the rank of the result: the op is applied once for each.
+            def with_list(leaf: Value, position: int = position) -> Value:
+                return _apply(ev, op, [*values[:position], leaf, *values[position + 1 :]], tensors, site, told)
+
+            return ev.bind(value, with_list)
     ok = ev.both_ok(*(tensor.ok for tensor in tensors))
     node = OpNode(op, tuple(values), tuple(tensors), site.path, site.weights)
     if all(map(_is_plain, values)) and all(map(is_plain_shape, tensors)):

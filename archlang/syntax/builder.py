@@ -405,8 +405,7 @@ class Builder:
                 "this choice could be read two ways",
                 alternatives.span,
                 hints=[
-                    "put the choice in brackets, `(choose [1, 2]) + 3`, or all that it chooses from, "
-                    "`choose (xs + ys)`"
+                    "put the choice in brackets, `(choose [1, 2]) + 3`, or all that it chooses from, `choose (xs + ys)`"
                 ],
             )
         given: dict[str, Any] = {}

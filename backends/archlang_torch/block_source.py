@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import keyword
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from archlang.ir.graph import Graph, Operation, WeightSpec
 from archlang_torch.children import Child, children
 from archlang_torch.forward_source import Forward
 from archlang_torch.initial import INITIALISERS
+from archlang_torch.layer_source import construction
 from archlang_torch.lowering import Layer, lowering
 from archlang_torch.names import free_name, plain
 from archlang_torch.source import WIDTH, laid_out, literal, unparse
@@ -107,13 +109,16 @@ class BlockSource:
             if isinstance(step, CallStep):
                 continue
             place = self._access(child.path)
-            weights = step.operation.weights
+            lowered = lowering(step.operation.name)
+            assert isinstance(lowered, Layer)
             if child.twin is not None:
                 twin = self._access(child.twin.path)
-                body += [f"{place}.{weight.name} = {twin}.{weight.name}" for weight in weights]
+                names = [lowered.name(weight.name) for weight in step.operation.weights]
+                body += [f"{place}.{name} = {twin}.{name}" for name in names]
                 continue
             for weight in special_inits(step.operation):
-                body.append(INITIALISERS[weight.init[0]].text(weight).format(f"{place}.{weight.name}"))
+                text = INITIALISERS[weight.init[0]].text(weight)
+                body.append(text.format(f"{place}.{lowered.name(weight.name)}"))
         if not body:
             return []
         given = "".join(
@@ -146,20 +151,17 @@ class BlockSource:
     def _made_layer(self, step: OpStep) -> str:
         lowered = lowering(step.operation.name)
         assert isinstance(lowered, Layer)
-        self.needed.append(lowered.module)
-        given = []
-        for name, value in step.slots:
-            parameter = lowered.parameters[name]
-            if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
-                given.append(self._value(value))
-            elif isinstance(value, Parameter) or repr(value) != repr(parameter.default):
-                given.append(f"{name}={self._value(value)}")
+        given = {name: self._expression(value) for name, value in step.slots}
+        made, needed = construction(lowered, lowered.rank(step.operation), given)
+        self.needed += needed
         dtype = CASTS.get(step.operation.output.dtype)
-        cast = f".to(torch.{dtype})" if dtype else ""
-        return f"{lowered.module.__name__}({', '.join(given)}){cast}"
+        return f"{made}.to(torch.{dtype})" if dtype else made
 
     def _value(self, value: Any) -> str:
-        return self._parameters[value.name] if isinstance(value, Parameter) else unparse(literal(value))
+        return unparse(self._expression(value))
+
+    def _expression(self, value: Any) -> ast.expr:
+        return ast.Name(self._parameters[value.name]) if isinstance(value, Parameter) else literal(value)
 
     def _access(self, path: tuple[str, ...]) -> str:
         """The expression for a child in a method."""

@@ -11,13 +11,14 @@ import torch
 from torch import nn
 
 from archlang.backend import unsupported_error
-from archlang.ir.graph import Graph, Node, Operation
+from archlang.ir.graph import Graph, Node, Operation, WeightSpec
 from archlang.ir.raising import BlockInstance, raise_blocks
 from archlang_torch.children import Child, children
 from archlang_torch.initial import Drawing
 from archlang_torch.lowering import Function, Layer, lowering
 from archlang_torch.module import Block, Network, Step
 from archlang_torch.names import camel
+from archlang_torch.prototypes import Prototype, prototype
 from archlang_torch.registers import Registers
 
 DTYPES = {
@@ -35,16 +36,20 @@ DTYPES = {
 
 
 def refusals(graph: Graph) -> dict[str, tuple[str, list[str]]]:
-    """The ops without lowering or with attributes that theirs doesn't know, with addresses."""
+    """The ops without lowering, or for which theirs does not serve, with addresses."""
     found: dict[str, tuple[str, list[str]]] = {}
     known: dict[int, str | None] = {}
+    ranks: dict[str, int] = {}
     for node in graph.nodes:
         operation = node.operation
+        lowered = lowering(operation.name)
         if id(operation) not in known:
-            lowered = lowering(operation.name)
             missing = f"has no lowering for op `{operation.name}`"
             known[id(operation)] = missing if lowered is None else lowered.refuses(operation)
         reason = known[id(operation)]
+        rank = lowered.rank(operation) if isinstance(lowered, Layer) else None
+        if rank is not None and ranks.setdefault(node.weights_at, rank) != rank:
+            reason = f"cannot tie op `{operation.name}` between inputs of different ranks"
         if reason is not None:
             found.setdefault(operation.name, (reason, []))[1].append(node.address)
     return found
@@ -78,8 +83,10 @@ def parameter_names(graph: Graph) -> dict[str, str]:
             if isinstance(child.item, BlockInstance):
                 visit(child.item, place)
             else:
+                lowered = lowering(child.item.operation.name)
+                assert isinstance(lowered, Layer)
                 for weight in child.item.operation.weights:
-                    found[f"{child.item.weights_at}.{weight.name}"] = ".".join((*place, weight.name))
+                    found[f"{child.item.weights_at}.{weight.name}"] = ".".join((*place, lowered.name(weight.name)))
 
     visit(raise_blocks(graph), ())
     return found
@@ -94,6 +101,10 @@ class _Plan:
     state: dict[str, Any]
 
 
+# A layer to copy, the op's weights by their names in it, and their type.
+_LayerKind = tuple[Prototype, tuple[tuple[str, WeightSpec], ...], torch.dtype]
+
+
 class _Builder:
     """Builds modules for blocks, with what is shared between them."""
 
@@ -102,7 +113,7 @@ class _Builder:
         self._numbers: dict[Operation, int] = {}
         self._number_of: dict[int, int] = {}
         self._calls: dict[int, tuple[Callable[..., Any], bool]] = {}
-        self._layers: dict[int, tuple[Layer, dict[str, Any], torch.dtype]] = {}
+        self._layers: dict[int, _LayerKind] = {}
         self._kinds: dict[str, str] = {}
         self._plans: dict[Hashable, _Plan] = {}
 
@@ -174,32 +185,30 @@ class _Builder:
         operation = node.operation
         known = self._layers.get(id(operation))
         if known is None:
-            lowered = lowering(operation.name)
-            if not isinstance(lowered, Layer):
-                raise TypeError(f"op `{operation.name}` has weights: its lowering must be a layer")
-            dtype = DTYPES[operation.output.dtype]
-            state = lowered.state(operation)
-            known = lowered, state, dtype if dtype.is_floating_point else torch.float32
-            self._layers[id(operation)] = known
-        lowered, state, dtype = known
-        module = lowered.module.__new__(lowered.module)
-        nn.Module.__init__(module)
-        module.__dict__.update(state)
+            known = self._layers[id(operation)] = self._kind_of_layer(operation)
+        like, weights, dtype = known
+        module = like.make()
         # Straight into the dictionaries: the checks of `register_parameter` cost as much as all else.
         parameters, buffers = module._parameters, module._buffers
-        for weight in operation.weights:
+        for name, weight in weights:
             if twin is not None:
-                parameters[weight.name] = twin.get_parameter(weight.name)
+                parameters[name] = twin.get_parameter(name)
                 continue
             tensor = self._drawing.draw(f"{node.weights_at}.{weight.name}", weight, dtype)
             if weight.trained:
-                parameters[weight.name] = nn.Parameter(tensor)
+                parameters[name] = nn.Parameter(tensor)
             else:
-                buffers[weight.name] = tensor
-        for name in lowered.init:
-            if name not in parameters and name not in buffers:
-                parameters[name] = None
+                buffers[name] = tensor
         return module
+
+    def _kind_of_layer(self, operation: Operation) -> _LayerKind:
+        lowered = lowering(operation.name)
+        if not isinstance(lowered, Layer):
+            raise TypeError(f"op `{operation.name}` has weights: its lowering must be a layer")
+        dtype = DTYPES[operation.output.dtype]
+        dtype = dtype if dtype.is_floating_point else torch.float32
+        weights = tuple([(lowered.name(weight.name), weight) for weight in operation.weights])
+        return prototype(lowered, operation, dtype), weights, dtype
 
     def _call(self, operation: Operation) -> tuple[Callable[..., Any], bool]:
         found = self._calls.get(id(operation))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Hashable, Sequence
+from inspect import isclass
 from typing import Any
 
 from archlang.backend import unsupported_error
@@ -56,17 +57,19 @@ def _slots(operation: Operation) -> tuple[tuple[str, Any], ...]:
 
 def _kind(operation: Operation) -> Hashable:
     """What operations of one class must agree in, apart from the names of their slots."""
-    special = special_inits(operation)
-    fans = tuple((weight.name, weight.init, weight.fan_in) for weight in special)
-    return operation.name, fans, CASTS.get(operation.output.dtype) if operation.weights else None
+    lowered = lowering(operation.name)
+    if not isinstance(lowered, Layer):
+        return operation.name
+    fans = tuple((weight.name, weight.init, weight.fan_in) for weight in special_inits(operation))
+    return operation.name, lowered.rank(operation), fans, CASTS.get(operation.output.dtype)
 
 
 def _lowering_names() -> set[str]:
     found = set()
     for op in lowered_ops():
         lowered = lowering(op)
-        if isinstance(lowered, Layer):
-            found.add(lowered.module.__name__)
+        if isinstance(lowered, Layer) and isclass(lowered.factory):
+            found.add(lowered.factory.__name__)
         elif isinstance(lowered, Function):
             found.add(lowered.function.__name__)
     return found

@@ -5,10 +5,13 @@ A lowering is ordinary PyTorch code that `build` calls and `emit` copies:
 * `@function("relu")` on a function: inputs are its positional parameters, attributes its
   keyword-only ones (`training` is the module's mode). A body of one `return` is written in place
   where the op is applied; any other is copied into the emitted file as a helper.
-* `@layer("conv2d", channels=1)` on an `nn.Module` for an op with weights: its parameters and
-  buffers have the names of the op's weights and states, its constructor takes the op's attributes
-  and the sizes named in the decorator (here `channels`, axis 1 of the first input). What `forward`
-  reads apart from weights are constructor arguments, kept under their own names.
+* `@layer("linear", channels=-1, names={"kernel": "weight"}, init=...)` for an op with weights, on a
+  function that returns a call of a constructor, such as `nn.Linear(channels, out, bias=bias)`: the
+  call is written where the layer is made. Its parameters are the op's attributes, the sizes named in
+  the decorator (here `channels`, the last axis of the first input) and, if it asks for it, `rank`,
+  the number of the first input's dimensions. `names` says which parameter or buffer of the layer
+  holds a weight or state of another name. On an `nn.Module` of one's own it stands for a function
+  that calls the constructor; the class is copied.
 * `infix("add", "+", operator.add)` for a binary operator over two or more inputs.
 
 A new op is one such declaration in a file of `archlang_torch.ops`, or anywhere that is imported
@@ -29,9 +32,10 @@ from archlang.ir.graph import Operation
 
 Call = Callable[..., Any]
 F = TypeVar("F", bound=Call)
-C = TypeVar("C", bound=type[nn.Module])
+C = TypeVar("C", bound=Callable[..., nn.Module])
 
 TRAINING = "training"
+RANK = "rank"
 
 
 def fold(operator: Call, *xs: Tensor) -> Tensor:
@@ -88,41 +92,52 @@ class Function:
         return operation.attributes
 
 
-@attrs.frozen(slots=False)
+@attrs.frozen(slots=False, eq=False)
 class Layer:
     """An op with weights, as a module.
 
-    `sizes` maps a constructor parameter to the axis of the first input that it is the size of;
-    `implied` gives, from the attributes, the value that a parameter has when it is left out;
-    `init` holds the initialisers that the constructor applies; a name among their numbers stands
-    for the attribute of that name.
+    `factory` makes the module: a class, or a function that returns a call of a constructor.
+    `sizes` maps a parameter of the factory to the axis of the first input that it is the size of;
+    `implied` has functions of some parameters that give the usual value of another one; `names`
+    maps weights to the module's parameters and buffers where their names differ; `init` holds the
+    initialisers that the constructor applies to each weight, where a name among their numbers
+    stands for the attribute of that name; `ranks` are the numbers of dimensions that the first
+    input may have, all where empty.
     """
 
-    module: type[nn.Module]
+    factory: Callable[..., nn.Module]
     sizes: Mapping[str, int]
-    implied: Mapping[str, Callable[[Mapping[str, Any]], Any]]
+    implied: Mapping[str, Call]
+    names: Mapping[str, str]
     init: Mapping[str, tuple[Any, ...]]
+    ranks: tuple[int, ...] = ()
 
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
-        """The constructor's parameters by name, without `self`."""
-        parameters = dict(inspect.signature(self.module.__init__).parameters)
-        del parameters["self"]
-        return parameters
+        """The factory's parameters by name."""
+        return dict(inspect.signature(self.factory).parameters)
 
     def refuses(self, operation: Operation) -> str | None:
+        rank = len(operation.inputs[0].shape)
+        if self.ranks and rank not in self.ranks:
+            return f"has no layer for op `{operation.name}` on {rank} dimensions"
         return _unknown(tuple(self.parameters), operation)
 
+    def rank(self, operation: Operation) -> int | None:
+        """The number of the input's dimensions where the module depends on it."""
+        return len(operation.inputs[0].shape) if RANK in self.parameters else None
+
     def config(self, operation: Operation) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """The factory's arguments."""
         found: dict[str, Any] = {name: operation.inputs[0].shape[axis] for name, axis in self.sizes.items()}
+        if RANK in self.parameters:
+            found[RANK] = self.rank(operation)
         found.update(operation.attributes)
         return found
 
-    def state(self, operation: Operation) -> dict[str, Any]:
-        """What the constructor keeps besides weights: its arguments, except those of a weight's name
-        (`kernel` is a size and a weight)."""
-        return {name: value for name, value in self.config(operation).items() if name not in self.init}
+    def name(self, weight: str) -> str:
+        """The name of the module's parameter or buffer that holds a weight or state."""
+        return self.names.get(weight, weight)
 
     def start(self, operation: Operation, weight: str) -> tuple[Any, ...] | None:
         """The initialiser that the constructor applies to a weight; None when it knows no such weight."""
@@ -133,14 +148,21 @@ class Layer:
         return (init[0], *(attributes[part] if isinstance(part, str) else part for part in init[1:]))
 
     def slots(self, operation: Operation) -> tuple[tuple[str, Any], ...]:
-        """The constructor's arguments in its order; None for an implied value."""
+        """The factory's arguments in its order, without the rank and those with their implied value."""
         config = self.config(operation)
-        found = []
-        for name in self.parameters:
-            if name in config:
-                implied = name in self.implied and config[name] == self.implied[name](config)
-                found.append((name, None if implied else config[name]))
-        return tuple(found)
+        return tuple(
+            [
+                (name, config[name])
+                for name in self.parameters
+                if name in config and name != RANK and not self._is_implied(name, config)
+            ]
+        )
+
+    def _is_implied(self, name: str, config: Mapping[str, Any]) -> bool:
+        rule = self.implied.get(name)
+        return rule is not None and config[name] == rule(
+            **{other: config[other] for other in inspect.signature(rule).parameters}
+        )
 
 
 Lowering = Infix | Function | Layer
@@ -178,13 +200,18 @@ def layer(
     op: str,
     *,
     init: Mapping[str, tuple[Any, ...]],
-    implied: Mapping[str, Callable[[Mapping[str, Any]], Any]] | None = None,
+    names: Mapping[str, str] | None = None,
+    implied: Mapping[str, Call] | None = None,
+    ranks: tuple[int, ...] = (),
     **sizes: int,
 ) -> Callable[[C], C]:
-    """Lower an op with weights to the module class below; `init` names all its weights."""
+    """Lower an op with weights to the function or module class below; `init` names all its weights.
+
+    What the arguments mean is said at `Layer`. Modules are copies of one that was constructed.
+    """
 
     def register(declared: C) -> C:
-        _LOWERINGS[op] = Layer(declared, sizes, implied or {}, init)
+        _LOWERINGS[op] = Layer(declared, sizes, implied or {}, names or {}, init, ranks)
         return declared
 
     return register

@@ -8,7 +8,7 @@ import inspect
 import math
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -44,10 +44,17 @@ def _definition(declared: Callable[..., Any]) -> Any:
     return ast.parse(own_source(declared)).body[0]
 
 
-def in_place(function: Callable[..., Any], inputs: list[str], given: Mapping[str, ast.expr]) -> str | None:
-    """The function applied to variables as an expression; None when it must be called.
+def in_place(function: Callable[..., Any], inputs: Sequence[str], given: Mapping[str, ast.expr]) -> str | None:
+    """The function applied to variables as an expression; None when it must be called."""
+    expression = substituted(function, inputs, given)
+    return None if expression is None else unparse(expression)
 
-    `given` holds what its keyword-only parameters are; what that decides is decided here.
+
+def substituted(function: Callable[..., Any], inputs: Sequence[str], given: Mapping[str, ast.expr]) -> ast.expr | None:
+    """The expression that the function returns, None when there is more in it.
+
+    `given` holds what its parameters are, those that are not there or default are `inputs`; what
+    is known to be decided by that is decided here.
     """
     expression = _returned(function)
     if expression is None:
@@ -55,13 +62,16 @@ def in_place(function: Callable[..., Any], inputs: list[str], given: Mapping[str
     values = dict(given)
     left = list(inputs)
     for parameter in inspect.signature(function).parameters.values():
+        if parameter.name in values:
+            continue
         if parameter.kind is parameter.VAR_POSITIONAL:
             values[parameter.name] = ast.List([ast.Name(name) for name in left], ast.Load())
-        elif parameter.kind is not parameter.KEYWORD_ONLY:
-            values[parameter.name] = ast.Name(left.pop(0))
-        elif parameter.name not in values:
+        elif parameter.kind is parameter.KEYWORD_ONLY:
             values[parameter.name] = literal(parameter.default)
-    return unparse(_Substitution(values).visit(copy.deepcopy(expression)))
+        else:
+            values[parameter.name] = ast.Name(left.pop(0))
+    found: ast.expr = _Substitution(values).visit(copy.deepcopy(expression))
+    return found
 
 
 def literal(value: Any) -> ast.expr:
@@ -93,7 +103,7 @@ class _Substitution(ast.NodeTransformer):
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         test = self.visit(node.test)
-        decided = _constant(test)
+        decided = constant(test)
         if decided is not None:
             chosen: ast.expr = self.visit(node.body if decided[0] else node.orelse)
             return chosen
@@ -110,14 +120,14 @@ class _Substitution(ast.NodeTransformer):
         return ast.Call(node.func, unpacked, node.keywords)
 
 
-def _constant(node: ast.expr) -> tuple[Any] | None:
-    """The value of a test between constants, in a tuple; None when it depends on more."""
+def constant(node: ast.expr) -> tuple[Any] | None:
+    """The value of a constant or of a test between constants, in a tuple; None when it depends on more."""
     try:
         return (ast.literal_eval(node),)
     except ValueError:
         pass
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
-        left, right = _constant(node.left), _constant(node.comparators[0])
+        left, right = constant(node.left), constant(node.comparators[0])
         if left is not None and right is not None:
             if isinstance(node.ops[0], ast.Eq):
                 return (left[0] == right[0],)

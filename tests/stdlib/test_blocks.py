@@ -21,6 +21,15 @@ def relu_conv_bn(c: int, out: int, kernel: int, stride: int = 1) -> nn.Sequentia
     return nn.Sequential(nn.ReLU(), *conv_bn(c, out, kernel, stride))
 
 
+def factorized_conv(c: int, out: int, kernel: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(c, out, (1, kernel), stride=(1, stride), padding=(0, kernel // 2), bias=False),
+        nn.Conv2d(out, out, (kernel, 1), stride=(stride, 1), padding=(kernel // 2, 0), bias=False),
+        nn.BatchNorm2d(out),
+    )
+
+
 def sep_conv(c: int, out: int, kernel: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
         nn.ReLU(),
@@ -123,6 +132,8 @@ CASES = [
     ("conv_bn(20, kernel=1, act=identity)", IMAGE, conv_bn(16, 20)),
     ("depthwise_bn(kernel=5, stride=2)", IMAGE, conv_bn(16, 16, 5, 2, groups=16)),
     ("relu_conv_bn(20, kernel=3, stride=2)", IMAGE, relu_conv_bn(16, 20, 3, 2)),
+    ("factorized_conv(16)", IMAGE, factorized_conv(16, 16, 7, 1)),
+    ("factorized_conv(20, kernel=3, stride=2)", ODD, factorized_conv(16, 20, 3, 2)),
     ("sep_conv(20, kernel=5, stride=2)", IMAGE, sep_conv(16, 20, 5, 2)),
     ("dil_conv(20, kernel=5, stride=2)", IMAGE, dil_conv(16, 20, 5, 2)),
     ("factorized_reduce(21)", IMAGE, FactorizedReduce(16, 21, odd=False)),

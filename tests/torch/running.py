@@ -20,16 +20,17 @@ def values_of(graph: Graph, network: nn.Module, inputs: list[torch.Tensor]) -> l
     values = list(inputs)
     for node in graph.nodes:
         operation = node.operation
-        given = [values[i] for i in node.inputs]
+        arguments = [values[i] for i in node.inputs]
         lowered = lowering(operation.name)
         if isinstance(lowered, Layer):
-            module = lowered.module(**lowered.config(operation)).eval()
-            module.load_state_dict({w.name: state[names[f"{node.weights_at}.{w.name}"]] for w in operation.weights})
-            values.append(module(*given))
+            module = lowered.factory(**lowered.config(operation)).eval()
+            given = {lowered.name(w.name): state[names[f"{node.weights_at}.{w.name}"]] for w in operation.weights}
+            module.load_state_dict({**module.state_dict(), **given})
+            values.append(module(*arguments))
         else:
             assert lowered is not None
             more: dict[str, Any] = {"training": False} if isinstance(lowered, Function) and lowered.training else {}
-            values.append(lowered.call(operation)(*given, **more))
+            values.append(lowered.call(operation)(*arguments, **more))
     return values
 
 

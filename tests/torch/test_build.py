@@ -32,16 +32,17 @@ def test_parameters_are_named_by_address() -> None:
     graph = nasbench201(("conv3", "none", "skip", "none", "none", "conv1"), channels=2, repeats=1, classes=3)
     names = list(build(graph).state_dict())
     assert names[:6] == [
-        "conv2d.kernel",
-        "batch_norm_1.scale",
+        "conv2d.weight",
+        "batch_norm_1.weight",
         "batch_norm_1.bias",
-        "batch_norm_1.mean",
-        "batch_norm_1.variance",
-        "shared_1.0.edge_1.conv3.conv2d.kernel",
+        "batch_norm_1.running_mean",
+        "batch_norm_1.running_var",
+        "batch_norm_1.num_batches_tracked",
     ]
-    assert "shared_3.0.edge_6.conv1.batch_norm.variance" in names
-    assert "resnet_basic_2.shortcut.kernel" in names
-    assert names[-2:] == ["linear_1.kernel", "linear_1.bias"]
+    assert names[6] == "shared_1.0.edge_1.conv3.conv2d.weight"
+    assert "shared_3.0.edge_6.conv1.batch_norm.running_var" in names
+    assert "resnet_basic_2.shortcut.weight" in names
+    assert names[-2:] == ["linear_1.weight", "linear_1.bias"]
 
 
 def test_every_weight_of_the_graph_is_in_the_state() -> None:
@@ -49,7 +50,7 @@ def test_every_weight_of_the_graph_is_in_the_state() -> None:
     state = build(graph).state_dict()
     names = parameter_names(graph)
     assert list(names) == list(graph.weights)
-    assert sorted(names.values()) == sorted(state)
+    assert sorted(names.values()) == sorted(name for name in state if not name.endswith("num_batches_tracked"))
     assert all(tuple(state[names[address]].shape) == spec.shape for address, spec in graph.weights.items())
 
 
@@ -61,16 +62,16 @@ def test_clashing_names_are_told_apart() -> None:
     graph = sketch.graph(x)
     network = build(graph)
     assert list(parameter_names(graph).values()) == [
-        "a_1.kernel",
-        "a_1_.kernel",
-        "train_.kernel",
-        "class_.kernel",
-        "b.0_5.kernel",
-        "b.0_5_.kernel",
-        "c.0.kernel",
-        "c.0_.kernel",
-        "d.kernel",
-        "d_.e.kernel",
+        "a_1.weight",
+        "a_1_.weight",
+        "train_.weight",
+        "class_.weight",
+        "b.0_5.weight",
+        "b.0_5_.weight",
+        "c.0.weight",
+        "c.0_.weight",
+        "d.weight",
+        "d_.e.weight",
     ]
     assert len(network.state_dict()) == 10
     assert network(torch.ones(2, 3)).shape == (2, 3)
@@ -91,7 +92,7 @@ def test_a_weight_is_the_same_in_neighbouring_programs() -> None:
     one = build(nasbench201(("conv3",) * 6, **SMALL)).state_dict()
     other = build(nasbench201(("conv3", "skip", "conv1", *["conv3"] * 3), **SMALL)).state_dict()
     common = one.keys() & other.keys()
-    assert "shared_1.1.edge_6.conv3.conv2d.kernel" in common
+    assert "shared_1.1.edge_6.conv3.conv2d.weight" in common
     assert all(torch.equal(one[name], other[name]) for name in common)
 
 
@@ -140,11 +141,12 @@ def tied(calls: int = 2, other_stride: int = 1) -> Graph:
 def test_tied_blocks_are_one_module() -> None:
     network = build(tied(3))
     assert list(network.state_dict()) == [
-        "t.conv2d.kernel",
-        "t.batch_norm.scale",
+        "t.conv2d.weight",
+        "t.batch_norm.weight",
         "t.batch_norm.bias",
-        "t.batch_norm.mean",
-        "t.batch_norm.variance",
+        "t.batch_norm.running_mean",
+        "t.batch_norm.running_var",
+        "t.batch_norm.num_batches_tracked",
     ]
     network.eval()
     x = torch.randn(2, 4, 8, 8)
@@ -164,7 +166,7 @@ def test_tied_operations_that_differ_share_their_parameters() -> None:
         "a": (2, 4, 8, 8),
         "b": (2, 4, 4, 4),
     }
-    assert network.a.kernel is network.a_2.kernel
+    assert network.a.weight is network.a_2.weight
 
 
 def test_running_statistics_cannot_be_tied_under_different_settings() -> None:

@@ -29,14 +29,16 @@ def same(graph: Graph, *inputs: torch.Tensor) -> str:
 
 def test_blocks_are_classes_with_parameters() -> None:
     source = same(small(), images())
-    blocks = source[source.index("class ReluConvBn") :]
+    blocks = source[source.index("class ") :]  # nothing is before them
     assert blocks.startswith('''class ReluConvBn(nn.Module):
     """Block `relu_conv_bn`, e.g. [n, 4, 32, 32] -> [n, 4, 32, 32]."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int) -> None:
         super().__init__()
-        self.conv2d = Conv2d(channels, out, kernel, stride=stride)
-        self.batch_norm = BatchNorm(out)
+        self.conv2d = nn.Conv2d(
+            channels, out, kernel, stride=stride, padding=(kernel - 1) // 2, bias=False
+        )
+        self.batch_norm = nn.BatchNorm2d(out)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(x)
@@ -138,7 +140,7 @@ def test_tied_operations_that_differ() -> None:
     with sketch.block("again", "unit", home=""):
         b = sketch.conv2d(x, 4, stride=2, site="a")
     source = same(sketch.graph(a=a, b=b), torch.randn(2, 4, 8, 8))
-    assert "self.a_2.kernel = self.a.kernel" in source
+    assert "self.a_2.weight = self.a.weight" in source
     assert 'return {"a": a, "b": a_2}' in source or 'return {"a": a, "b": x}' in source
 
 
@@ -148,11 +150,11 @@ def test_other_initial_values_are_set() -> None:
     weights = [WeightSpec("kernel", (3, 4), ("normal", 0.0, 0.02)), WeightSpec("bias", (3,), ("zeros",))]
     x = sketch.apply("linear", x, output=(x, 3), weights=weights, site="head", out=3, bias=True)
     source = same(sketch.graph(x), torch.randn(2, 4))
-    assert "nn.init.normal_(self.head.kernel, 0.0, 0.02)" in source
+    assert "nn.init.normal_(self.head.weight, 0.0, 0.02)" in source
     assert "nn.init.zeros_(self.head.bias)" in source
     fresh = namespace_of(source)["build"]()
     assert fresh.head.bias.eq(0).all()
-    assert fresh.head.kernel.abs().max() < 0.2
+    assert fresh.head.weight.abs().max() < 0.2
 
 
 def test_fresh_weights_are_drawn_as_declared() -> None:
@@ -161,6 +163,47 @@ def test_fresh_weights_are_drawn_as_declared() -> None:
         assert one.shape == other.shape, name
         if one.numel() > 500:
             assert abs(one.std() / other.std() - 1) < 0.15, name
+
+
+def test_layers_are_written_with_what_differs_from_the_defaults() -> None:
+    sketch = Sketch("layers")
+    x, y = sketch.input("x", 4, 8, 8), sketch.input("y", 4, 5)
+    wide = {"bias": True, "dilation": 2, "padding": 0}
+    made = {
+        "a": sketch.conv2d(x, 6, bias=True, stride=2, site="a"),
+        "b": sketch.conv2d(x, 6, 2, groups=2, site="b", **wide),
+        "c": sketch.batch_norm(x, momentum=0.01, eps=1e-3, affine=False, site="c"),
+        "d": sketch.batch_norm(y, site="d"),
+        "e": sketch.linear(y, 3, bias=False, site="e"),
+    }
+    source = same(sketch.graph(**made), torch.randn(2, 4, 8, 8), torch.randn(2, 4, 5))
+    assert [line.strip() for line in source.splitlines() if "= nn." in line] == [
+        "self.a = nn.Conv2d(4, 6, 3, stride=2, padding=1)",
+        "self.b = nn.Conv2d(4, 6, 2, dilation=2, groups=2)",
+        "self.c = nn.BatchNorm2d(4, eps=0.001, momentum=0.01, affine=False)",
+        "self.d = nn.BatchNorm1d(4)",
+        "self.e = nn.Linear(5, 3, bias=False)",
+    ]
+
+
+def test_padding_follows_a_kernel_that_varies() -> None:
+    """Where it is the usual one; a block with another padding is a class of its own."""
+    sketch = Sketch("kernels")
+    x = sketch.input("x", 4, 8, 8)
+    parts = []
+    for i, (size, padding) in enumerate((((1, 5), (0, 2)), ((3, 1), (1, 0)), ((3, 3), (0, 0)))):
+        with sketch.block(f"unit[{i}]", "unit"):
+            out = (8, 8) if padding != (0, 0) else (6, 6)
+            weights = [WeightSpec("kernel", (4, 4, *size), ("kaiming_uniform",))]
+            settings = {"stride": (1, 1), "dilation": (1, 1), "groups": 1, "bias": False, "padding": padding}
+            shape = (*sketch.shape(x)[:2], *out)
+            made = sketch.apply("conv2d_rect", x, output=shape, weights=weights, out=4, kernel=size, **settings)
+            parts.append(sketch.relu(made))
+    source = same(sketch.graph(**{f"y{i}": part for i, part in enumerate(parts)}), torch.randn(2, 4, 8, 8))
+    lines = [line.strip() for line in source.splitlines()]
+    formula = "4, 4, kernel, padding=((kernel[0] - 1) // 2, (kernel[1] - 1) // 2), bias=False"
+    assert formula in lines
+    assert "self.conv2d_rect_1 = nn.Conv2d(4, 4, (3, 3), bias=False)" in lines
 
 
 def test_helpers_and_modes() -> None:

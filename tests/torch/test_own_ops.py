@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from archlang_torch import build, emit, function, layer, lowering
+from archlang_torch import build, emit, function, layer, lowering, parameter_names
 from torch import Tensor, nn
 
 from archlang.ir.graph import Graph, WeightSpec
@@ -35,11 +35,41 @@ class Gate(nn.Module):
         return x * torch.sigmoid(self.sharp * self.strength)
 
 
+class Rotation(nn.Module):
+    """Multiplies by a fixed matrix, drawn once, and a trained one."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+        self.matrix = nn.Parameter(torch.randn(channels, channels))
+        self.fixed: Tensor
+        self.register_buffer("fixed", torch.randn(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(len(x))
+        return x @ self.fixed @ self.matrix
+
+
+class Nested(nn.Module):
+    """Holds its weight in a module of its own."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(channels, channels, bias=False)
+
+
+def bottleneck(channels: int, factor: int, bias: bool) -> nn.Linear:
+    return nn.Linear(channels, channels // factor, bias=bias)
+
+
 @pytest.fixture(autouse=True)
 def own_ops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lowering, "_LOWERINGS", dict(lowering._LOWERINGS))
     function("energy")(energy)
     layer("gate", channels=-1, init={"strength": ("zeros",)})(Gate)
+    layer("rotation", channels=-1, init={"matrix": ("normal", 0.0, 1.0)})(Rotation)
+    layer("nested", channels=-1, init={"inner.weight": ("zeros",)})(Nested)
+    layer("bottleneck", channels=-1, init={"down": ("zeros",)}, names={"down": "weight"})(bottleneck)
 
 
 def graph() -> Graph:
@@ -61,6 +91,52 @@ def test_own_ops_are_built_and_emitted() -> None:
     emitted = namespace_of(source)["build"]()
     emitted.load_state_dict(network.state_dict())
     assert torch.equal(emitted(x), network(x))
+
+
+def weighted(op: str, weight: WeightSpec, sites: int = 1, **attributes: object) -> Graph:
+    sketch = Sketch(op)
+    x = sketch.input("x", 4)
+    made = {
+        f"y{i}": sketch.apply(op, x, output=(x, weight.shape[0]), weights=[weight], site=f"{op}[{i}]", **attributes)
+        for i in range(sites)
+    }
+    return sketch.graph(**made)
+
+
+def test_a_function_gives_a_layer_of_torch() -> None:
+    graph = weighted("bottleneck", WeightSpec("down", (2, 4), ("ones",)), factor=2, bias=False)
+    network = build(graph)
+    assert parameter_names(graph) == {"bottleneck[0].down": "bottleneck.0.weight"}
+    assert network.bottleneck[0].weight.eq(1).all()
+    source = emit(graph)
+    assert "self.bottleneck = nn.ModuleList([nn.Linear(4, 2, bias=False)])" in source
+    assert "nn.init.ones_(self.bottleneck[0].weight)" in source
+    assert "def bottleneck" not in source
+    namespace_of(source)["build"]().load_state_dict(network.state_dict())
+
+
+def test_what_a_layer_holds_beside_its_weights() -> None:
+    graph = weighted("rotation", WeightSpec("matrix", (4, 4), ("normal", 0.0, 1.0)), sites=2)
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    one, other = build(graph, seed=1).rotation
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.equal(one.matrix, other.matrix)
+    assert torch.equal(one.fixed, other.fixed)
+    assert one.fixed.data_ptr() != other.fixed.data_ptr()
+    assert one.fixed.std() > 0.3
+    one(torch.ones(3, 4))
+    assert (one.seen, other.seen) == ([3], [])
+    assert build(graph, seed=1).rotation[0].seen == []
+
+
+def test_layers_that_do_not_have_the_weights() -> None:
+    with pytest.raises(TypeError, match=r"op `gate` has the weights \{'strength': \(3,\)\} .* \{'strength': \(4,\)\}"):
+        build(weighted("gate", WeightSpec("strength", (3,))))
+    with pytest.raises(TypeError, match=r"op `gate` has the weights \{'force'"):
+        build(weighted("gate", WeightSpec("force", (4,))))
+    with pytest.raises(TypeError, match="the layer Nested has modules in it"):
+        build(weighted("nested", WeightSpec("inner.weight", (4, 4))))
 
 
 def test_what_cannot_be_copied_is_refused() -> None:

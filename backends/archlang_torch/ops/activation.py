@@ -92,13 +92,6 @@ def log_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
     return F.log_softmax(x, dim=axis)
 
 
-@layer("prelu", channels=1, init={"slope": ("constant", 0.25)})
-class PReLU(nn.Module):
-    """x where positive, else x times a trained slope: one per channel, or one for all."""
-
-    def __init__(self, channels: int, *, shared: bool = False) -> None:
-        super().__init__()
-        self.slope = nn.Parameter(torch.full((1 if shared else channels,), 0.25))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.prelu(x, self.slope)
+@layer("prelu", channels=1, names={"slope": "weight"}, init={"slope": ("constant", 0.25)})
+def prelu(channels: int, shared: bool) -> nn.PReLU:
+    return nn.PReLU(1 if shared else channels)

@@ -1,22 +1,14 @@
 """Tokens: learned tables and positions."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archlang_torch.lowering import layer
 
 
-@layer("embedding", init={"table": ("normal", 0.0, 1.0)})
-class Embedding(nn.Module):
-    """The rows of a learned table [vocabulary, dim] that integer tokens name."""
-
-    def __init__(self, vocabulary: int, dim: int) -> None:
-        super().__init__()
-        self.table = nn.Parameter(torch.randn(vocabulary, dim))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return F.embedding(tokens, self.table)
+@layer("embedding", names={"table": "weight"}, init={"table": ("normal", 0.0, 1.0)})
+def embedding(vocabulary: int, dim: int) -> nn.Embedding:
+    return nn.Embedding(vocabulary, dim)
 
 
 @layer("position_embedding", dim=2, init={"table": ("trunc_normal", 0.0, 0.02)})

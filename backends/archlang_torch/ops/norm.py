@@ -7,92 +7,46 @@ from torch import Tensor, nn
 from archlang_torch.lowering import function, layer
 
 AFFINE = {"scale": ("ones",), "bias": ("zeros",)}
+NAMES = {"scale": "weight"}
 
 
-@layer("batch_norm", channels=1, init={**AFFINE, "mean": ("zeros",), "variance": ("ones",)})
-class BatchNorm(nn.Module):
-    """Batch normalisation for any number of dimensions, with running mean and variance."""
-
-    def __init__(
-        self, channels: int, *, momentum: float = 0.1, eps: float = 1e-5, affine: bool = True
-    ) -> None:
-        super().__init__()
-        self.momentum, self.eps = momentum, eps
-        self.scale = nn.Parameter(torch.ones(channels)) if affine else None
-        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
-        self.mean: Tensor
-        self.variance: Tensor
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("variance", torch.ones(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.batch_norm(
-            x,
-            self.mean,
-            self.variance,
-            self.scale,
-            self.bias,
-            self.training,
-            self.momentum,
-            self.eps,
-        )
+@layer(
+    "batch_norm",
+    channels=1,
+    ranks=(2, 3, 4, 5),
+    names={**NAMES, "mean": "running_mean", "variance": "running_var"},
+    init={**AFFINE, "mean": ("zeros",), "variance": ("ones",)},
+)
+def batch_norm(
+    rank: int, channels: int, momentum: float, eps: float, affine: bool
+) -> nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d:
+    return (nn.BatchNorm2d if rank == 4 else nn.BatchNorm3d if rank == 5 else nn.BatchNorm1d)(
+        channels, eps=eps, momentum=momentum, affine=affine
+    )
 
 
-@layer("layer_norm", channels=-1, init=AFFINE)
-class LayerNorm(nn.Module):
-    """Layer normalisation over the last dimension."""
-
-    def __init__(self, channels: int, *, eps: float = 1e-5, affine: bool = True) -> None:
-        super().__init__()
-        self.eps = eps
-        self.scale = nn.Parameter(torch.ones(channels)) if affine else None
-        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, x.shape[-1:], self.scale, self.bias, self.eps)
+@layer("layer_norm", channels=-1, names=NAMES, init=AFFINE)
+def layer_norm(channels: int, eps: float, affine: bool) -> nn.LayerNorm:
+    return nn.LayerNorm(channels, eps=eps, elementwise_affine=affine)
 
 
-@layer("rms_norm", channels=-1, init={"scale": ("ones",)})
-class RMSNorm(nn.Module):
-    """Division by the root mean square over the last dimension."""
-
-    def __init__(self, channels: int, *, eps: float = 1e-6) -> None:
-        super().__init__()
-        self.eps = eps
-        self.scale = nn.Parameter(torch.ones(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, x.shape[-1:], self.scale, self.eps)
+@layer("rms_norm", channels=-1, names=NAMES, init={"scale": ("ones",)})
+def rms_norm(channels: int, eps: float) -> nn.RMSNorm:
+    return nn.RMSNorm(channels, eps=eps)
 
 
-@layer("group_norm", channels=1, init=AFFINE)
-class GroupNorm(nn.Module):
-    """Normalisation over groups of channels and space, per sample."""
-
-    def __init__(
-        self, channels: int, groups: int = 32, *, eps: float = 1e-5, affine: bool = True
-    ) -> None:
-        super().__init__()
-        self.groups, self.eps = groups, eps
-        self.scale = nn.Parameter(torch.ones(channels)) if affine else None
-        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.group_norm(x, self.groups, self.scale, self.bias, self.eps)
+@layer("group_norm", channels=1, names=NAMES, init=AFFINE)
+def group_norm(channels: int, groups: int, eps: float, affine: bool) -> nn.GroupNorm:
+    return nn.GroupNorm(groups, channels, eps=eps, affine=affine)
 
 
-@layer("instance_norm", channels=1, init=AFFINE)
-class InstanceNorm(nn.Module):
-    """Normalisation over space, per sample and channel."""
-
-    def __init__(self, channels: int, *, eps: float = 1e-5, affine: bool = False) -> None:
-        super().__init__()
-        self.eps = eps
-        self.scale = nn.Parameter(torch.ones(channels)) if affine else None
-        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.instance_norm(x, weight=self.scale, bias=self.bias, eps=self.eps)
+@layer("instance_norm", channels=1, ranks=(3, 4, 5), names=NAMES, init=AFFINE)
+def instance_norm(
+    rank: int, channels: int, eps: float, affine: bool
+) -> nn.InstanceNorm1d | nn.InstanceNorm2d | nn.InstanceNorm3d:
+    return (
+        nn.InstanceNorm2d if rank == 4 else nn.InstanceNorm3d if rank == 5 else nn.InstanceNorm1d
+    )(channels, eps=eps, affine=affine)
 
 
 @function("local_response_norm")
