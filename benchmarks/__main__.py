@@ -33,7 +33,7 @@ HEADER = f"{'':32}{'min':>9}{'median':>9}{'max':>9}{'by hand':>10}{'ratio':>8}  
 @click.option("--repetitions", default=10, show_default=True, type=click.IntRange(min=1))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def main(only: tuple[str, ...], repetitions: int, as_json: bool) -> None:
-    """Time archlang, in milliseconds. Aims are for one core that nothing else uses.
+    """Time archlang, in milliseconds; aims are for one core. Some figures take more rounds than asked for.
 
     \b
     python -m benchmarks
@@ -41,8 +41,11 @@ def main(only: tuple[str, ...], repetitions: int, as_json: bool) -> None:
     """
     chosen = [benchmark for benchmark in BENCHMARKS if not only or benchmark.name in only]
     data: dict[str, list[dict[str, object]]] = {}
+    version = sys.version.split()[0]
     if not as_json:
-        click.echo(f"milliseconds; Python {sys.version.split()[0]}, {repetitions} repetitions and more\n{HEADER}")
+        click.echo(
+            f"milliseconds of CPU (of whole processes: of the clock); Python {version}, {repetitions} rounds\n{HEADER}"
+        )
     for benchmark in chosen:
         for figure in benchmark.run(repetitions):
             data.setdefault(benchmark.name, []).append(figure.as_dict())

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,7 @@ def startup(repetitions: int) -> Iterator[Figure]:
             "archlang count nasbench201": (*command, "count", "std.spaces.nasbench201"),
             "archlang check, 200 lines": (*command, "check", str(path)),
         }
-        times = turns([partial(_process, *given) for given in actions.values()], repetitions)
+        times = turns([partial(_process, *given) for given in actions.values()], repetitions, time.perf_counter)
     aims = {"import archlang": 150.0}
     for name, found in zip(actions, times, strict=True):
         yield Figure(name, found, aims.get(name), note="process")

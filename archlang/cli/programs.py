@@ -44,15 +44,20 @@ def sample(file: str, settings: tuple[str, ...], number: int, seed: int, json_ou
 @file_argument
 @program_options
 @click.option("--flat", is_flag=True, help="One op a line, blocks dissolved: the text of the IR.")
+@click.option("--dot", is_flag=True, help="Graphviz text, for a picture.")
 @click.option("-o", "--output", metavar="PATH", help="Write to a file.")
-def show(file: str, settings: tuple[str, ...], choices: str | None, seed: int, flat: bool, output: str | None) -> None:
+def show(
+    file: str, settings: tuple[str, ...], choices: str | None, seed: int, flat: bool, dot: bool, output: str | None
+) -> None:
     """Print a program as .arch text without choices.
 
     \b
     archlang show std.spaces.nasbench201 --seed 1
     archlang show net.arch --choices best.json --flat
+    archlang show std.models.resnet:resnet18 --dot -o runs/resnet18.dot
     """
-    write_text(output, open_program(file, settings, choices, seed).source(flat=flat))
+    program = open_program(file, settings, choices, seed)
+    write_text(output, program.dot() if dot else program.source(flat=flat))
 
 
 @click.command()

@@ -9,6 +9,7 @@ from archlang.backend import backend
 from archlang.cost import Cost, cost
 from archlang.diagnostics import ArchError, error
 from archlang.ir.canonical import canonical_hash
+from archlang.ir.dot import dot_text
 from archlang.ir.flat import flat_text
 from archlang.ir.graph import Graph
 from archlang.ir.source import program_source
@@ -91,6 +92,10 @@ class Program:
             graph, self._notes(), values=self.values, uses=uses, items=items, defaults=op_defaults(module)
         )
         return format_module(parse_text(text))
+
+    def dot(self) -> str:
+        """The network as Graphviz text, one cluster for each block: `dot -Tsvg` makes a picture."""
+        return dot_text(self.graph)
 
     def build(self, name: str = "torch", seed: int = 0) -> Any:
         """The network as a module of a backend; weights are drawn by `seed` and their addresses."""
