@@ -140,10 +140,10 @@ def _read(path: str) -> dict[str, Array]:
             return {name: file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as found:
         text = str(found).partition("\n")[0]
-        if text.startswith("Object arrays"):
-            why, notes = "holds pickled objects", (text,)
-        else:  # what is no .npz at all, numpy takes for a pickle, and advises to load it unsafely
-            why, notes = "cannot be read as .npz", (text,) if text and "allow_pickle" not in text else ()
+        pickled = text.startswith("Object arrays")
+        why = "holds pickled objects" if pickled else "cannot be read as .npz"
+        # What is no .npz at all numpy takes for a pickle, and it advises to load it unsafely.
+        notes = [text] if text and (pickled or "allow_pickle" not in text) else []
         raise ArchError(error("E0702", f"`{path}` {why}", notes=notes)) from found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -32,12 +31,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return result
 
     return invoke
-
-
-def without_times(text: str) -> str:
-    """The text with durations, which differ from run to run, as `…`, and no blanks at line ends."""
-    text = re.sub(r" *\b\d+(\.\d+)? (ms|s|min|h)\b( \d+ (s|min)\b)?", " …", text)
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
 @pytest.fixture

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import runpy
 import sqlite3
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import archlang as al
-from archlang.study import list_studies, read_study
-from tests.cli.conftest import Run, without_times
+from archlang.study import executor, list_studies, read_study
+from tests.cli.conftest import Run
 from tests.conftest import Golden
 
 QUICK = ("--trials", "2", "--epochs", "1", "--train", "batch_size=512")
@@ -93,7 +95,8 @@ def test_search_and_report_as_json(run: Run) -> None:
     assert json.loads(run("resume", "runs/net.db", "--json").stdout) == found
 
 
-def test_report(run: Run, golden: Golden) -> None:
+def test_report(run: Run, golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "time", SimpleNamespace(perf_counter=count().__next__))  # a second each
     space = al.load("net.arch")
     al.search(
         space,
@@ -104,7 +107,8 @@ def test_report(run: Run, golden: Golden) -> None:
         trials=9,
         store="net.db",
     )
-    golden("report.txt", without_times(run("report", "net.db", "--text").stdout))
+    text = run("report", "net.db", "--text").stdout
+    golden("report.txt", "".join(f"{line.rstrip()}\n" for line in text.splitlines()))
     assert not Path("small.html").exists()
     assert "report      page/x.html" in run("report", "net.db", "-o", "page/x.html").stdout
     assert Path("page/x.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
