@@ -12,8 +12,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: $(VENV)/installed  ## search examples/digits.arch on real data and hand over the best network
-	$(BIN)/archlang search examples/digits.arch --data digits --searcher evolution --trials $(TRIALS) \
-	  --maximize accuracy --minimize macs --store runs/digits.db --seed 0
+	if [ -e runs/digits.db ]; then $(BIN)/archlang resume runs/digits.db; else \
+	  $(BIN)/archlang search examples/digits.arch --data digits --searcher evolution --trials $(TRIALS) \
+	    --maximize accuracy --minimize macs --store runs/digits.db --seed 0; fi
 
 test: $(VENV)/installed  ## lint, types, layers, and the tests
 	$(BIN)/ruff check .

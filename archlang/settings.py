@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -49,8 +50,12 @@ def _listed(names: Iterable[str]) -> str:
 
 def _reason(found: Exception, value: Any, wanted: Any) -> str:
     text = str(found.args[0]) if found.args else ""
-    if " must be " in text:
-        return "must be " + text.partition(" must be ")[2]
+    bound = re.search(r" must be ([<>]=?) (.+): ", text)
+    if bound is not None:
+        return f"is {value}, expected a number {bound[1]} {bound[2]}"
+    options = re.search(r" must be in \((.+)\) \(got", text)
+    if options is not None:
+        return f"is {value!r}, expected one of {options[1]}"
     return f"is {value!r}, expected {_type_name(wanted)}"
 
 

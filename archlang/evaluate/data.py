@@ -163,7 +163,11 @@ def _whole(name: str, x: Array, y: Array, test: Pair | None, validation: float, 
     if not 0 < validation < 1:
         raise ArchError(error("E0706", f"the validation share is {validation}, expected a number between 0 and 1"))
     if len(x) < 2:
-        raise ArchError(error("E0702", f"`{name}` has {len(x)} samples, too few to set some apart for validation"))
+        raise ArchError(
+            error(
+                "E0702", f"`{name}` has {len(x)} sample{'s' * (len(x) != 1)}, too few to set some apart for validation"
+            )
+        )
     held = _held_out(y, validation, seed)
     return _split(name, (x[~held], y[~held]), (x[held], y[held]), test)
 
@@ -201,7 +205,7 @@ def _split(name: str, train: Pair, validation: Pair, test: Pair | None) -> Data:
 
 
 def _check_pair(name: str, part: str, x: Array, y: Array) -> None:
-    where = f"the {part} arrays of `{name}`" if part else f"`{name}`"
+    where = f"the {part} arrays of `{name}`" if part else f"the arrays of `{name}`"
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
         raise ArchError(
             error(

@@ -53,7 +53,10 @@ def _inputs(name: str, x: Array, input_name: str, wanted: TensorType) -> Array:
         raise _misfit(name, x, input_name, wanted, _shape_hints(x, sizes))
     kind = np.dtype(NUMPY[wanted.dtype])
     if kind.kind == "f":
-        scaled = x.astype(kind) / kind.type(255) if x.dtype == np.uint8 else x.astype(kind)
+        with np.errstate(over="ignore"):
+            scaled = x.astype(kind) / kind.type(255) if x.dtype == np.uint8 else x.astype(kind)
+        if not np.isfinite(scaled).all():
+            raise _misfit(name, x, input_name, wanted, (f"its values go from {x.min()} to {x.max()}: scale them",))
         return scaled.reshape(shape)
     if x.dtype.kind == "f" or (kind.kind == "b") != (x.dtype.kind == "b"):
         raise _misfit(name, x, input_name, wanted, (f"cast the data to {kind}, if that is what it means",))

@@ -35,17 +35,17 @@ class Scale:
         return _log_ticks(self.low, self.high, about) if self.log else _linear_ticks(self.low, self.high, about)
 
 
-TINY = 1e-250  # beyond it a logarithmic scale with room at its ends leaves what floats can hold
+TINY = 1e-250  # shown as 0: with room at its ends a scale of such values leaves what floats can hold
 
 
 def scale(values: Iterable[float], start: float, end: float, log: bool | None = None, pad: float = 0.05) -> Scale:
     """A scale that shows all values with some room; logarithmic (unless told) when they are positive and
     differ much."""
-    known = list(values)
+    known = [0.0 if abs(value) < TINY else value for value in values]
     low, high = min(known), max(known)
     if log is None:
-        log = low > TINY and high / low > LOG_RATIO
-    if log and low > TINY:
+        log = low > 0 and high / low > LOG_RATIO
+    if log and low > 0:
         extent = (math.log10(high) - math.log10(low)) or 1.0
         return Scale(low / 10 ** (pad * extent), high * 10 ** (pad * extent), start, end, True)
     extent = (high - low) or abs(high) or 1.0

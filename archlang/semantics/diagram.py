@@ -116,7 +116,7 @@ class Diagrams:
     def node(self, var: int, kids: tuple[Value, ...]) -> Value:
         """The value that is `kids[i]` under pick i of `var`; the kids depend on later variables only."""
         keys = tuple(map(leaf_key, kids))
-        self._steps += 1
+        self._steps += 1 + len(kids) // 10  # wide nodes take longer
         if self._steps > MAX_STEPS:
             raise Entangled("the values of the space depend on too many decisions at once")
         first = keys[0]

@@ -2,7 +2,7 @@
 
 An address is made of these static names, never of the order of evaluation. A site is named by
 what is called there, a decision by `as`, else by the name bound, the parameter or the record field
-that it is the value of. Names that recur in one scope at one loop depth get ordinals (`conv2d#2`).
+that it is the value of. Names that recur in one scope get ordinals (`conv2d#2`).
 Each alternative of a choice is a scope of its own, for its label tells its addresses apart.
 """
 
@@ -63,10 +63,10 @@ class _Namer:
 
     def close(self) -> None:
         """Give the places of the scope their ordinals."""
-        counts = Counter((entry.kind, entry.name, entry.depth) for entry in self._entries)
-        seen: Counter[tuple[str, str, int]] = Counter()
+        counts = Counter((entry.kind, entry.name) for entry in self._entries)
+        seen: Counter[tuple[str, str]] = Counter()
         for entry in self._entries:
-            key = (entry.kind, entry.name, entry.depth)
+            key = (entry.kind, entry.name)
             seen[key] += 1
             name = entry.name
             if not name and (counts[key] > 1 or entry.depth or self._root):

@@ -37,7 +37,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not separator or not name.isidentifier():
         raise ArchError(error("E0414", f"`{text}` is not a setting", hints=["write a name and a value: `classes=100`"]))
     try:
-        return name, _literal(parse_expression(value.strip(), f"--set {name}"), text)
+        return name, _literal(parse_expression(value.strip(), f"setting {name}"), text)
     except ArchError:
         if value.strip().isidentifier():
             return name, value.strip()

@@ -171,7 +171,7 @@ class Store:
         try:
             return [_trial(row) for row in rows]
         except (ValueError, TypeError, KeyError) as found:
-            raise _damaged(self.location, str(found)) from found
+            raise damaged(self.location, str(found)) from found
 
     def ask(self, name: str, trial: Trial) -> None:
         """Write a trial that begins."""
@@ -232,18 +232,18 @@ class Store:
             return StudyRecord(
                 name=row.name,
                 created=row.created,
-                space=_object(row.space),
-                evaluator=_object(row.evaluator),
+                space=_object(row.space, "name", "module", "digest", "config", "texts"),
+                evaluator=_object(row.evaluator, "kind"),
                 searcher=row.searcher,
                 settings=_object(row.settings),
                 seed=row.seed,
-                objectives=tuple(Objective(**objective) for objective in json.loads(row.objectives)),
+                objectives=_objectives(row.objectives),
                 trials=row.trials,
                 reuse=row.reuse,
                 versions=_object(row.versions),
             )
         except (ValueError, TypeError, KeyError) as found:
-            raise _damaged(self.location, str(found)) from found
+            raise damaged(self.location, str(found)) from found
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -251,7 +251,7 @@ class Store:
             with self.engine.connect() as connection:
                 yield connection
         except exc.DatabaseError as found:
-            raise _damaged(self.location, str(found.orig)) from found
+            raise damaged(self.location, str(found.orig)) from found
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
@@ -350,9 +350,9 @@ def _check_schema(store: Store, create: bool) -> None:
     except exc.OperationalError as problem:
         if "unable to open" in str(problem.orig):
             raise _unwritable(store.location, str(problem.orig)) from problem
-        raise _damaged(store.location, str(problem.orig)) from problem
+        raise damaged(store.location, str(problem.orig)) from problem
     except exc.DatabaseError as problem:
-        raise _damaged(store.location, str(problem.orig)) from problem
+        raise damaged(store.location, str(problem.orig)) from problem
     if not tables and create:
         _create_tables(store)
     elif STORE.name not in tables:
@@ -367,7 +367,7 @@ def _check_schema(store: Store, create: bool) -> None:
             )
         )
     elif missing := {STUDY.name, TRIAL.name} - set(tables):
-        raise _damaged(store.location, f"the table {sorted(missing)[0]} is missing")
+        raise damaged(store.location, f"the table {sorted(missing)[0]} is missing")
 
 
 def _create_tables(store: Store) -> None:
@@ -386,10 +386,28 @@ def _create_tables(store: Store) -> None:
         _check_schema(store, create=False)
 
 
-def _object(text: str) -> dict[str, Any]:
+def _object(text: str, *fields: str) -> dict[str, Any]:
     found = json.loads(text)
     if not isinstance(found, dict):
         raise TypeError(f"expected an object, found {text[:40]}")
+    for field in fields:
+        if field not in found:
+            raise ValueError(f"the field `{field}` is missing in {text[:40]}")
+    return found
+
+
+def _objectives(text: str) -> tuple[Objective, ...]:
+    found = tuple(Objective(**objective) for objective in json.loads(text))
+    if not found:
+        raise ValueError("a study has no objectives")
+    return found
+
+
+def _metrics(text: str | None) -> dict[str, Any]:
+    found = _object(text) if text else {}
+    for name, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"the metric `{name}` is {value!r}")
     return found
 
 
@@ -401,7 +419,7 @@ def _trial(row: Any) -> Trial:
         state=row.state,
         asked=row.asked,
         told=row.told,
-        metrics=_object(row.metrics) if row.metrics else {},
+        metrics=_metrics(row.metrics),
         error=row.error or "",
         curve=tuple(json.loads(row.curve)) if row.curve else (),
         started=row.started,
@@ -409,7 +427,8 @@ def _trial(row: Any) -> Trial:
     )
 
 
-def _damaged(location: str, why: str) -> ArchError:
+def damaged(location: str, why: str) -> ArchError:
+    """The error (E0905) for a store that does not hold what it should."""
     return ArchError(
         error("E0905", f"`{location}` cannot be read as a store of studies", notes=(why,), hints=("check the path",))
     )

@@ -10,7 +10,7 @@ from archlang.searchers import Objective, scores_of
 from archlang.searchers.pareto import front
 from archlang.study.origin import require_same_space, space_from_record
 from archlang.study.record import CACHED, COMPLETE, FAILED, StudyRecord, StudySummary, Trial
-from archlang.study.store import Store, open_store
+from archlang.study.store import Store, damaged, open_store
 
 if TYPE_CHECKING:
     from archlang.space import Program, Space
@@ -131,7 +131,11 @@ def read_study(store: str | Path, name: str | None = None, space: Space | None =
 
 def study_of(store: Store, record: StudyRecord, space: Space | None = None, interrupted: bool = False) -> Study:
     """A study from an open store."""
-    return Study(record, tuple(store.trials(record.name)), store.location, space, interrupted)
+    trials = tuple(store.trials(record.name))
+    for trial in trials:
+        if trial.is_measured and scores_of(trial.metrics, record.objectives) is None:
+            raise damaged(store.location, f"trial {trial.number} of `{record.name}` lacks an objective")
+    return Study(record, trials, store.location, space, interrupted)
 
 
 def list_studies(store: str | Path) -> list[StudySummary]:

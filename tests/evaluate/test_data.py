@@ -131,7 +131,7 @@ def test_single_array(tmp_path: Path) -> None:
 
 def test_arrays_that_do_not_go_together(arrays: Any) -> None:
     x, y = arrays
-    assert "`arrays` have 50 inputs but 49 targets" in refused((x, y[:49]))
+    assert "the arrays of `arrays` have 50 inputs but 49 targets" in refused((x, y[:49]))
     assert "hold no samples" in refused((x[:0], y[:0]))
     assert "too few" in refused((x[:1], y[:1]))
     broken = x.copy()
