@@ -190,23 +190,24 @@ class Diagrams:
                         top = value.var
                 elif kind is Fault:
                     return value
-            key = tuple(map(leaf_key, values))
-            if key in memo:
-                return memo[key]
             if top < 0:
                 try:
-                    done = function(*values)
+                    return function(*values)
                 except FaultSignal as signal:
-                    done = signal.fault
-            else:
-                done = self.node(
+                    return signal.fault
+            key = tuple([id(v) if type(v) is Diagram else leaf_key(v) for v in values])
+            done = memo.get(key)
+            if done is None:
+                kids = [v.kids if type(v) is Diagram and v.var == top else None for v in values]
+                done = memo[key] = self.node(
                     top,
                     tuple(
-                        walk(tuple(v.kids[p] if type(v) is Diagram and v.var == top else v for v in values))
-                        for p in range(self.sizes[top])
+                        [
+                            walk(tuple([v if k is None else k[p] for v, k in zip(values, kids, strict=True)]))
+                            for p in range(self.sizes[top])
+                        ]
                     ),
                 )
-            memo[key] = done
             return done
 
         return walk(values)

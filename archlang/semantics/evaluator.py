@@ -62,6 +62,7 @@ class Evaluator:
         self.blocks: dict[str, str] = {}
         self.within: tuple[str, ...] = ()  # the decisions whose alternatives are being evaluated
         self.templates: dict[Any, Any] = {}  # calls of shared blocks; see semantics.reuse
+        self.rules: dict[Any, Any] = {}  # the rules of ops on diagrams; see semantics.operations
         self._constants: dict[tuple[int, str], Thunk] = {}
         self._steps = max_steps
 

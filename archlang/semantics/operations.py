@@ -149,15 +149,19 @@ def _apply(
         types = tuple(TensorType(tensor.dtype, tensor.shape) for tensor in tensors)
         output = operation(op, tuple(values), types).output
         return Tensor(node, output.dtype, output.shape, ok)
-    rule = _Rule(ev, op, values, tensors)
-    own = rule.ok()
-    shape = rule.shape()
-    for dim in shape:
-        own = ev.both_ok(own, ev.diagrams.lift(lambda _: True, dim))
-
-    own = ev.diagrams.map_leaves(own, told)
-    ok = ev.both_ok(ok, own)
-    return Tensor(node, rule.dtype(), tuple(shape), ok)
+    # Equal diagrams are one object, so a rule is evaluated once for equal attributes and shapes.
+    shapes = tuple((tensor.dtype, tuple(map(leaf_key, tensor.shape))) for tensor in tensors)
+    key = id(op.declaration), tuple(map(leaf_key, values)), shapes
+    found = ev.rules.get(key)
+    if found is None:
+        rule = _Rule(ev, op, values, tensors)
+        own = rule.ok()
+        shape = tuple(rule.shape())
+        for dim in shape:
+            own = ev.both_ok(own, ev.diagrams.lift(lambda _: True, dim))
+        found = ev.rules[key] = own, shape, rule.dtype(), (op, values, tensors)
+    own, shape, dtype, _ = found
+    return Tensor(node, dtype, shape, ev.both_ok(ok, ev.diagrams.map_leaves(own, told)))
 
 
 def _is_plain(value: Value) -> bool:

@@ -79,7 +79,7 @@ def test_causes(cause: Cause, shown: str) -> None:
 
 def test_labels_that_fit_share_a_line_and_others_follow() -> None:
     apart = error("E0101", "wrong", Label(place(MAIN, "three")), Label(place(MAIN, "one")))
-    assert render(apart).splitlines()[3:] == ["1 | one two three", "  | ^^^         ^^^^^"]
+    assert render(apart).splitlines()[3:] == ["1 | one two three", "  | ^^^     ^^^^^"]
     close = error("E0101", "wrong", Label(place(MAIN, "one"), "a long label"), Label(place(MAIN, "two"), "x"))
     assert render(close).splitlines()[3:] == ["1 | one two three", "  | ^^^ a long label", "  |     ^^^ x"]
 
