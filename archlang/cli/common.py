@@ -54,7 +54,7 @@ def open_program(file: str, settings: tuple[str, ...], choices: str | None, seed
             raise ArchError(
                 error(
                     "E0415",
-                    f"the choices in `{choices}` cannot be read: {problem}",
+                    f"the choices in `{choices}` cannot be read: {getattr(problem, 'strerror', None) or problem}",
                     hints=["give a JSON object: '{\"address\": pick}'"],
                 )
             ) from None

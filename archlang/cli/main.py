@@ -16,6 +16,7 @@ class _Group(click.Group):
     """Turns errors in the input into diagnostics and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> object:
+        sys.set_int_max_str_digits(0)  # the number of programs may be long
         try:
             return super().invoke(ctx)
         except ArchError as problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -188,4 +189,4 @@ def _beside(study: Study, ending: str) -> Path:
     """A path beside the store's file, named after the study; in `runs` for a database elsewhere."""
     store = Path(study.store)
     folder = store.parent if "://" not in study.store and study.store != "memory" else Path("runs")
-    return folder / f"{study.name}{ending}"
+    return folder / (re.sub(r"[^\w.-]", "_", study.name) + ending)

@@ -218,7 +218,7 @@ def _apply_block(
     ev.blocks[site.path] = declaration.name
 
     def value() -> Value:
-        env = bind_config(ev, declaration.config, config, Env({}, inner), what)
+        env = bind_config(ev, declaration.config, config, Env({}, inner), what, lambda: env)
         env = bind_inputs(ev, declaration.inputs, inputs, env, what, span)
         result = statements.body(ev, declaration.body, env)
         if declaration.result is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from archlang.diagnostics import Collector, Diagnostic, Label, Span, did_you_mean, error
 from archlang.semantics.modules import ModuleScope
@@ -52,8 +52,12 @@ class _Checker:
                 self._type(result, scope)
                 self._body(body, scope)
             case ast.Block() | ast.Space():
-                scope = self._parameters(item.config, {})
+                # The defaults of a block may use the sizes of its inputs.
+                late = isinstance(item, ast.Block)
+                scope = self._parameters(item.config, {}, defaults=not late)
                 scope = self._parameters(item.inputs, scope)
+                for parameter in item.config if late else ():
+                    self._expr(parameter.default, scope)
                 if isinstance(item, ast.Block) and item.limit is not None:
                     self._expr(item.limit, {})
                 self._type(item.result, scope, result=True)
@@ -70,6 +74,8 @@ class _Checker:
             if isinstance(clause, ast.WhereClause):
                 scope = {**scope, clause.name: None}
         self._type(op.result, scope)
+        self._distinct([clause for clause in op.clauses if isinstance(clause, ast.WhereClause)])
+        self._distinct([clause for clause in op.clauses if isinstance(clause, ast.Weight)])
         for clause in op.clauses:
             match clause:
                 case ast.WhereClause(_, value):
@@ -101,6 +107,14 @@ class _Checker:
             case _:
                 self.found.add(error("E0312", "an initialiser is a name, or a name with numbers", init.span))
 
+    def _distinct(self, clauses: Sequence[ast.WhereClause | ast.Weight]) -> None:
+        places: dict[str, Span] = {}
+        for clause in clauses:
+            if clause.name in places:
+                first = Label(places[clause.name], "defined first here")
+                self.found.add(error("E0205", f"`{clause.name}` is defined twice", clause.span, first))
+            places.setdefault(clause.name, clause.span)
+
     def _initialiser(self, name: str, given: int, span: Span) -> None:
         self._one_of(name, INITIALISERS, "an initialiser", span)
         needed = INITIALISERS.get(name, given)
@@ -119,12 +133,15 @@ class _Checker:
                 )
             )
 
-    def _parameters(self, parameters: tuple[ast.Parameter, ...], scope: dict[str, None]) -> dict[str, None]:
+    def _parameters(
+        self, parameters: tuple[ast.Parameter, ...], scope: dict[str, None], defaults: bool = True
+    ) -> dict[str, None]:
         for parameter in parameters:
             if parameter.name in scope and not isinstance(parameter.type, ast.TensorTypeExpr):
                 note = "parameters, inputs and the dimensions of inputs share their names"
                 self.found.add(error("E0205", f"`{parameter.name}` is defined twice", parameter.span, notes=[note]))
-            self._expr(parameter.default, scope)
+            if defaults:
+                self._expr(parameter.default, scope)
             scope = {**scope, parameter.name: None}
             if isinstance(parameter.type, ast.TensorTypeExpr):
                 for dim in parameter.type.dims:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import Label, Span, did_you_mean, error
@@ -91,9 +92,15 @@ def _signature(what: str, parameters: tuple[ast.Parameter, ...]) -> tuple[str, .
 
 
 def bind_config(
-    ev: Evaluator, parameters: tuple[ast.Parameter, ...], given: dict[str, Value] | Any, env: Env, what: str
+    ev: Evaluator,
+    parameters: tuple[ast.Parameter, ...],
+    given: dict[str, Value] | Any,
+    env: Env,
+    what: str,
+    scope: Callable[[], Env] | None = None,
 ) -> Env:
-    """The names with every parameter bound to its argument or default, checked when needed."""
+    """The names with every parameter bound to its argument or default, checked when needed. The
+    defaults see the parameters before them, or all names of `scope`."""
     places = given.places if isinstance(given, Given) else {}
     for parameter in parameters:
         if parameter.name in given:
@@ -101,11 +108,17 @@ def bind_config(
         else:
             assert parameter.default is not None
             value = ev.thunk(parameter.default, env)
+            if scope is not None and isinstance(value, Thunk):
+                value = Deferred(partial(_default, ev, parameter.default, scope))
         if parameter.type is not None:
             place, declared = places.get(parameter.name, parameter.span), parameter.span
             value = typed(ev, value, parameter.type, f"`{parameter.name}` of {what}", place, declared)
         env = env.bind({parameter.name: value})
     return env
+
+
+def _default(ev: Evaluator, default: ast.Expr, scope: Callable[[], Env]) -> Value:
+    return ev.evaluate(default, scope())
 
 
 def typed(

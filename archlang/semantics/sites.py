@@ -207,6 +207,8 @@ class _Namer:
         self.visit(function, hint, depth)
         declared = self._declaration(function)
         names: list[str] = []
+        if declared == "builtin" and isinstance(function, ast.Name) and function.name == "repeat":
+            names = ["repeats"]
         if isinstance(declared, ast.Def):
             names = [parameter.name for parameter in declared.parameters]
         elif isinstance(declared, ast.Block | ast.Op | ast.Space) and declared.config:

@@ -81,6 +81,9 @@ CASES: dict[str, dict[str, str]] = {
     "wrong_condition": {"main.arch": "space s { if choose [1, 2] { 3 } else { 4 } }\n"},
     "text_too_long": {"main.arch": 'space s {\n  a = "a"\n  for i in 0..30 { a = a + a }\n  a\n}\n'},
     "negated_text": {"main.arch": 'space s { -"a" }\n'},
+    "weights_of_one_name": {
+        "main.arch": "op f(x: [n, c]) -> [n, k]\n  where k = c, k = 2 * c\n  weight w: [c]\n  weight w: [k]\n"
+    },
     "unpacked": {"main.arch": "space s {\n  (a, b) = [1, 2, 3]\n  a\n}\n"},
     "unpacked_int": {"main.arch": "space s {\n  (a, b) = 3\n  a\n}\n"},
     "empty_list": {"main.arch": "space s { max([]) }\n"},

@@ -87,7 +87,10 @@ def test_recipe_out_of_bounds() -> None:
         ({"epoch": 3}, "training has no setting `epoch`\n  = help: did you mean `epochs`"),
         ({"epochs": "three"}, "the setting `epochs` of training is 'three', expected an integer"),
         ({"validation": 1.5}, "the setting `validation` of training is 1.5, expected a number < 1"),
-        ({"optimizer": "sgdd"}, "the setting `optimizer` of training is 'sgdd', expected one of 'sgd', 'adam', 'adamw'"),
+        (
+            {"optimizer": "sgdd"},
+            "the setting `optimizer` of training is 'sgdd', expected one of 'sgd', 'adam', 'adamw'",
+        ),
     ],
 )
 def test_settings_that_are_refused(settings: dict[str, Any], message: str) -> None:

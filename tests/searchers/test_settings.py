@@ -36,7 +36,7 @@ def test_setting_of_another_type_or_out_of_bounds() -> None:
     assert refusal(("population", "many"), ("sample", 0), ("crossover", 2), ("dedupe", 1)) == [
         "error[E0903]: the setting `population` of the searcher `evolution` is 'many', expected an integer",
         "error[E0903]: the setting `sample` of the searcher `evolution` is 0, expected a number >= 1",
-        "error[E0903]: the setting `crossover` of the searcher `evolution` is 2.0, expected a number <= 1",
+        "error[E0903]: the setting `crossover` of the searcher `evolution` is 2, expected a number <= 1",
         "error[E0903]: the setting `dedupe` of the searcher `evolution` is 1, expected true or false",
     ]
 
