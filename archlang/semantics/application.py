@@ -87,9 +87,12 @@ def call(ev: Evaluator, expr: ast.Call, env: Env) -> Value:
 def _call(ev: Evaluator, function: Value, arguments: Arguments, site: Site, expr: ast.Call, env: Env) -> Value:
     span = expr.span
     match function:
-        case LabelledValue(inner, label):
-            result = _call(ev, inner, arguments, site.labelled(label), expr, env)
-            return ev.lift(lambda leaf: LabelledValue(leaf, label) if isinstance(leaf, FUNCTIONS) else leaf, result)
+        case LabelledValue(inner, label, decision):
+            inside = Env(env.names, env.frame.inside(decision), env.loops)
+            result = _call(ev, inner, arguments, site.labelled(label), expr, inside)
+            return ev.lift(
+                lambda leaf: LabelledValue(leaf, label, decision) if isinstance(leaf, FUNCTIONS) else leaf, result
+            )
         case SharedValue(inner, shared, tied):
             result = _call(ev, inner, arguments, _shared_site(site, shared, tied), expr, env)
             return ev.lift(
@@ -130,8 +133,8 @@ def _shared_site(site: Site, shared: Site, tied: bool) -> Site:
 def apply(ev: Evaluator, function: Value, inputs: list[Value], site: Site, span: Span, frame: Frame) -> Value:
     """A function value applied to inputs (values or thunks) at a site."""
     match function:
-        case LabelledValue(inner, label):
-            return apply(ev, inner, inputs, site.labelled(label), span, frame)
+        case LabelledValue(inner, label, decision):
+            return apply(ev, inner, inputs, site.labelled(label), span, frame.inside(decision))
         case SharedValue(inner, shared, tied):
             here = _shared_site(site, shared, tied)
             if isinstance(ev.handler, Varying):
@@ -283,7 +286,7 @@ def _enter(
             )
         )
     names = module.sites(declaration.name, declaration)
-    return Frame(site, names, module, frame.depth + 1, (*frame.open_calls, name))
+    return Frame(site, names, module, frame.depth + 1, (*frame.open_calls, name), frame.within)
 
 
 def _call_def(ev: Evaluator, function: DefValue, arguments: Arguments, site: Site, span: Span, frame: Frame) -> Value:

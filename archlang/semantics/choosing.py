@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from archlang.diagnostics import Span, error
 from archlang.semantics import evaluator as evaluation
-from archlang.semantics.decision import Decision, Integers, OneOf, Pick, Reals, Subsets
+from archlang.semantics.decision import Decision, Domain, Integers, OneOf, Pick, Reals, Subsets
 from archlang.semantics.fault import broken
-from archlang.semantics.values import Env, FloatRange, Frame, List, Site, Value, a_type, known
+from archlang.semantics.values import Env, FloatRange, List, Site, Value, a_type, known
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
@@ -35,6 +37,12 @@ def choose(ev: Evaluator, expr: ast.Choose, env: Env) -> Value:
             return _alternatives(ev, expr, list_labels(items), list(items), env)
         case alternatives:
             return ev.bind(ev.evaluate(alternatives, env), lambda value: _of_value(ev, expr, value, env))
+
+
+def _decide(ev: Evaluator, expr: ast.Choose, env: Env, domain: Domain, yielded: Yield) -> Value:
+    """What the handler makes of the decision; `yielded` gives the value of a pick."""
+    decision = Decision(_address(expr, env), domain, env.frame.within)
+    return ev.handler.choose(ev, decision, yielded, expr.span)
 
 
 def list_labels(items: tuple[ast.Expr, ...]) -> tuple[Any, ...]:
@@ -102,10 +110,10 @@ def _alternatives(ev: Evaluator, expr: ast.Choose, labels: tuple[Any, ...], valu
         if simple is not None:
             return simple
         frame = env.frame
-        inner = Frame(outer.labelled(label), frame.names, frame.module, frame.depth, frame.open_calls)
-        return evaluation.relabelled(ev, ev.evaluate(value, Env(env.names, inner)), label)
+        inner = attrs.evolve(frame.inside(address), site=outer.labelled(label))
+        return evaluation.relabelled(ev, ev.evaluate(value, Env(env.names, inner)), label, address)
 
-    return decide(ev, Decision(address, domain, ev.within), alternative, expr.span)
+    return _decide(ev, expr, env, domain, alternative)
 
 
 def _of_value(ev: Evaluator, expr: ast.Choose, value: Value, env: Env) -> Value:
@@ -114,26 +122,19 @@ def _of_value(ev: Evaluator, expr: ast.Choose, value: Value, env: Env) -> Value:
     if type(value) is FloatRange:
         if expr.log and value.low <= 0:
             raise broken(error("E0403", "a `log` range must lie above 0", expr.span))
-        return decide(
-            ev, Decision(address, Reals(value.low, value.high, expr.log), ev.within), lambda pick: pick, expr.span
-        )
+        return _decide(ev, expr, env, Reals(value.low, value.high, expr.log), lambda pick: pick)
     _not_log(expr)
     if type(value) is range:
         if not value:
             raise broken(error("E0402", "there is nothing to choose from: the range is empty", expr.span))
-        return decide(
-            ev, Decision(address, Integers(value[0], value[-1], value.step), ev.within), lambda pick: pick, expr.span
-        )
+        return _decide(ev, expr, env, Integers(value[0], value[-1], value.step), lambda pick: pick)
     if type(value) is List:
         items = value.items
         if not items:
             raise broken(error("E0402", "there is nothing to choose from: the list is empty", expr.span))
         domain = OneOf(tuple(range(len(items))))
-        return decide(
-            ev,
-            Decision(address, domain, ev.within),
-            lambda pick: evaluation.relabelled(ev, ev.force(items[pick]), str(pick)),
-            expr.span,
+        return _decide(
+            ev, expr, env, domain, lambda pick: evaluation.relabelled(ev, ev.force(items[pick]), str(pick), address)
         )
     raise broken(
         error(
@@ -166,11 +167,13 @@ def _subset_of(ev: Evaluator, expr: ast.Choose, count: Value, items: Value, env:
         limits = f"at most {MAX_PICKED:,} can be picked, and picks times elements may reach {MAX_SUBSETS:,}"
         raise broken(error("E0603", f"{high:,} of {len(sequence):,} are too many to choose", expr.span, notes=[limits]))
     domain = Subsets(len(sequence), low, high, expr.ordered, expr.repeated)
+    address = _address(expr, env)
 
     def picked(pick: Any) -> Value:
-        return List(tuple(evaluation.relabelled_item(ev, sequence[position], str(position)) for position in pick))
+        items = [evaluation.relabelled_item(ev, sequence[position], str(position), address) for position in pick]
+        return List(tuple(items))
 
-    return decide(ev, Decision(_address(expr, env), domain, ev.within), picked, expr.span)
+    return _decide(ev, expr, env, domain, picked)
 
 
 def _count_bounds(count: Value, span: Span | None) -> tuple[int, int]:
@@ -181,16 +184,3 @@ def _count_bounds(count: Value, span: Span | None) -> tuple[int, int]:
     raise broken(
         error("E0401", f"how many to choose must be an int or a range of ints, and this is {a_type(count)}", span)
     )
-
-
-def decide(ev: Evaluator, decision: Decision, yielded: Yield, span: Span) -> Value:
-    """What the handler makes of a decision; `yielded` gives the value of a pick."""
-
-    def inside(pick: Pick) -> Value:
-        outer, ev.within = ev.within, (*ev.within, decision.address)
-        try:
-            return yielded(pick)
-        finally:
-            ev.within = outer
-
-    return ev.handler.choose(ev, decision, inside, span)

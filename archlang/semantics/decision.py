@@ -211,8 +211,8 @@ Domain = OneOf | Integers | Reals | Subsets
 
 @attrs.frozen
 class Decision:
-    """One open question: its address and domain, and the addresses of the decisions whose
-    picks made it come up (the alternatives it stands in)."""
+    """One open question: its address and domain, and the addresses of the decisions in whose
+    alternatives it stands, outermost first."""
 
     address: str
     domain: Domain

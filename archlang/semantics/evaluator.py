@@ -48,7 +48,7 @@ from archlang.syntax import ast
 if TYPE_CHECKING:
     from archlang.semantics.handlers import Handler
 
-MAX_STEPS = 2_000_000
+MAX_STEPS = 500_000
 MAX_RANGE = 1_000_000
 
 
@@ -60,7 +60,6 @@ class Evaluator:
         self.diagrams = Diagrams()
         self.needs: dict[int, Value] = {}
         self.blocks: dict[str, str] = {}
-        self.within: tuple[str, ...] = ()  # the decisions whose alternatives are being evaluated
         self.templates: dict[Any, Any] = {}  # calls of shared blocks; see semantics.reuse
         self.rules: dict[Any, Any] = {}  # the rules of ops on diagrams; see semantics.operations
         self._constants: dict[tuple[int, str], Thunk] = {}
@@ -475,24 +474,24 @@ class Evaluator:
         return self.lift(shared, self.evaluate(expr.value, env))
 
 
-def relabelled(ev: Evaluator, value: Value, label: str) -> Value:
+def relabelled(ev: Evaluator, value: Value, label: str, decision: str) -> Value:
     """A value that came through an alternative: functions in it carry the label from now on."""
     if isinstance(value, FUNCTIONS):
-        return LabelledValue(value, label)
+        return LabelledValue(value, label, decision)
     if type(value) is List:
         if any(isinstance(item, (Thunk, List, *FUNCTIONS)) for item in value.items):
-            return List(tuple([relabelled_item(ev, item, label) for item in value.items]), value.kind)
+            return List(tuple([relabelled_item(ev, item, label, decision) for item in value.items]), value.kind)
     elif type(value) is Record:
-        return Record({name: relabelled_item(ev, item, label) for name, item in value.fields.items()})
+        return Record({name: relabelled_item(ev, item, label, decision) for name, item in value.fields.items()})
     elif type(value) is Diagram:
-        return ev.lift(lambda leaf: relabelled(ev, leaf, label), value)
+        return ev.lift(lambda leaf: relabelled(ev, leaf, label, decision), value)
     return value
 
 
-def relabelled_item(ev: Evaluator, item: Value, label: str) -> Value:
+def relabelled_item(ev: Evaluator, item: Value, label: str, decision: str) -> Value:
     if isinstance(item, Thunk):
-        return Deferred(lambda: relabelled(ev, ev.force(item), label))
-    return relabelled(ev, item, label)
+        return Deferred(lambda: relabelled(ev, ev.force(item), label, decision))
+    return relabelled(ev, item, label, decision)
 
 
 def make_range(low: Value, high: Value, step: Value, expr: ast.Range) -> Value:

@@ -48,13 +48,18 @@ def _join(path: str, segment: str) -> str:
 @attrs.define(eq=False)
 class Frame:
     """One application of a block or function, or one alternative of a choice: where it is, and
-    the names of the sites in its text."""
+    the names of the sites in its text. `within` are the decisions whose alternatives it is in."""
 
     site: Site
     names: Mapping[int, Any]
     module: ModuleScope
     depth: int = 0
     open_calls: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+
+    def inside(self, decision: str) -> Frame:
+        """The frame as it is inside an alternative of a decision."""
+        return attrs.evolve(self, within=(*self.within, decision))
 
 
 class Env:
@@ -175,10 +180,11 @@ class ComposeValue:
 
 @attrs.frozen(eq=False)
 class LabelledValue:
-    """A function that came through an alternative of a choice."""
+    """A function that came through an alternative of a choice: its label, and the decision."""
 
     function: Value
     label: str
+    decision: str
 
 
 @attrs.frozen(eq=False)

@@ -86,3 +86,26 @@ def test_one_address_with_two_domains_is_an_error() -> None:
     """
     with pytest.raises(al.ArchError, match="E0404"):
         al.loads(text)
+
+
+def test_a_decision_knows_the_decisions_that_it_hangs_from() -> None:
+    text = (
+        HEAD
+        + """
+    space s(image: f32[n, 4, 8, 8]) {
+      f = choose { a: unit, b: choose { c: unit, d: relu } }
+      k = choose [3, 5]
+      image |> conv2d(4, kernel=k) |> f
+    }
+    """
+    )
+    parents = {decision.address: decision.parents for decision in al.loads(text).all_decisions()}
+    assert parents == {
+        "f": (),
+        "f:a": ("f",),
+        "f:a:wide.kernel": ("f", "f:a"),
+        "f:b": ("f",),
+        "f:b:c": ("f", "f:b"),
+        "f:b:c:wide.kernel": ("f", "f:b", "f:b:c"),
+        "k": (),
+    }
