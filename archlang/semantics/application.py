@@ -321,5 +321,5 @@ def operator(ev: Evaluator, symbol: str, left: Value, right: Value, expr: ast.Bi
             else error("E0301", f"`{symbol}` cannot take tensors", expr.span)
         )
     places = (expr.left.span, expr.right.span)
-    op = operations.library_op(ev, name, env.frame.module, expr.span)
+    op = operations.library_op(name, env.frame.module)
     return operations.apply_op(ev, op, [left, right], site_at(env, expr), expr.span, f"`{symbol}`", places)

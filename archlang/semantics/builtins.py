@@ -143,7 +143,7 @@ def _tensors(value: Value) -> bool:
 def _add(call: _Call, values: list[Value]) -> Value:
     if len(values) == 1:
         return values[0]
-    op = operations.library_op(call.ev, "add", call.env.frame.module, call.span)
+    op = operations.library_op("add", call.env.frame.module)
     return operations.apply_op(call.ev, op, values, call.site, call.span, "`sum`")
 
 

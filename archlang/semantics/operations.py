@@ -48,7 +48,7 @@ Places = tuple[Span, ...]
 DISAGREE = "shapes do not agree"  # the messages that begin so are told of what is applied
 
 
-def library_op(ev: Evaluator, name: str, module: ModuleScope, span: Span) -> OpValue:
+def library_op(name: str, module: ModuleScope) -> OpValue:
     """The op of that name in the standard library, whatever the module brings in."""
     home = module.library("std.nn")
     declaration = home.declaration(name)
