@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from archlang.diagnostics import Label, Span, error
@@ -37,11 +38,13 @@ def bind_inputs(
     return env
 
 
-def _checking(ev: Evaluator, value: Value, pattern: ast.TensorTypeExpr, env: Env, what: str, span: Span):  # type: ignore[no-untyped-def]
+def _checking(
+    ev: Evaluator, value: Value, pattern: ast.TensorTypeExpr, env: Env, what: str, span: Span
+) -> Callable[[], Value]:
     return lambda: ev.bind(ev.force(value), lambda leaf: check(ev, leaf, pattern, env, what, span))
 
 
-def _dim_of(ev: Evaluator, tensor: Thunk, pattern: ast.TensorTypeExpr, place: int):  # type: ignore[no-untyped-def]
+def _dim_of(ev: Evaluator, tensor: Thunk, pattern: ast.TensorTypeExpr, place: int) -> Callable[[], Value]:
     return lambda: ev.bind(ev.force(tensor), lambda leaf: pattern_value(ev, leaf, pattern, place))
 
 
