@@ -22,6 +22,7 @@ class Counter:
     """
 
     def __init__(self, diagrams: Diagrams, needs: dict[int, Value], wide: dict[int, float], by_decision: bool = False):
+        diagrams.restart()
         self._diagrams = diagrams
         self._endless: Value = False
         self._factors: list[Value] = []

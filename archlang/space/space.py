@@ -18,7 +18,7 @@ from archlang.space.checking import address_conflicts, space_errors
 from archlang.space.choices import Choices
 from archlang.space.counting import Counter
 from archlang.space.program import Program
-from archlang.space.resolver import EachAnew, OnceForAll, Resolved, Resolver
+from archlang.space.resolver import EachAnew, OnceForAll, Resolved, Resolver, in_order
 from archlang.space.values import plain_value
 from archlang.syntax import ast
 
@@ -84,6 +84,7 @@ class Space:
 
     @cached_property
     def _counter(self) -> Counter | None:
+        """Counts programs; None where the space is not evaluated as a whole. Raises Entangled."""
         return self._counting(by_decision=False)
 
     @cached_property
@@ -112,22 +113,23 @@ class Space:
         the space cannot be evaluated as a whole, `unproved` says why, and some programs are
         tried."""
         once = self._once
-        if once is None:
-            for seed in range(SAMPLES):
-                self._draw(Random(seed))
-            return
-        assert self._counter is not None
-        try:
-            errors = space_errors(once, self._counter) or address_conflicts(once, self._counter)
-        except Entangled as problem:
-            self.unproved = problem.reason
-            return
-        if errors:
-            raise ArchError(errors)
-        if type(once.evaluated.ok) is not bool and self.size == 0:
-            raise ArchError(
-                error("E0503", f"no program of `{self.name}` meets its requirements", self.declaration.name_span)
-            )
+        if once is not None:
+            try:
+                counter = self._counter
+                assert counter is not None
+                errors = space_errors(once, counter) or address_conflicts(once, counter)
+                empty = not errors and once.evaluated.ok is not True and counter.count(once.evaluated.ok) == 0
+            except Entangled as problem:
+                self.unproved = problem.reason
+            else:
+                if empty:
+                    what = f"no program of `{self.name}` meets its requirements"
+                    errors = [error("E0503", what, self.declaration.name_span)]
+                if errors:
+                    raise ArchError(errors)
+                return
+        for seed in range(SAMPLES):
+            self._draw(Random(seed))
 
     # --------------------------------------------------------------- counting
 
@@ -135,15 +137,16 @@ class Space:
     def size(self) -> int | float:
         """The exact number of programs; infinite with a float decision or unbounded recursion.
         ArchError where it cannot be worked out."""
-        counter, once = self._counter, self._once
-        reason = self.unproved
-        if counter is not None and once is not None:
+        once, reason = self._once, self.unproved
+        if once is None and self._is_endless():
+            return math.inf
+        if once is not None:
             try:
+                counter = self._counter
+                assert counter is not None
                 return counter.count(once.evaluated.ok)
             except Entangled as problem:
                 reason = problem.reason
-        elif self._is_endless():
-            return math.inf
         raise ArchError(
             error(
                 "E0504",
@@ -196,23 +199,25 @@ class Space:
         return Choices({address: pick for address, (_, pick) in resolved.decisions.items()})
 
     def _resolve(self, choices: Mapping[str, Any]) -> Resolved:
-        missing: dict[str, Decision] = {}
-        misfits: dict[str, Diagnostic] = {}
+        # By decision, for an address may have other alternatives under other choices.
+        missing: list[Decision] = []
+        misfits: list[tuple[Decision, Diagnostic]] = []
 
         def follow(decision: Decision) -> Pick:
             given = choices.get(decision.address, _MISSING)
             if given is _MISSING:
-                missing[decision.address] = decision
+                missing.append(decision)
                 return decision.domain.pick(0)
             try:
                 return _fitting(decision, given)
             except ValueError:
-                misfits[decision.address] = _misfit(decision, given)
+                misfits.append((decision, _misfit(decision, given)))
                 return decision.domain.pick(0)
 
         resolved = self._resolver.resolve(follow)
-        problems = [found for address, found in misfits.items() if address in resolved.decisions]
-        lacking = [decision for address, decision in missing.items() if address in resolved.decisions]
+        made = {decision for decision, _ in resolved.decisions.values()}
+        problems = [found for decision, found in misfits if decision in made]
+        lacking = sorted((decision for decision in missing if decision in made), key=lambda d: in_order(d.address))
         if lacking:
             shown = ", ".join(f"`{decision.address}`" for decision in lacking[:4])
             more = f" and {len(lacking) - 4} more" if len(lacking) > 4 else ""
@@ -268,10 +273,12 @@ class Space:
 
     def _draw_valid(self, random: Random) -> Resolved | None:
         """A draw from those that meet the requirements alone, where they can be worked out."""
-        once, weigher = self._once, self._weigher
-        if once is None or weigher is None:
+        once = self._once
+        if once is None:
             return None
         try:
+            weigher = self._weigher
+            assert weigher is not None
             positions = weigher.draw(once.evaluated.ok, random)
         except Entangled:
             return None

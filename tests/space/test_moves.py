@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 import archlang as al
+from archlang.semantics.fault import Entangled
 
 TEXT = """
 use std.nn
@@ -150,3 +151,36 @@ def test_draws_under_requirements_are_those_that_rejection_gives() -> None:
     assert set(rejected) == set(exact) == set(space.enumerate())
     for choices in exact:
         assert abs(exact[choices] - rejected[choices]) < 6 * rejected[choices] ** 0.5
+
+
+def test_an_address_may_have_other_alternatives_under_other_choices() -> None:
+    text = """
+    space s() {
+      n = choose [2, 5]
+      k = choose 1..n
+      m = if k > 1 { choose 0..k } else { 0 }
+      { m: m, k: k }
+    }
+    """
+    space = al.loads(text)
+    assert space.size == (1 + 3) + (1 + 3 + 4 + 5 + 6)
+    for choices in space.enumerate():
+        assert space.program(choices).choices == choices
+    with pytest.raises(al.ArchError, match=r"takes an integer in 1\.\.2"):
+        space.program({"n": 2, "k": 5, "m": 0})
+
+
+TOO_MUCH = 'space s() {\n  a = choose 1..3\n  b = choose 1..3\n  require a + b > 2, "big"\n  { a: a, b: b }\n}'
+
+
+@pytest.mark.parametrize("part", ["__init__", "count"])
+def test_a_space_that_cannot_be_counted_is_tried_and_says_so(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up(*_: object) -> None:
+        raise Entangled("it is too much")
+
+    monkeypatch.setattr(f"archlang.space.counting.Counter.{part}", give_up)
+    space = al.loads(TOO_MUCH)
+    assert space.unproved == "it is too much"
+    assert space.sample().values
+    with pytest.raises(al.ArchError, match="it is too much"):
+        _ = space.size
