@@ -60,7 +60,8 @@ def shared_call(
     tensors = [_peek(ev, part) for part in parts]
     if any(tensor is None for tensor in tensors):
         return application.apply(ev, function.function, inputs, site, span, frame)
-    key = _identity(ev, function), spread, tuple((t.dtype, t.shape) for t in tensors)
+    # What is being applied already decides where a `limit` ends.
+    key = _identity(ev, function), frame.open_calls, spread, tuple((t.dtype, t.shape) for t in tensors)
     if key not in ev.templates:
         ev.templates[key] = _template(ev, function, spread, tensors, site, span, frame)
     template = ev.templates[key]
@@ -143,6 +144,8 @@ def _template(
     except FaultSignal:
         return None
     finally:
+        # What was evaluated on the way for the text around the call stays where it is.
+        outer_blocks.update({path: name for path, name in ev.blocks.items() if not path.startswith(_PLACE)})
         ev.needs, ev.blocks = outer_needs, outer_blocks
 
 

@@ -109,3 +109,18 @@ def test_a_decision_knows_the_decisions_that_it_hangs_from() -> None:
         "f:b:c:wide.kernel": ("f", "f:b", "f:b:c"),
         "k": (),
     }
+
+
+def test_a_shared_block_ends_at_its_limit_wherever_it_is_called() -> None:
+    text = """
+    use std.nn
+    block tree(g: block)(x: [n, c]) limit 2 { x |> choose { leaf: relu, inner: g } }
+    space s(x: f32[n, 4]) {
+      again = share tree(relu)
+      x |> again |> tree(tree(again)) |> again
+    }
+    """
+    # Inside two trees the third, which is shared, is beyond the limit.
+    space = al.loads(text)
+    assert space.size == 4
+    assert {(c["tree"], c.get("tree:inner")) for c in space.enumerate()} == {("leaf", None), ("inner", "leaf")}
