@@ -10,7 +10,7 @@ import attrs
 
 from archlang.cost.liveness import peak_live
 from archlang.ir.addresses import frames
-from archlang.ir.graph import Graph, Node, WeightSpec
+from archlang.ir.graph import Graph, Node, Operation, WeightSpec
 from archlang.ir.types import BYTES
 
 
@@ -138,21 +138,26 @@ def cost(graph: Graph) -> Cost:
 
 def price(nodes: Iterable[Node]) -> Totals:
     """The additive costs of a set of nodes; a weight that several of them have in common counts once."""
-    count = params = macs = matmul_macs = activations = weight_bytes = 0
+    count = params = macs = matmul_macs = activations = total_bytes = 0
     for node, fresh in _with_fresh_weights(nodes):
         operation = node.operation
         count += 1
         activations += operation.output.elements
         if fresh:
             params += operation.params if fresh is operation.weights else _trained(fresh)
-            dtype = operation.output.dtype
-            weight_bytes += sum([weight.elements for weight in fresh]) * (BYTES[dtype] if "f" in dtype else 4)
+            total_bytes += weight_bytes(fresh, operation)
         for name, amount in operation.costs:
             if name == "macs":
                 macs += amount
             elif name == "matmul_macs":
                 matmul_macs += amount
-    return Totals(count, params, macs, matmul_macs, activations, weight_bytes)
+    return Totals(count, params, macs, matmul_macs, activations, total_bytes)
+
+
+def weight_bytes(weights: Iterable[WeightSpec], operation: Operation) -> int:
+    """The bytes of some weights of an operation."""
+    dtype = operation.output.dtype
+    return sum([weight.elements for weight in weights]) * (BYTES[dtype] if "f" in dtype else 4)
 
 
 def _with_fresh_weights(nodes: Iterable[Node]) -> Iterator[tuple[Node, tuple[WeightSpec, ...]]]:

@@ -8,13 +8,14 @@ from typing import Any
 
 from archlang.diagnostics import Span, error
 from archlang.ir.types import SymbolicDim
+from archlang.semantics import sums
 from archlang.semantics.fault import Entangled, broken
 from archlang.semantics.values import List, Symbolic, Value, a_type, type_name
 
 MAX_INT = 2**63 - 1
 MAX_LIST = 100_000
 
-_COMPARE = {
+COMPARISONS = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -33,7 +34,7 @@ def binary(symbol: str, left: Value, right: Value, span: Span | None) -> Value:
     operator has no meaning for them."""
     if isinstance(left, Symbolic) or isinstance(right, Symbolic):
         return _symbolic(symbol, left, right, span)
-    if symbol in _COMPARE:
+    if symbol in COMPARISONS:
         return _compare(symbol, left, right, span)
     if _number(left) and _number(right):
         return checked(_arithmetic(symbol, left, right, span), span)
@@ -119,7 +120,7 @@ def _compare(symbol: str, left: Value, right: Value, span: Span | None) -> bool:
         return equal(left, right, span) is (symbol == "==")
     both_text = isinstance(left, str) and isinstance(right, str)
     if (_number(left) and _number(right)) or both_text:
-        return bool(_COMPARE[symbol](left, right))
+        return bool(COMPARISONS[symbol](left, right))
     for value in (left, right):
         if isinstance(value, SymbolicDim):
             raise broken(error("E0305", f"the size of dimension `{value.name}` is not known before data comes", span))
@@ -171,12 +172,18 @@ def _symbolic(symbol: str, left: Value, right: Value, span: Span | None) -> Valu
     for value in (left, right):
         if not isinstance(value, Symbolic) and not _number(value):
             raise broken(error("E0301", f"`{symbol}` cannot take a number and {a_type(value)}", span))
+    whole = sums.combined(symbol, left, right)
+    if whole is not None:
+        return whole
     (a, b), (c, d) = bounds(left), bounds(right)
-    if symbol in _COMPARE:
+    if symbol in COMPARISONS:
         decided = _compare_bounds(symbol, a, b, c, d)
+        if decided is None:
+            decided = sums.compared(symbol, left, right, lambda part, x, y: bool(COMPARISONS[part](x, y)))
         if decided is None:
             raise Entangled("a float decision decides a comparison", tuple(sorted(decisions)))
         return decided
+    follows = sums.followed(symbol, left, right)
     low, high = -math.inf, math.inf
     if symbol == "+":
         low, high = a + c, b + d
@@ -188,7 +195,13 @@ def _symbolic(symbol: str, left: Value, right: Value, span: Span | None) -> Valu
     elif symbol == "/" and (c > 0 or d < 0) and all(map(math.isfinite, (a, b, c, d))):
         corners = (a / c, a / d, b / c, b / d)
         low, high = min(corners), max(corners)
-    return Symbolic(lambda x, y: binary(symbol, x, y, span), (left, right), decisions, low, high)
+
+    def function(x: Value, y: Value) -> Value:
+        return binary(symbol, x, y, span)
+
+    if follows is not None:
+        return sums.OfSum(function, (left, right), decisions, low, high, sum=follows[0], rising=follows[1])
+    return Symbolic(function, (left, right), decisions, low, high)
 
 
 def _compare_bounds(symbol: str, a: float, b: float, c: float, d: float) -> bool | None:

@@ -276,7 +276,7 @@ def _cost(call: _Call) -> Value:
     ev = call.ev
 
     def price(tensor: Tensor) -> Value:
-        return ev.mask(costs.cost_of(ev, call.name, tensor), tensor.ok)
+        return ev.mask(costs.cost_of(ev, call.name, [(tensor, True)]), tensor.ok)
 
     try:
         return _tensor(call, price)

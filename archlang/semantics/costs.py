@@ -1,85 +1,164 @@
-"""Costs of tensors inside the language: `macs(x)` and its like in a `require`.
+"""Costs of varied tensors: sums of one term per op, under the condition that the op is used.
 
-Additive costs of a varied tensor are sums of one term per op under the condition that the op is
-used. Here they are added up into one diagram, which is exact and affordable while few decisions
-meet in the sum.
+Inside the language, `macs(x)` and its like are such sums. While a sum takes few values it is added
+up into one diagram, an ordinary number; else it stays a `Sum`, which can be scaled and compared.
 """
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.cost import cost
+from archlang.cost.cost import METRICS, weight_bytes
+from archlang.diagnostics import error
 from archlang.ir.graph import Input, Operation
 from archlang.ir.types import TensorType
-from archlang.semantics.diagram import leaves
-from archlang.semantics.fault import Entangled, Fault
+from archlang.semantics.diagram import Diagram, Value, leaf_key, leaves, support
+from archlang.semantics.fault import Entangled, Fault, broken, excluded
 from archlang.semantics.graphs import PLAIN
 from archlang.semantics.handlers import Varying
 from archlang.semantics.operations import operation
-from archlang.semantics.values import InputNode, OpNode, SelectNode, Symbolic, Tensor, Value
+from archlang.semantics.sums import sum_of
+from archlang.semantics.values import Deferred, Env, InputNode, List, OpNode, Record, SelectNode, Symbolic, Tensor
+from archlang.syntax import ast
 
 if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
 
-MAX_SUMS = 4_000  # distinct values of a cost over a space
+ADDITIVE = ("params", "macs", "matmul_macs", "activations", "weight_bytes")
+MAX_SUMS = 256  # distinct values of a cost that is still added up into one number
 
 
-def cost_of(ev: Evaluator, name: str, tensor: Tensor) -> Value:
-    """A cost of what computes the tensor; raises Entangled where it cannot be added up."""
+class Amounts(tuple[int, ...]):
+    """What an op adds to each of the `ADDITIVE` costs: equal ones are one leaf of a diagram."""
+
+    @property
+    def leaf_identity(self) -> tuple[int, ...]:
+        return tuple(self)
+
+    def __add__(self, other: object) -> Amounts:
+        assert isinstance(other, tuple)
+        return Amounts([a + b for a, b in zip(self, other, strict=True)])
+
+
+NOTHING = Amounts([0] * len(ADDITIVE))
+
+
+Wanted = list[tuple[Tensor, Value]]  # tensors, each with the condition under which it is wanted
+
+
+def cost_of(ev: Evaluator, name: str, tensors: Wanted) -> Value:
+    """A cost of what computes the tensors; raises Entangled where it cannot be worked out over all
+    choices."""
     if not isinstance(ev.handler, Varying):
-        return int(getattr(cost(PLAIN.graph("", _inputs(tensor), [("", tensor)], {})), name))
-    if name not in ("params", "macs", "activations"):
-        raise Entangled("is not worked out over a whole space yet")
+        named = [(str(number), tensor) for number, (tensor, _) in enumerate(tensors)]
+        return int(getattr(cost(PLAIN.graph("", _inputs(tensors), named, {})), name))
+    if name == "depth":
+        return depth(ev, tensors)
+    if name not in ADDITIVE:
+        raise Entangled("is not worked out over a whole space")
+    which = ADDITIVE.index(name)
+    terms = [ev.diagrams.map_leaves(t, operator.itemgetter(which)) for t in terms_of(ev, tensors)]
+    total = added_up(ev, terms)
+    if total is not None:
+        return total
+    ev.sums = True
+    variables = ev.handler.variables
+    names = frozenset(variables[var].decision.address for var in support(*terms) if var in variables)
+    return sum_of([(term, 1) for term in terms], 0, names)
+
+
+def added_up(ev: Evaluator, terms: Iterable[Value]) -> Value:
+    """The sum of int terms as one diagram; None where it takes too many values."""
     total: Value = 0
-    weights: dict[str, Value] = {}
-    for node, condition, dims in _used(ev, tensor):
-        price = _term(ev, name, node, dims)
-        if name == "params" and price != 0:
-            # Tied weights count once, wherever they are used first.
-            known = weights.get(node.weights_at, False)
-            weights[node.weights_at] = ev.diagrams.either(known, condition)
-            condition = ev.lift(lambda new, old: new and not old, condition, known)
-        total = ev.lift(lambda so_far, used, more: so_far + more if used else so_far, total, condition, price)
+    for term in terms:
+        if type(term) is Diagram and type(total) is Diagram and len(leaves(total)) * len(leaves(term)) > MAX_SUMS**2:
+            return None
+        total = ev.lift(operator.add, total, term)
         if len(leaves(total)) > MAX_SUMS:
-            raise Entangled(f"the sum takes more than {MAX_SUMS:,} values over the space")
+            return None
     return total
 
 
-def _inputs(tensor: Tensor) -> tuple[Input, ...]:
-    found: dict[str, Input] = {}
-    seen: set[int] = set()
-    stack = [tensor]
-    while stack:
-        here = stack.pop()
-        if id(here.node) in seen:
+def restricted(ev: Evaluator, result: Value, condition: ast.Expr, env: Env) -> Value:
+    """A condition on a space's value, in which costs go by their names (`macs <= 600M`): True, or a
+    diagram of True and excluding faults."""
+    tensors = outputs(ev, result)
+    if not tensors:
+        raise broken(error("E0409", "the space holds no network, only values: it has no costs", condition.span))
+    names: dict[str, Value] = {name: Deferred(partial(cost_of, ev, name, tensors)) for name in METRICS}
+
+    def test(value: Value) -> Value:
+        if not ev.truth(value, condition.span):
+            raise excluded(error("E0501", "a requirement does not hold", condition.span))
+        return True
+
+    return ev.diagrams.lift(test, ev.evaluate(condition, env.bind(names)))
+
+
+# ---------------------------------------------------------------------- terms
+
+
+def outputs(ev: Evaluator, value: Value, condition: Value = True) -> Wanted:
+    """Every tensor in the value of a space, with the condition under which it is in it."""
+    found: Wanted = []
+    for leaf in leaves(value):
+        here = condition
+        if type(value) is Diagram:
+            here = ev.diagrams.both(condition, ev.diagrams.equals_leaf(value, leaf))
+        if type(leaf) is Tensor:
+            found.append((leaf, here))
+        elif type(leaf) is Record:
+            for field in leaf.fields.values():
+                found += outputs(ev, ev.force(field), here)
+        elif type(leaf) is List:
+            for item in leaf.items:
+                found += outputs(ev, ev.force(item), here)
+    return found
+
+
+def terms_of(ev: Evaluator, tensors: Wanted) -> list[Value]:
+    """The additive costs of what computes the tensors (each with the condition under which it is
+    wanted): diagrams with `Amounts`, no two of which depend on the same decisions. Where tensors do
+    not exist, any number will do."""
+    diagrams = ev.diagrams
+    found: dict[frozenset[int], Value] = {}
+    weights: dict[str, Value] = {}
+    prices: dict[Any, tuple[Value, Any]] = {}
+    for node, condition in used(ev, tensors):
+        price = _price(ev, node, prices)
+        if type(price) is Amounts and price == NOTHING:
             continue
-        seen.add(id(here.node))
-        if isinstance(here.node, InputNode):
-            found[here.node.name] = Input(here.node.name, TensorType(here.dtype, here.shape))
-        elif isinstance(here.node, OpNode):
-            stack.extend(here.node.inputs)
-    return tuple(found.values())
+        fresh: Value = True
+        if any(leaf[0] or leaf[4] for leaf in leaves(price)):
+            # Tied weights count once, wherever they are used first.
+            known = weights.get(node.weights_at, False)
+            weights[node.weights_at] = diagrams.either(known, condition)
+            fresh = diagrams.lift(operator.not_, known)
+        term = diagrams.lift(_counted, condition, fresh, price)
+        where = frozenset(support(term))
+        found[where] = diagrams.lift(operator.add, found.get(where, NOTHING), term)
+    return list(found.values())
 
 
-def _used(ev: Evaluator, tensor: Tensor) -> list[tuple[OpNode, Value, tuple[Tensor, ...]]]:
-    """Every op that the tensor may need, the condition under which it does, and its inputs."""
-    order: list[Tensor] = []
-    seen: set[int] = set()
-    stack: list[tuple[Tensor, bool]] = [(tensor, False)]
-    while stack:
-        here, ready = stack.pop()
-        if ready:
-            order.append(here)
-        elif id(here.node) not in seen:
-            seen.add(id(here.node))
-            stack.append((here, True))
-            stack.extend((kid, False) for kid in _kids(here))
-    conditions: dict[int, Value] = {id(tensor.node): True}
+def _counted(used: bool, fresh: bool, price: Amounts) -> Amounts:
+    if not used:
+        return NOTHING
+    return price if fresh else Amounts([0, *price[1:4], 0])
+
+
+def used(ev: Evaluator, tensors: Wanted) -> list[tuple[OpNode, Value]]:
+    """Every op that the tensors may need, and the condition under which they do; consumers first."""
+    conditions: dict[int, Value] = {}
+    for tensor, wanted in tensors:
+        conditions[id(tensor.node)] = ev.diagrams.either(conditions.get(id(tensor.node), False), wanted)
     found = []
-    for here in reversed(order):
-        condition = conditions[id(here.node)]
+    for here in reversed(in_order([tensor for tensor, _ in tensors])):
         node = here.node
+        condition = conditions[id(node)]
         for position, kid in enumerate(_kids(here, faults=True)):
             if isinstance(kid, Fault):
                 continue
@@ -88,8 +167,25 @@ def _used(ev: Evaluator, tensor: Tensor) -> list[tuple[OpNode, Value, tuple[Tens
                 reach = ev.diagrams.both(condition, ev.diagrams.literal(node.var, position))
             conditions[id(kid.node)] = ev.diagrams.either(conditions.get(id(kid.node), False), reach)
         if isinstance(node, OpNode):
-            found.append((node, condition, node.inputs))
+            found.append((node, condition))
     return found
+
+
+def in_order(tensors: list[Tensor]) -> list[Tensor]:
+    """Every tensor that the given ones may need, each after those that it is made of."""
+    order: list[Tensor] = []
+    seen: set[int] = set()
+    for root in tensors:
+        stack: list[tuple[Tensor, bool]] = [(root, False)]
+        while stack:
+            here, ready = stack.pop()
+            if ready:
+                order.append(here)
+            elif id(here.node) not in seen:
+                seen.add(id(here.node))
+                stack.append((here, True))
+                stack.extend((kid, False) for kid in _kids(here))
+    return order
 
 
 def _kids(tensor: Tensor, faults: bool = False) -> list[Any]:
@@ -101,29 +197,76 @@ def _kids(tensor: Tensor, faults: bool = False) -> list[Any]:
     return []
 
 
-def _term(ev: Evaluator, name: str, node: OpNode, inputs: tuple[Tensor, ...]) -> Value:
-    """The op's own cost, a diagram where its attributes or shapes depend on decisions."""
-    count = len(node.config)
+def _inputs(tensors: Wanted) -> tuple[Input, ...]:
+    nodes = [(here.node, here) for here in in_order([tensor for tensor, _ in tensors])]
+    return tuple(Input(node.name, TensorType(t.dtype, t.shape)) for node, t in nodes if isinstance(node, InputNode))
+
+
+def _price(ev: Evaluator, node: OpNode, known: dict[Any, tuple[Value, Any]]) -> Value:
+    """The op's own costs, a diagram where its attributes or shapes depend on decisions."""
     if any(isinstance(value, Symbolic) for value in node.config):
         raise Entangled("a float decision reaches a priced op")
-    ranks = [len(given.shape) for given in inputs]
-    dtypes = [given.dtype for given in inputs]
+    dims = [dim for given in node.inputs for dim in given.shape]
+    dtypes = [(given.dtype, len(given.shape)) for given in node.inputs]
+    key = id(node.op.declaration), tuple(map(leaf_key, node.config)), tuple(map(leaf_key, dims)), tuple(dtypes)
+    if key in known:
+        return known[key][0]
+    count = len(node.config)
 
-    def price(*values: Value) -> int:
+    def price(*values: Value) -> Amounts:
         types, start = [], count
-        for rank, dtype in zip(ranks, dtypes, strict=True):
+        for dtype, rank in dtypes:
             types.append(TensorType(dtype, values[start : start + rank]))
             start += rank
-        return _priced(name, operation(node.op, values[:count], tuple(types)))
+        return _amounts(operation(node.op, values[:count], tuple(types)))
 
-    term = ev.diagrams.lift(price, *node.config, *(dim for given in inputs for dim in given.shape))
-    # Where the op is broken the tensor does not exist: any number will do.
-    return ev.diagrams.map_leaves(term, lambda leaf: 0 if type(leaf) is Fault else leaf)
+    term = ev.diagrams.lift(price, *node.config, *dims)
+    if type(term) is not Amounts:
+        # Where the op is broken the tensor does not exist.
+        term = ev.diagrams.map_leaves(term, lambda leaf: NOTHING if type(leaf) is Fault else leaf)
+    known[key] = term, node.config  # the identities in the key stay taken
+    return term
 
 
-def _priced(name: str, work: Operation) -> int:
-    if name == "params":
-        return work.params
-    if name == "activations":
-        return work.output.elements
-    return work.cost(name)
+def _amounts(work: Operation) -> Amounts:
+    return Amounts(
+        [
+            work.params,
+            work.cost("macs"),
+            work.cost("matmul_macs"),
+            work.output.elements,
+            weight_bytes(work.weights, work),
+        ]
+    )
+
+
+# ---------------------------------------------------------------------- depth
+
+
+def depth(ev: Evaluator, tensors: Wanted) -> Value:
+    """The largest number of ops with `macs` on one path to the tensors, as a diagram."""
+    diagrams = ev.diagrams
+    prices: dict[Any, tuple[Value, Any]] = {}
+    depths: dict[int, Value] = {}
+    for here in in_order([tensor for tensor, _ in tensors]):
+        node = here.node
+        if isinstance(node, OpNode):
+            own = diagrams.map_leaves(_price(ev, node, prices), lambda amounts: int(amounts[1] > 0))
+            below: Value = 0
+            for given in node.inputs:
+                below = diagrams.lift(max, below, depths[id(given.node)])
+            depths[id(node)] = diagrams.lift(operator.add, below, own)
+        elif isinstance(node, SelectNode):
+            kids = [0 if type(kid) is Fault else depths[id(kid.node)] for kid in node.kids]
+            depths[id(node)] = diagrams.combine(node.var, tuple(kids))
+        else:
+            depths[id(node)] = 0
+    deepest: Value = 0
+    for tensor, wanted in tensors:
+        deepest = diagrams.lift(
+            lambda so_far, wanted, more: max(so_far, more) if wanted else so_far,
+            deepest,
+            wanted,
+            depths[id(tensor.node)],
+        )
+    return deepest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from archlang.diagnostics import Diagnostic, error
 from archlang.ir.graph import Input
 from archlang.ir.types import SymbolicDim, TensorType
 from archlang.semantics import statements
+from archlang.semantics.costs import restricted
 from archlang.semantics.diagram import Diagram
 from archlang.semantics.evaluator import Evaluator
 from archlang.semantics.fault import broken
@@ -86,13 +87,18 @@ def _read(value: Value, path: str, specialiser: Specialiser, tensors: list[tuple
 
 
 def evaluate_space(
-    module: ModuleScope, declaration: ast.Space, config: Mapping[str, Value], handler: Handler, max_steps: int
+    module: ModuleScope,
+    declaration: ast.Space,
+    config: Mapping[str, Value],
+    handler: Handler,
+    max_steps: int,
+    where: Sequence[ast.Expr] = (),
 ) -> Evaluated:
     """The space's value under a handler; raises `FaultSignal` when it is broken (or excluded)
-    whatever is chosen."""
+    whatever is chosen. `where` are requirements from outside, on its costs."""
     with _deep_recursion():
         try:
-            return _evaluate(module, declaration, config, Evaluator(handler, max_steps))
+            return _evaluate(module, declaration, config, Evaluator(handler, max_steps), where)
         except RecursionError:
             raise broken(
                 error("E0601", f"space `{declaration.name}` is too deep to be evaluated", declaration.name_span)
@@ -111,7 +117,13 @@ def _deep_recursion() -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
-def _evaluate(module: ModuleScope, declaration: ast.Space, config: Mapping[str, Value], ev: Evaluator) -> Evaluated:
+def _evaluate(
+    module: ModuleScope,
+    declaration: ast.Space,
+    config: Mapping[str, Value],
+    ev: Evaluator,
+    where: Sequence[ast.Expr],
+) -> Evaluated:
     what = f"space `{declaration.name}`"
     frame = Frame(Site(), module.sites(declaration.name, declaration), module)
     lacking = [p.name for p in declaration.config if p.default is None and p.name not in config]
@@ -131,7 +143,10 @@ def _evaluate(module: ModuleScope, declaration: ast.Space, config: Mapping[str, 
     if declaration.result is not None:
         value = check_result(ev, value, declaration.result, env, what)
     result = _deep(ev, value, declaration)
-    return Evaluated(ev, tuple(inputs), result, _ok(ev, result))
+    ok = _ok(ev, result)
+    for condition in where:
+        ok = ev.both_ok(ok, restricted(ev, result, condition, Env({}, frame)))
+    return Evaluated(ev, tuple(inputs), result, ok)
 
 
 def _not_given(declaration: ast.Space, lacking: list[str], what: str) -> Diagnostic:

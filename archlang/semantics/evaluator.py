@@ -9,17 +9,20 @@ operation works pointwise (`lift`) or once per distinct value (`bind`). Errors a
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import Span, did_you_mean, error
 from archlang.semantics import application, choosing, statements
-from archlang.semantics.arithmetic import binary, negative
+from archlang.semantics.arithmetic import COMPARISONS, binary, negative
 from archlang.semantics.diagram import Diagram, Diagrams, leaf_key, leaves
 from archlang.semantics.fault import Fault, FaultSignal, broken
+from archlang.semantics.handlers import Varying
 from archlang.semantics.modules import BUILTINS, ModuleScope
 from archlang.semantics.sites import flatten
+from archlang.semantics.sums import Condition
 from archlang.semantics.values import (
     FUNCTIONS,
     BlockValue,
@@ -62,6 +65,7 @@ class Evaluator:
         self.blocks: dict[str, str] = {}
         self.templates: dict[Any, Any] = {}  # calls of shared blocks; see semantics.reuse
         self.rules: dict[Any, Any] = {}  # the rules of ops on diagrams; see semantics.operations
+        self.sums = False  # whether a cost is kept as a sum; see semantics.sums
         self._constants: dict[tuple[int, str], Thunk] = {}
         self._steps = max_steps
 
@@ -313,7 +317,19 @@ class Evaluator:
             )
         if symbol in ("==", "!="):
             left, right = self.resolved(left), self.resolved(right)
-        return self.lift(lambda a, b: binary(symbol, a, b, expr.span), left, right)
+        value = self.lift(lambda a, b: binary(symbol, a, b, expr.span), left, right)
+        return self.bind(value, self._decided) if self.sums and symbol in COMPARISONS else value
+
+    def _decided(self, value: Value) -> Value:
+        """A comparison's value; one that compares costs over all choices as a condition on budgets."""
+        if type(value) is not Condition:
+            return value
+        assert isinstance(self.handler, Varying)  # others make no sums
+        held: Value = True
+        for budget, wanted in value.tests:
+            kept = self.handler.kept(self, budget)
+            held = self.diagrams.both(held, kept if wanted else self.diagrams.lift(operator.not_, kept))
+        return self.lift(operator.not_, held) if value.negated else held
 
     def resolved(self, value: Value) -> Value:
         """The value with the elements of lists evaluated, at every depth."""

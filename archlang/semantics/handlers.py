@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from archlang.diagnostics import Diagnostic, Label, Span, error
-from archlang.semantics.decision import Decision, Domain, Pick, Subsets
+from archlang.semantics.decision import Decision, Pick, Subsets
 from archlang.semantics.fault import Entangled, broken
+from archlang.semantics.sums import Budget
 from archlang.semantics.values import Symbolic, Value
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ class Varying:
     an address that is asked with two domains has two of them."""
 
     def __init__(self) -> None:
-        self.variables: list[Variable] = []
-        self._numbers: dict[tuple[str, Domain], int] = {}
+        self.variables: dict[int, Variable] = {}
+        self.budgets: dict[int, Budget] = {}
+        self._numbers: dict[Any, int] = {}
 
     def choose(self, ev: Evaluator, decision: Decision, yielded: Callable[[Pick], Value], span: Span) -> Value:
         domain = decision.domain
@@ -77,7 +79,7 @@ class Varying:
         wide = domain.size > MAX_ALTERNATIVES or domain.size == math.inf
         if number is None:
             number = self._numbers[key] = ev.diagrams.variable(1 if wide else int(domain.size))
-            self.variables.append(Variable(decision, span, wide))
+            self.variables[number] = Variable(decision, span, wide)
         if wide:
             ev.need(number, True)
             if isinstance(domain, Subsets):
@@ -91,6 +93,14 @@ class Varying:
         ev.need(number, True)
         joined = ev.join(number, tuple(kids))
         return ev.settle(joined)
+
+    def kept(self, ev: Evaluator, budget: Budget) -> Value:
+        """The condition that a budget is kept: a variable of its own, whose first position says so."""
+        number = self._numbers.get(budget.leaf_identity)
+        if number is None:
+            number = self._numbers[budget.leaf_identity] = ev.diagrams.variable(2)
+            self.budgets[number] = budget
+        return ev.diagrams.literal(number, 0)
 
 
 def _many(size: float) -> str:

@@ -13,11 +13,11 @@ from archlang.semantics.diagram import Diagrams, Value, at, leaves, paths
 from archlang.semantics.fault import Fault
 from archlang.semantics.handlers import conflict
 from archlang.space.choices import show_pick
-from archlang.space.counting import Counter
+from archlang.space.compiled import Compiled
 from archlang.space.resolver import OnceForAll
 
 
-def space_errors(varied: OnceForAll, counter: Counter) -> list[Diagnostic]:
+def space_errors(varied: OnceForAll, counter: Compiled) -> list[Diagnostic]:
     """Every error that some program of the space has, with choices that cause it, none of which
     can be left out, and how many programs it breaks. What goes wrong at one place in the same way
     is one error, told for its first case."""
@@ -47,7 +47,7 @@ def space_errors(varied: OnceForAll, counter: Counter) -> list[Diagnostic]:
     return found
 
 
-def address_conflicts(varied: OnceForAll, counter: Counter) -> list[Diagnostic]:
+def address_conflicts(varied: OnceForAll, counter: Compiled) -> list[Diagnostic]:
     """Addresses that some program asks twice with different alternatives."""
     diagrams, needs = varied.evaluated.evaluator.diagrams, varied.evaluated.needs
     by_address: dict[str, list[int]] = {}

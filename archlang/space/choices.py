@@ -19,6 +19,14 @@ class Choices(Mapping[str, Pick]):
         self._picks = {address: _frozen(pick) for address, pick in picks.items()}
         self._hash: int | None = None
 
+    @classmethod
+    def of(cls, picks: dict[str, Pick]) -> Choices:
+        """Choices around a new dict of picks, subsets as tuples: nothing is copied."""
+        choices = cls.__new__(cls)
+        choices._picks = picks
+        choices._hash = None
+        return choices
+
     def __getitem__(self, address: str) -> Pick:
         pick: Pick = self._picks[address]
         return pick

@@ -8,13 +8,15 @@ for each program. Both give the same programs.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import attrs
 
+from archlang.semantics.costs import Wanted, outputs, terms_of
 from archlang.semantics.decision import Decision, Pick
-from archlang.semantics.diagram import Diagram, at
+from archlang.semantics.diagram import Diagram, Value, at
 from archlang.semantics.entry import MAX_STEPS_VARIED, Evaluated, evaluate_space
 from archlang.semantics.evaluator import MAX_STEPS
 from archlang.semantics.fault import Fault, FaultSignal
@@ -54,15 +56,22 @@ class Resolver(Protocol):
 class EachAnew:
     """Evaluates the space for every program."""
 
-    def __init__(self, module: ModuleScope, declaration: ast.Space, config: Mapping[str, Any]):
+    def __init__(
+        self,
+        module: ModuleScope,
+        declaration: ast.Space,
+        config: Mapping[str, Any],
+        where: Sequence[ast.Expr] = (),
+    ):
         self._space = module, declaration, config
+        self._where = where
 
     def resolve(self, pick: Picker) -> Resolved:
         handler = Picking(pick)
         fault: Fault | None = None
         evaluated: Evaluated | None = None
         try:
-            evaluated = evaluate_space(*self._space, handler, MAX_STEPS)
+            evaluated = evaluate_space(*self._space, handler, MAX_STEPS, self._where)
             if type(evaluated.ok) is Fault:
                 fault = evaluated.ok
         except FaultSignal as signal:
@@ -80,10 +89,17 @@ class EachAnew:
 class OnceForAll:
     """Evaluates the space once, with all alternatives kept. Raises `Entangled` when that fails."""
 
-    def __init__(self, module: ModuleScope, declaration: ast.Space, config: Mapping[str, Any]):
+    def __init__(
+        self,
+        module: ModuleScope,
+        declaration: ast.Space,
+        config: Mapping[str, Any],
+        where: Sequence[ast.Expr] = (),
+    ):
         handler = Varying()
-        self.evaluated = evaluate_space(module, declaration, config, handler, MAX_STEPS_VARIED)
+        self.evaluated = evaluate_space(module, declaration, config, handler, MAX_STEPS_VARIED, where)
         self.variables = handler.variables
+        self.budgets = handler.budgets
         needs = self.evaluated.needs
         ordered = sorted(needs, key=lambda number: in_order(self.variables[number].decision.address))
         self._conditions = [(number, needs[number]) for number in ordered]
@@ -93,6 +109,17 @@ class OnceForAll:
         """All decisions that some program makes."""
         return tuple(self.variables[number].decision for number, _ in self._conditions)
 
+    @cached_property
+    def tensors(self) -> Wanted:
+        """Every tensor of the result, with the condition under which it is in it."""
+        return outputs(self.evaluated.evaluator, self.evaluated.result)
+
+    @cached_property
+    def terms(self) -> list[Value]:
+        """The additive costs of the space, as terms; raises Entangled."""
+        self.evaluated.evaluator.diagrams.restart()
+        return terms_of(self.evaluated.evaluator, self.tensors)
+
     def resolve(self, pick: Picker) -> Resolved:
         taken: dict[int, int] = {}
         picks: dict[int, Pick] = {}
@@ -100,6 +127,8 @@ class OnceForAll:
 
         def position(number: int) -> int:
             found = taken.get(number)
+            if found is None and number in self.budgets:
+                found = taken[number] = 0 if self.budgets[number].kept(position) else 1
             if found is None:
                 variable = variables[number]
                 chosen = picks[number] = pick(variable.decision)

@@ -5,25 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import ArchError, Diagnostic, did_you_mean, error
+from archlang.semantics.costs import ADDITIVE
 from archlang.semantics.decision import Decision, Pick, Reals
 from archlang.semantics.fault import Entangled, Fault, FaultSignal
 from archlang.semantics.modules import Loader, ModuleScope
 from archlang.space.checking import address_conflicts, space_errors
 from archlang.space.choices import Choices
-from archlang.space.counting import Counter
+from archlang.space.compiled import Compiled, Count, Programs
+from archlang.space.moves import TRIES, ByPaths, ByTrial, Moves
 from archlang.space.program import Program
 from archlang.space.resolver import EachAnew, OnceForAll, Resolved, Resolver, in_order
 from archlang.space.values import plain_value
 from archlang.syntax import ast
+from archlang.syntax.format import format_expression
+from archlang.syntax.parser import parse_expression
 
-TRIES = 2_000  # draws before a space whose requirements few choices meet is given up
-FEW_TRIES = 50  # draws before it is worked out which choices meet them
+if TYPE_CHECKING:
+    from archlang.space.batch import Batch
+    from archlang.space.pricing import Pricing
+
 SAMPLES = 64  # programs tried where a space cannot be proved right as a whole
 
 
@@ -31,13 +37,21 @@ class Space:
     """The programs that a space declaration, with its configuration, describes."""
 
     def __init__(
-        self, module: ModuleScope, declaration: ast.Space, loader: Loader, config: Mapping[str, Any] | None = None
+        self,
+        module: ModuleScope,
+        declaration: ast.Space,
+        loader: Loader,
+        config: Mapping[str, Any] | None = None,
+        *,
+        prune: bool = False,
     ):
         self.module = module
         self.declaration = declaration
         self.config = dict(config or {})
         self._loader = loader
         self._values = {name: plain_value(name, value) for name, value in self.config.items()}
+        self.prune = prune  # whether broken programs are left out, as if a requirement said so
+        self._where: tuple[ast.Expr, ...] = ()
         self.unproved: str | None = None
 
     @property
@@ -61,6 +75,8 @@ class Space:
             "space": self.name,
             "texts": sorted(self.texts.values()),
             "config": {name: repr(value) for name, value in sorted(self.config.items())},
+            **({"prune": True} if self.prune else {}),
+            **({"where": [format_expression(condition) for condition in self._where]} if self._where else {}),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -70,33 +86,44 @@ class Space:
     def _once(self) -> OnceForAll | None:
         """The space evaluated with all alternatives kept, where that can be done."""
         try:
-            return OnceForAll(self.module, self.declaration, self._values)
+            return OnceForAll(self.module, self.declaration, self._values, self._where)
         except Entangled as problem:
-            named = f" ({', '.join(problem.decisions[:5])})" if problem.decisions else ""
-            self.unproved = problem.reason + named
+            self._not_proved(problem)
             return None
         except FaultSignal as signal:
             raise ArchError(self._never_valid(signal.fault)) from None
 
     @cached_property
     def _resolver(self) -> Resolver:
-        return self._once or EachAnew(self.module, self.declaration, self._values)
+        return self._once or EachAnew(self.module, self.declaration, self._values, self._where)
 
     @cached_property
-    def _counter(self) -> Counter | None:
-        """Counts programs; None where the space is not evaluated as a whole. Raises Entangled."""
-        return self._counting(by_decision=False)
-
-    @cached_property
-    def _weigher(self) -> Counter | None:
-        return self._counting(by_decision=True)
-
-    def _counting(self, by_decision: bool) -> Counter | None:
-        once = self._once
-        if once is None:
+    def _compiled(self) -> Compiled | None:
+        """The space as flat paths; None where it is too entangled."""
+        if self._once is None:
             return None
-        wide = {n: v.decision.domain.size for n, v in enumerate(once.variables) if v.wide}
-        return Counter(once.evaluated.evaluator.diagrams, once.evaluated.needs, wide, by_decision)
+        try:
+            return Compiled(self._once)
+        except Entangled as problem:
+            self._not_proved(problem)
+            return None
+
+    @cached_property
+    def _programs(self) -> Programs | None:
+        """The programs that meet all requirements; None where the space is too entangled."""
+        compiled = self._compiled
+        if compiled is None:
+            return None
+        assert self._once is not None
+        try:
+            return Programs(compiled, compiled.regions(self._once.evaluated.ok))
+        except Entangled as problem:
+            self._not_proved(problem)
+            return None
+
+    def _not_proved(self, problem: Entangled) -> None:
+        named = f" ({', '.join(problem.decisions[:5])})" if problem.decisions else ""
+        self.unproved = problem.reason + named
 
     def _never_valid(self, fault: Fault) -> Diagnostic:
         if not fault.excluded:
@@ -112,15 +139,13 @@ class Space:
         """Check every program; ArchError with all errors, each with choices that cause it. Where
         the space cannot be evaluated as a whole, `unproved` says why, and some programs are
         tried."""
-        once = self._once
-        if once is not None:
+        once, compiled = self._once, self._compiled
+        if once is not None and compiled is not None:
             try:
-                counter = self._counter
-                assert counter is not None
-                errors = space_errors(once, counter) or address_conflicts(once, counter)
-                empty = not errors and once.evaluated.ok is not True and counter.count(once.evaluated.ok) == 0
+                errors = [] if self.prune else space_errors(once, compiled) or address_conflicts(once, compiled)
+                empty = not errors and once.evaluated.ok is not True and not compiled.possible(once.evaluated.ok)
             except Entangled as problem:
-                self.unproved = problem.reason
+                self._not_proved(problem)
             else:
                 if empty:
                     what = f"no program of `{self.name}` meets its requirements"
@@ -129,30 +154,50 @@ class Space:
                     raise ArchError(errors)
                 return
         for seed in range(SAMPLES):
-            self._draw(Random(seed))
+            self.draw(Random(seed))
+
+    def where(self, condition: str) -> Space:
+        """The programs of this space whose costs meet a condition in the language, such as
+        `"macs <= 600M and depth < 40"`, as a space. Costs go by their names in `Cost`."""
+        narrowed = Space(self.module, self.declaration, self._loader, self.config, prune=self.prune)
+        narrowed._where = (*self._where, parse_expression(condition, "condition"))
+        return narrowed
 
     # --------------------------------------------------------------- counting
 
     @cached_property
     def size(self) -> int | float:
         """The exact number of programs; infinite with a float decision or unbounded recursion.
-        ArchError where it cannot be worked out."""
-        once, reason = self._once, self.unproved
+        ArchError where it cannot be worked out exactly."""
+        found = self.count()
+        if found.exact:
+            return found.low
+        raise ArchError(
+            error(
+                "E0504",
+                f"the programs of `{self.name}` are not counted exactly",
+                self.declaration.name_span,
+                notes=[f"there are at least {found.low:,} and at most {found.high:,}: see `Space.count`"],
+            )
+        )
+
+    def count(self) -> Count:
+        """The number of programs, exact or with proven bounds; infinite with a float decision or
+        unbounded recursion. ArchError where it cannot be worked out."""
+        once, compiled = self._once, self._compiled
         if once is None and self._is_endless():
-            return math.inf
-        if once is not None:
+            return Count(math.inf, math.inf)
+        if once is not None and compiled is not None:
             try:
-                counter = self._counter
-                assert counter is not None
-                return counter.count(once.evaluated.ok)
+                return compiled.counted(once.evaluated.ok)
             except Entangled as problem:
-                reason = problem.reason
+                self._not_proved(problem)
         raise ArchError(
             error(
                 "E0504",
                 f"the programs of `{self.name}` cannot be counted",
                 self.declaration.name_span,
-                notes=[reason or "its decisions are too entangled"],
+                notes=[self.unproved or "its decisions are too entangled"],
             )
         )
 
@@ -161,8 +206,8 @@ class Space:
         if self.unproved is not None and "without a `limit`" in self.unproved:
             return True
         for seed in range(SAMPLES):
-            drawn = self._draw(Random(seed))
-            if any(isinstance(decision.domain, Reals) for decision, _ in drawn.decisions.values()):
+            drawn = self.sample(seed)
+            if any(isinstance(decision.domain, Reals) for decision in self.decisions(drawn.choices)):
                 return True
         return False
 
@@ -242,169 +287,117 @@ class Space:
 
     # ------------------------------------------------------- moving in the space
 
-    def sample(self, seed: int = 0) -> Program:
-        """A program with every decision drawn evenly, by a seed."""
-        return Program(self, self._draw(Random(seed)))
+    @cached_property
+    def _moves(self) -> Moves:
+        programs = self._programs
+        return ByTrial(self._resolver, self._resolve) if programs is None else ByPaths(programs, self._resolve)
 
-    def draw(self, random: Random) -> Choices:
-        """Choices with every decision drawn evenly over its own picks (not evenly over programs),
-        given that all requirements are met. ArchError when no such choices are found."""
-        return self._choices_of(self._draw(random))
+    def sample(self, seed: int = 0, evenly: bool = False) -> Program:
+        """A program drawn by a seed; see `draw`."""
+        return self.program(self.draw(Random(seed), evenly))
 
-    def _draw(self, random: Random) -> Resolved:
-        for tries in range(TRIES):
-            resolved = self._resolver.resolve(lambda decision: decision.domain.draw(random))
-            if resolved.fault is None:
-                return resolved
-            if not resolved.fault.excluded:
-                raise ArchError(resolved.fault.diagnostic)
-            if tries == FEW_TRIES:
-                drawn = self._draw_valid(random)
-                if drawn is not None:
-                    return drawn
-        raise ArchError(
-            error(
-                "E0505",
-                f"no program of `{self.name}` was found that meets its requirements",
-                self.declaration.name_span,
-                notes=[f"{TRIES:,} draws were tried"],
-            )
-        )
+    def draw(self, random: Random, evenly: bool = False) -> Choices:
+        """Choices with every decision drawn evenly over its own picks, or (`evenly`) drawn evenly
+        over all programs; given that all requirements are met. ArchError when no such choices are
+        found, or when programs cannot be drawn evenly (the space is not evaluated as a whole)."""
+        if evenly:
+            self._whole("drawn evenly")
+        drawn = self._moves.draw(random, evenly)
+        if drawn is None:
+            notes = [f"{TRIES:,} draws were tried"] if self._programs is None else []
+            what = f"no program of `{self.name}` was found that meets its requirements"
+            raise ArchError(error("E0505", what, self.declaration.name_span, notes=notes))
+        return drawn
 
-    def _draw_valid(self, random: Random) -> Resolved | None:
-        """A draw from those that meet the requirements alone, where they can be worked out."""
-        once = self._once
-        if once is None:
+    def sample_many(self, count: int, seed: int = 0, evenly: bool = False) -> Batch:
+        """Many choices drawn independently, as `draw` does, in numpy batches: more than a hundred
+        thousand a second. ArchError where the space is not evaluated as a whole."""
+        from archlang.space.batch import Batch
+
+        programs = self._whole("drawn in batches")
+        drawn = Batch.drawn(programs, count, seed, evenly)
+        if drawn is None:
+            what = f"no program of `{self.name}` was found that meets its requirements"
+            raise ArchError(error("E0505", what, self.declaration.name_span))
+        return drawn
+
+    def costs(self, choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The additive costs of many programs at once: an int64 array for each of `params`, `macs`,
+        `matmul_macs`, `activations` and `weight_bytes`, equal to what `program.cost()` gives.
+        `choices` is a `Batch`, which is fastest, or a list. ArchError when some do not fit."""
+        import numpy as np
+
+        from archlang.space.batch import Batch
+
+        programs, pricing = self._programs, self._pricing
+        if programs is not None and pricing is not None:
+            batch = choices if isinstance(choices, Batch) else Batch.of(programs, choices)
+            if batch is not None:
+                return dict(zip(ADDITIVE, pricing.price(batch.positions).T, strict=True))
+        found = [self.program(given).cost() for given in choices]
+        return {name: np.array([getattr(cost, name) for cost in found], dtype=np.int64) for name in ADDITIVE}
+
+    @cached_property
+    def _pricing(self) -> Pricing | None:
+        """Additive costs as arrays; None where they cannot be worked out over the whole space."""
+        from archlang.space.pricing import Pricing
+
+        compiled, once = self._compiled, self._once
+        if compiled is None or once is None:
             return None
         try:
-            weigher = self._weigher
-            assert weigher is not None
-            positions = weigher.draw(once.evaluated.ok, random)
+            return Pricing(compiled, once.terms)
         except Entangled:
             return None
-        if positions is None:
-            return None
-        numbers = {(v.decision.address, v.decision.domain): n for n, v in enumerate(once.variables)}
-
-        def pick(decision: Decision) -> Pick:
-            number = numbers[decision.address, decision.domain]
-            if once.variables[number].wide:
-                return decision.domain.draw(random)
-            return decision.domain.pick(positions[number])
-
-        return once.resolve(pick)
 
     def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices:
         """Choices with one decision changed, and those that newly hang from it drawn: always
-        another program. ArchError when there is none."""
-        here = self._resolve(choices)
-        open_decisions = [decision for decision, _ in here.decisions.values() if decision.domain.size > 1]
-        for _ in range(TRIES if open_decisions else 0):
-            decision = open_decisions[random.randrange(len(open_decisions))]
-            old = here.decisions[decision.address][1]
-            new = decision.domain.draw(random)
-            while new == old:
-                new = decision.domain.draw(random)
-            resolved = self._changed(here, {decision.address: new}, random)
-            if resolved.fault is None:
-                return self._choices_of(resolved)
-        raise ArchError(
-            error("E0411", f"no other program of `{self.name}` is one change away", self.declaration.name_span)
-        )
-
-    def _changed(self, here: Resolved, new: Mapping[str, Pick], random: Random | None) -> Resolved:
-        """The program with some picks changed; decisions that are new in it are drawn, or take
-        their first pick."""
-
-        def pick(decision: Decision) -> Pick:
-            if decision.address in new:
-                return new[decision.address]
-            known = here.decisions.get(decision.address)
-            if known is not None and known[0].domain == decision.domain:
-                return known[1]
-            return decision.domain.draw(random) if random is not None else decision.domain.pick(0)
-
-        return self._resolver.resolve(pick)
+        another program. Where requirements forbid that, as few others change too as possible.
+        ArchError when there is no other program."""
+        changed = self._moves.mutate(choices, random)
+        if changed is None:
+            what = f"no other program of `{self.name}` is one change away"
+            raise ArchError(error("E0411", what, self.declaration.name_span))
+        return changed
 
     def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random) -> Choices:
         """Choices that take each decision from one of two parents, by chance; what neither has is
-        drawn. The first parent when no mixture meets the requirements."""
-        parents = (self._resolve(a), self._resolve(b))
+        drawn. Where requirements forbid the mixture, the program nearest to it."""
+        return self._moves.crossover(a, b, random) or self.choices(a)
 
-        def pick(decision: Decision) -> Pick:
-            order = parents if random.random() < 0.5 else parents[::-1]
-            for parent in order:
-                known = parent.decisions.get(decision.address)
-                if known is not None and known[0].domain == decision.domain:
-                    return known[1]
-            return decision.domain.draw(random)
-
-        for _ in range(TRIES):
-            resolved = self._resolver.resolve(pick)
-            if resolved.fault is None:
-                return self._choices_of(resolved)
-        return self._choices_of(parents[0])
+    def repair(self, picks: Mapping[str, Any], seed: int = 0) -> Choices:
+        """The choices nearest to some picks that meet all requirements: the fewest picks differ;
+        those of decisions that there are not are left out, those that lack are drawn. ArchError
+        where the space is not evaluated as a whole, or is empty."""
+        programs = self._whole("repaired")
+        found = ByPaths(programs, self._resolve).repair(picks, Random(seed))
+        if found is None:
+            what = f"no program of `{self.name}` was found that meets its requirements"
+            raise ArchError(error("E0505", what, self.declaration.name_span))
+        return found
 
     def neighbours(self, choices: Mapping[str, Any]) -> Iterator[Choices]:
         """All choices that differ in one decision (decisions that newly hang from it take their
         first pick). Float decisions have no neighbours."""
-        here = self._resolve(choices)
-        for decision, old in here.decisions.values():
-            if decision.domain.size == math.inf:
-                continue
-            for index in range(int(decision.domain.size)):
-                new = decision.domain.pick(index)
-                if new == old:
-                    continue
-                resolved = self._changed(here, {decision.address: new}, None)
-                if resolved.fault is None:
-                    yield self._choices_of(resolved)
+        return self._moves.neighbours(choices)
 
     def enumerate(self) -> Iterator[Choices]:
         """All choices, one at a time, in a fixed order; ArchError at a float decision."""
-        odometer = _Odometer()
-        while True:
-            resolved = self._resolver.resolve(odometer.pick)
-            # A decision that turned out not to be asked stands for all its picks with its first.
-            idle = any(
-                index and not asked for index, (_, _, asked) in zip(odometer.turn(), resolved.asked, strict=True)
+        return self._moves.enumerate()
+
+    def _whole(self, what: str) -> Programs:
+        """The compiled programs; ArchError where the space is not evaluated as a whole."""
+        programs = self._programs
+        if programs is None:
+            raise ArchError(
+                error(
+                    "E0504",
+                    f"the programs of `{self.name}` cannot be {what}",
+                    self.declaration.name_span,
+                    notes=[self.unproved or "its decisions are too entangled"],
+                )
             )
-            if resolved.fault is None and not idle:
-                yield self._choices_of(resolved)
-            if not odometer.advance():
-                return
-
-
-class _Odometer:
-    """Picks that pass through all programs: each turn repeats the last one up to a decision, and
-    takes the next pick there."""
-
-    def __init__(self) -> None:
-        self._prefix: list[int] = []
-        self._taken: list[tuple[Decision, int]] = []
-
-    def pick(self, decision: Decision) -> Pick:
-        if decision.domain.size == math.inf:
-            raise ArchError(error("E0412", f"`{decision.address}` is {decision.domain}: its picks cannot be listed"))
-        place = len(self._taken)
-        index = self._prefix[place] if place < len(self._prefix) else 0
-        self._taken.append((decision, index))
-        return decision.domain.pick(index)
-
-    def turn(self) -> list[int]:
-        """The positions of the picks of this turn, in the order they were asked."""
-        return [index for _, index in self._taken]
-
-    def advance(self) -> bool:
-        """Go to the next turn; False when there is none."""
-        prefix = self.turn()
-        while prefix and prefix[-1] + 1 >= self._taken[len(prefix) - 1][0].domain.size:
-            prefix.pop()
-        if not prefix:
-            return False
-        prefix[-1] += 1
-        self._prefix, self._taken = prefix, []
-        return True
+        return programs
 
 
 _MISSING = object()

@@ -1,0 +1,296 @@
+"""Moving among the programs of a space: drawing, changing and mixing their choices.
+
+`ByPaths` moves on the compiled space: it never leaves the requirements, and throws nothing away.
+`ByTrial` is for spaces that cannot be evaluated as a whole: it tries, evaluates, and tries again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from random import Random
+from typing import Any, Protocol
+
+from archlang.diagnostics import ArchError, error
+from archlang.semantics.decision import Decision, Pick
+from archlang.space.choices import Choices
+from archlang.space.compiled import Programs, Steps
+from archlang.space.resolver import Picker, Resolved, Resolver
+
+TRIES = 2_000  # draws before a space whose requirements few choices meet is given up
+QUICK = 8  # changes tried at random before they are gone through one by one
+
+Resolve = Callable[[Mapping[str, Any]], Resolved]  # the program of choices; ArchError when they do not fit
+
+
+class Moves(Protocol):
+    """What a space can do with choices. Each gives None where it finds no program."""
+
+    def draw(self, random: Random, evenly: bool) -> Choices | None: ...
+
+    def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices | None: ...
+
+    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random) -> Choices | None: ...
+
+    def neighbours(self, choices: Mapping[str, Any]) -> Iterator[Choices]: ...
+
+    def enumerate(self) -> Iterator[Choices]: ...
+
+
+class ByPaths:
+    """Moves on the paths of a compiled space."""
+
+    def __init__(self, programs: Programs, resolve: Resolve):
+        self._programs = programs
+        self._compiled = programs.compiled
+        self._resolve = resolve
+
+    def draw(self, random: Random, evenly: bool) -> Choices | None:
+        found = self._programs.draw(random, evenly)
+        return None if found is None else Choices.of(found)
+
+    def _located(self, choices: Mapping[str, Any]) -> tuple[Steps, dict[int, Pick]]:
+        """The steps of a program of the space; ArchError when the choices are none."""
+        positions, values = self._compiled.positions(choices)
+        followed = self._programs.follow(positions)
+        if followed is None or len(followed[1]) != len(choices):
+            self._resolve(choices)
+            raise AssertionError("choices that fit are a path")
+        for place, value in values.items():
+            if not self._compiled.fits(place, value):
+                self._resolve(choices)
+        return followed[1], values
+
+    def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices | None:
+        steps, values = self._located(choices)
+        domains = [self._compiled.decisions[place].domain for place, _ in steps]
+        open_steps = [step for step, domain in zip(steps, domains, strict=True) if domain.size > 1]
+        wanted = dict(steps)
+        for _ in range(QUICK if open_steps else 0):
+            place, old = open_steps[int(random.random() * len(open_steps))]
+            changed = self._changed(wanted, values, place, self._other(place, old, random), random)
+            if changed is not None:
+                return changed
+        rest = [
+            (place, new)
+            for place, old in open_steps
+            for new in range(self._compiled.sizes[place])
+            if new != old and not self._compiled.wide[place]
+        ]
+        random.shuffle(rest)
+        for place, new in rest:
+            changed = self._changed(wanted, values, place, new, random)
+            if changed is not None:
+                return changed
+        return None
+
+    def _other(self, place: int, old: int, random: Random) -> int:
+        if self._compiled.wide[place]:
+            return 0
+        new = int(random.random() * (self._compiled.sizes[place] - 1))
+        return new + (new >= old)
+
+    def _changed(
+        self, wanted: Mapping[int, int], values: Mapping[int, Pick], place: int, pick: int, random: Random
+    ) -> Choices | None:
+        steps = self._programs.nearest(wanted, {place: pick}, random)
+        if steps is None:
+            return None
+        compiled = self._compiled
+        kept = dict(values)
+        if compiled.wide[place]:
+            domain = compiled.decisions[place].domain
+            while kept[place] == values[place]:
+                kept[place] = domain.draw(random)
+        return self._choices(steps, kept, random)
+
+    def _choices(self, steps: Steps, values: Mapping[int, Pick], random: Random | None) -> Choices:
+        compiled = self._compiled
+        if any(compiled.wide):
+            fresh = {}
+            for place, _ in steps:
+                if compiled.wide[place]:
+                    domain = compiled.decisions[place].domain
+                    drawn = domain.draw(random) if random is not None else domain.pick(0)
+                    fresh[place] = values.get(place, drawn)
+            values = fresh
+        return Choices.of(compiled.chosen(steps, values))
+
+    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random) -> Choices | None:
+        parents = [self._located(a), self._located(b)]
+        wanted: dict[int, int] = {}
+        values: dict[int, Pick] = {}
+        for second, (steps, own) in enumerate(parents):
+            for place, pick in steps:
+                if not second or place not in wanted or random.random() < 0.5:
+                    wanted[place] = pick
+                    if place in own:
+                        values[place] = own[place]
+        steps_of_child = self._programs.nearest(wanted, {}, random)
+        return None if steps_of_child is None else self._choices(steps_of_child, values, random)
+
+    def repair(self, picks: Mapping[str, Any], random: Random) -> Choices | None:
+        """The nearest program to some picks."""
+        wanted, values = self._compiled.positions(picks)
+        values = {place: value for place, value in values.items() if self._compiled.fits(place, value)}
+        steps = self._programs.nearest(wanted, {}, random)
+        return None if steps is None else self._choices(steps, values, random)
+
+    def neighbours(self, choices: Mapping[str, Any]) -> Iterator[Choices]:
+        steps, values = self._located(choices)
+        compiled = self._compiled
+        wanted = dict(steps)
+        for place, old in steps:
+            domain = compiled.decisions[place].domain
+            if not compiled.wide[place]:
+                for new in range(compiled.sizes[place]):
+                    if new != old:
+                        other = self._programs.with_first_picks({**wanted, place: new}, {place: new})
+                        if other is not None:
+                            yield self._choices(other, values, None)
+            elif not math.isinf(domain.size):
+                for index in range(int(domain.size)):
+                    if domain.pick(index) != values[place]:
+                        yield self._choices(steps, {**values, place: domain.pick(index)}, None)
+
+    def enumerate(self) -> Iterator[Choices]:
+        compiled = self._compiled
+        for steps in self._programs.all():
+            yield from self._with_values(steps, [place for place, _ in steps if compiled.wide[place]], {})
+
+    def _with_values(self, steps: Steps, wide: list[int], values: dict[int, Pick]) -> Iterator[Choices]:
+        if not wide:
+            yield Choices.of(self._compiled.chosen(steps, values))
+            return
+        decision = self._compiled.decisions[wide[0]]
+        for index in range(_listed(decision)):
+            yield from self._with_values(steps, wide[1:], {**values, wide[0]: decision.domain.pick(index)})
+
+
+def _listed(decision: Decision) -> int:
+    """The number of picks of a decision; ArchError when they cannot be listed."""
+    if math.isinf(decision.domain.size):
+        raise ArchError(error("E0412", f"`{decision.address}` is {decision.domain}: its picks cannot be listed"))
+    return int(decision.domain.size)
+
+
+class ByTrial:
+    """Moves by drawing picks until a program meets the requirements."""
+
+    def __init__(self, resolver: Resolver, resolve: Resolve):
+        self._resolver = resolver
+        self._resolve = resolve
+
+    def _first_valid(self, pick: Picker) -> Choices | None:
+        for _ in range(TRIES):
+            resolved = self._resolver.resolve(pick)
+            if resolved.fault is None:
+                return _choices_of(resolved)
+            if not resolved.fault.excluded:
+                raise ArchError(resolved.fault.diagnostic)
+        return None
+
+    def draw(self, random: Random, evenly: bool) -> Choices | None:
+        return self._first_valid(lambda decision: decision.domain.draw(random))
+
+    def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices | None:
+        here = self._resolve(choices)
+        open_decisions = [decision for decision, _ in here.decisions.values() if decision.domain.size > 1]
+        for _ in range(TRIES if open_decisions else 0):
+            decision = open_decisions[random.randrange(len(open_decisions))]
+            old = here.decisions[decision.address][1]
+            new = decision.domain.draw(random)
+            while new == old:
+                new = decision.domain.draw(random)
+            resolved = self._changed(here, {decision.address: new}, random)
+            if resolved.fault is None:
+                return _choices_of(resolved)
+        return None
+
+    def _changed(self, here: Resolved, new: Mapping[str, Pick], random: Random | None) -> Resolved:
+        """The program with some picks changed; decisions that are new in it are drawn, or take
+        their first pick."""
+
+        def pick(decision: Decision) -> Pick:
+            if decision.address in new:
+                return new[decision.address]
+            known = here.decisions.get(decision.address)
+            if known is not None and known[0].domain == decision.domain:
+                return known[1]
+            return decision.domain.draw(random) if random is not None else decision.domain.pick(0)
+
+        return self._resolver.resolve(pick)
+
+    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random) -> Choices | None:
+        parents = (self._resolve(a), self._resolve(b))
+
+        def pick(decision: Decision) -> Pick:
+            order = parents if random.random() < 0.5 else parents[::-1]
+            for parent in order:
+                known = parent.decisions.get(decision.address)
+                if known is not None and known[0].domain == decision.domain:
+                    return known[1]
+            return decision.domain.draw(random)
+
+        return self._first_valid(pick)
+
+    def neighbours(self, choices: Mapping[str, Any]) -> Iterator[Choices]:
+        here = self._resolve(choices)
+        for decision, old in here.decisions.values():
+            if decision.domain.size == math.inf:
+                continue
+            for index in range(int(decision.domain.size)):
+                new = decision.domain.pick(index)
+                if new == old:
+                    continue
+                resolved = self._changed(here, {decision.address: new}, None)
+                if resolved.fault is None:
+                    yield _choices_of(resolved)
+
+    def enumerate(self) -> Iterator[Choices]:
+        odometer = _Odometer()
+        while True:
+            resolved = self._resolver.resolve(odometer.pick)
+            # A decision that turned out not to be asked stands for all its picks with its first.
+            idle = any(
+                index and not asked for index, (_, _, asked) in zip(odometer.turn(), resolved.asked, strict=True)
+            )
+            if resolved.fault is None and not idle:
+                yield _choices_of(resolved)
+            if not odometer.advance():
+                return
+
+
+def _choices_of(resolved: Resolved) -> Choices:
+    return Choices.of({address: pick for address, (_, pick) in resolved.decisions.items()})
+
+
+class _Odometer:
+    """Picks that pass through all programs: each turn repeats the last one up to a decision, and
+    takes the next pick there."""
+
+    def __init__(self) -> None:
+        self._prefix: list[int] = []
+        self._taken: list[tuple[Decision, int]] = []
+
+    def pick(self, decision: Decision) -> Pick:
+        _listed(decision)
+        place = len(self._taken)
+        index = self._prefix[place] if place < len(self._prefix) else 0
+        self._taken.append((decision, index))
+        return decision.domain.pick(index)
+
+    def turn(self) -> list[int]:
+        """The positions of the picks of this turn, in the order they were asked."""
+        return [index for _, index in self._taken]
+
+    def advance(self) -> bool:
+        """Go to the next turn; False when there is none."""
+        prefix = self.turn()
+        while prefix and prefix[-1] + 1 >= self._taken[len(prefix) - 1][0].domain.size:
+            prefix.pop()
+        if not prefix:
+            return False
+        prefix[-1] += 1
+        self._prefix, self._taken = prefix, []
+        return True
