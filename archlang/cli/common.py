@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
+import attrs
 import click
 
 from archlang.diagnostics import ArchError, error
+from archlang.semantics.modules import Loader, ModuleScope
 from archlang.space.choices import Choices
-from archlang.space.loading import load
+from archlang.space.loading import open_module, space_of
 from archlang.space.program import Program
 from archlang.space.space import Space
 from archlang.space.values import parse_setting
@@ -21,12 +24,37 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON.")
 
 
-def file_argument(command: Command) -> Command:
-    """FILE and `--set name=value`."""
-    command = click.option(
-        "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set configuration of the space (repeatable)."
-    )(command)
-    return click.argument("file", metavar="FILE")(command)
+@attrs.frozen
+class Settings:
+    """What the options say of the space: its configuration, and which of its programs are meant."""
+
+    config: Mapping[str, Any]
+    where: tuple[str, ...]
+    prune: bool
+
+
+def file_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """FILE, and the options that say which space of it is meant: as `file` and `settings`."""
+
+    @wraps(command)
+    def called(*, given: tuple[str, ...], where: tuple[str, ...], prune: bool, **options: Any) -> Any:
+        return command(settings=Settings(dict(map(parse_setting, given)), where, prune), **options)
+
+    for option in (
+        click.option("--prune", is_flag=True, help="Leave programs with errors out: the others are the space."),
+        click.option(
+            "--where",
+            multiple=True,
+            metavar="CONDITION",
+            help="Keep programs of some costs: 'macs <= 600M' (repeatable).",
+        ),
+        click.option(
+            "--set", "given", multiple=True, metavar="NAME=VALUE", help="Set configuration of the space (repeatable)."
+        ),
+        click.argument("file", metavar="FILE"),
+    ):
+        called = option(called)
+    return called
 
 
 def program_options(command: Command) -> Command:
@@ -37,12 +65,19 @@ def program_options(command: Command) -> Command:
     )(command)
 
 
-def open_space(file: str, settings: tuple[str, ...]) -> Space:
+def open_space(file: str, settings: Settings) -> Space:
     """The checked space that FILE and its settings name."""
-    return load(file, dict(map(parse_setting, settings)))
+    loader = Loader()
+    module, name = open_module(file, loader)
+    return open_named(module, name, loader, settings)
 
 
-def open_program(file: str, settings: tuple[str, ...], choices: str | None, seed: int) -> Program:
+def open_named(module: ModuleScope, name: str | None, loader: Loader, settings: Settings) -> Space:
+    """The checked space of a module."""
+    return space_of(module, name, loader, settings.config, prune=settings.prune, where=settings.where)
+
+
+def open_program(file: str, settings: Settings, choices: str | None, seed: int) -> Program:
     """The program that the options name: by choices, by seed, or the only one."""
     space = open_space(file, settings)
     if choices is None:

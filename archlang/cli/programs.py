@@ -7,6 +7,7 @@ from random import Random
 import click
 
 from archlang.cli.common import (
+    Settings,
     as_json,
     file_argument,
     open_program,
@@ -24,7 +25,7 @@ from archlang.cli.common import (
 )
 @click.option("--seed", default=0, show_default=True, help="Draw by this seed.")
 @as_json
-def sample(file: str, settings: tuple[str, ...], number: int, seed: int, json_output: bool) -> None:
+def sample(file: str, settings: Settings, number: int, seed: int, json_output: bool) -> None:
     """Draw programs and print their choices, one JSON object a line.
 
     \b
@@ -47,7 +48,7 @@ def sample(file: str, settings: tuple[str, ...], number: int, seed: int, json_ou
 @click.option("--dot", is_flag=True, help="Graphviz text, for a picture.")
 @click.option("-o", "--output", metavar="PATH", help="Write to a file.")
 def show(
-    file: str, settings: tuple[str, ...], choices: str | None, seed: int, flat: bool, dot: bool, output: str | None
+    file: str, settings: Settings, choices: str | None, seed: int, flat: bool, dot: bool, output: str | None
 ) -> None:
     """Print a program as .arch text without choices.
 
@@ -68,7 +69,7 @@ def show(
 @as_json
 def cost(
     file: str,
-    settings: tuple[str, ...],
+    settings: Settings,
     choices: str | None,
     seed: int,
     blocks: bool,
@@ -101,9 +102,7 @@ def cost(
 @program_options
 @click.option("--backend", default="torch", show_default=True, help="Which framework the code is for.")
 @click.option("-o", "--output", metavar="PATH", help="Write to a file.")
-def emit(
-    file: str, settings: tuple[str, ...], choices: str | None, seed: int, backend: str, output: str | None
-) -> None:
+def emit(file: str, settings: Settings, choices: str | None, seed: int, backend: str, output: str | None) -> None:
     """Print a program as readable source code that needs the framework alone.
 
     \b

@@ -2,79 +2,94 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import click
 
-from archlang.cli.common import as_json, file_argument, open_space, print_json
-from archlang.diagnostics import ArchError, Source, error
+from archlang.cli.common import Settings, as_json, file_argument, open_named, open_space, print_json
+from archlang.diagnostics import ArchError, Diagnostic, Source, error
+from archlang.diagnostics.render import render
 from archlang.semantics.modules import Loader, library_modules
-from archlang.space.loading import open_module, space_of
-from archlang.space.values import parse_setting
+from archlang.space.loading import open_module
+from archlang.space.space import Space
 from archlang.syntax import ast
 
 
 @click.command()
 @file_argument
 @as_json
-def check(file: str, settings: tuple[str, ...], json_output: bool) -> None:
+def check(file: str, settings: Settings, json_output: bool) -> None:
     """Check a file and every program of its spaces.
+
+    Errors are told with the choices that cause them; so are, as warnings, alternatives that no
+    program picks and decisions that change nothing.
 
     \b
     archlang check net.arch
     archlang check net.arch:small --set classes=100
+    archlang check net.arch --prune
     """
     try:
-        lines, data = _checked(file, settings)
+        spaces = _checked(file, settings)
     except ArchError as problem:
         if not json_output:
             raise
         print_json({"valid": False, "diagnostics": [found.as_json() for found in problem.diagnostics]})
         raise SystemExit(1) from None
     if json_output:
-        print_json({"valid": True, "spaces": data})
-    else:
-        for line in lines:
-            click.echo(line)
+        print_json({"valid": True, "spaces": [_as_json(space) for space in spaces]})
+        return
+    for space in spaces:
+        if space.unproved is not None:
+            click.echo(f"{space.name}: some programs were tried and are valid; not proved for all: {space.unproved}")
+            continue
+        left_out = space.left_out() if space.prune else None
+        if left_out is not None:
+            click.echo(f"{space.name}: kept {space.count()}, left out {left_out} with errors")
+        else:
+            click.echo(f"{space.name}: every program is valid ({space.count()})")
+        for found in space.findings():
+            click.echo(render(found), err=True)
+    if not spaces:
+        click.echo(f"{file}: no spaces; the names and the text are in order")
 
 
-def _checked(file: str, settings: tuple[str, ...]) -> tuple[list[str], list[dict[str, Any]]]:
+def _checked(file: str, settings: Settings) -> list[Space]:
+    """The spaces of a file; ArchError with the errors of all of them."""
     loader = Loader()
-    config = dict(map(parse_setting, settings))
     module, name = open_module(file, loader)
-    problems: list[Any] = []
-    lines: list[str] = []
-    data: list[dict[str, Any]] = []
+    problems: list[Diagnostic] = []
+    spaces: list[Space] = []
     for each in [name] if name else module.spaces():
         try:
-            space = space_of(module, each, loader, config)
+            spaces.append(open_named(module, each, loader, settings))
         except ArchError as problem:
             problems += problem.diagnostics
-            continue
-        if space.unproved is not None:
-            lines.append(f"{space.name}: some programs were tried and are valid; not proved for all: {space.unproved}")
-            data.append({"space": space.name, "proved": False, "reason": space.unproved})
-        else:
-            lines.append(f"{space.name}: every program is valid ({shown_size(space.size)})")
-            data.append({"space": space.name, "proved": True, "programs": _json_size(space.size)})
     if problems:
         raise ArchError(problems)
-    if not lines:
-        lines.append(f"{file}: no spaces; the names and the text are in order")
-    return lines, data
+    return spaces
 
 
-def shown_size(size: int | float) -> str:
-    """A number of programs in words."""
-    if size == math.inf:
-        return "infinitely many programs"
-    return f"{size:,} program{'s' * (size != 1)}"
+def _as_json(space: Space) -> dict[str, Any]:
+    if space.unproved is not None:
+        return {"space": space.name, "proved": False, "reason": space.unproved}
+    found: dict[str, Any] = {"space": space.name, "proved": True, **_counted(space)}
+    if space.prune:
+        left_out = space.left_out()
+        found["left_out"] = None if left_out is None else left_out.low if left_out.exact else str(left_out)
+    found["findings"] = [each.as_json() for each in space.findings()]
+    return found
 
 
-def _json_size(size: int | float) -> int | str:
-    return "inf" if size == math.inf else int(size)
+def _counted(space: Space) -> dict[str, Any]:
+    """The number of programs as JSON: exact, or its bounds."""
+    count = space.count()
+    if count.endless:
+        return {"programs": "inf", "but_for_floats": [count.low, count.high]}
+    if count.exact:
+        return {"programs": count.low}
+    return {"programs": None, "at_least": count.low, "at_most": count.high}
 
 
 @click.command()
@@ -114,17 +129,19 @@ def fmt(files: tuple[str, ...], only_check: bool) -> None:
 @click.command()
 @file_argument
 @as_json
-def count(file: str, settings: tuple[str, ...], json_output: bool) -> None:
-    """Print the exact number of programs of a space.
+def count(file: str, settings: Settings, json_output: bool) -> None:
+    """Print the number of programs of a space: exact, or with proven bounds.
 
     \b
     archlang count std.spaces.nasbench201
+    archlang count std.spaces.ofa_mobilenet_v3 --where 'macs <= 300M'
     """
     space = open_space(file, settings)
     if json_output:
-        print_json({"space": space.name, "programs": _json_size(space.size)})
-    else:
-        click.echo("inf" if space.size == math.inf else str(space.size))
+        print_json({"space": space.name, **_counted(space)})
+        return
+    found = space.count()
+    click.echo(str(found.low) if found.exact and not found.endless else str(found))
 
 
 @click.command("list")

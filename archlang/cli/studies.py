@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from archlang.cli.common import as_json, file_argument, open_space, print_json, write_text
+from archlang.cli.common import Settings, as_json, file_argument, open_space, print_json, write_text
 from archlang.diagnostics import ArchError, error
 from archlang.space.values import parse_setting
 
@@ -41,7 +41,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 @as_json
 def search(
     file: str,
-    settings: tuple[str, ...],
+    settings: Settings,
     data: str,
     searcher: str,
     trials: int,

@@ -80,6 +80,7 @@ CODES: dict[str, str] = {
     "E0503": "a space in which no program meets the requirements",
     "E0504": "a space that cannot be worked out as a whole",
     "E0505": "no program found that meets the requirements",
+    "E0506": "a cost that does not exist",
     "E0601": "a program that is too large or too deeply nested",
     "E0602": "a result beyond the largest numbers",
     "E0603": "a list, text, range or subset that is too long",
@@ -117,4 +118,7 @@ CODES: dict[str, str] = {
     "E0914": "a study that another process runs",
     "E0915": "a report that cannot be written",
     "E0916": "a study of which no trial could be measured",
+    "W0501": "a decision that no program makes",
+    "W0502": "alternatives that no program picks",
+    "W0503": "a decision that changes nothing",
 }

@@ -7,7 +7,7 @@ up into one diagram, an ordinary number; else it stays a `Sum`, which can be sca
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +22,15 @@ from archlang.semantics.graphs import PLAIN
 from archlang.semantics.handlers import Varying
 from archlang.semantics.operations import operation
 from archlang.semantics.sums import sum_of
-from archlang.semantics.values import Deferred, Env, InputNode, List, OpNode, Record, SelectNode, Symbolic, Tensor
+from archlang.semantics.values import Deferred, Env, InputNode, List, OpNode, Record, SelectNode, Tensor
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
 
 ADDITIVE = ("params", "macs", "matmul_macs", "activations", "weight_bytes")
-MAX_SUMS = 256  # distinct values of a cost that is still added up into one number
+MAX_SUMS = 256  # distinct values of a cost that is still added up into one number,
+MAX_SUM_STEPS = 20_000  # and steps on diagrams that this takes
 
 
 class Amounts(tuple[int, ...]):
@@ -74,11 +75,10 @@ def cost_of(ev: Evaluator, name: str, tensors: Wanted) -> Value:
 def added_up(ev: Evaluator, terms: Iterable[Value]) -> Value:
     """The sum of int terms as one diagram; None where it takes too many values."""
     total: Value = 0
+    started = ev.diagrams.steps
     for term in terms:
-        if type(term) is Diagram and type(total) is Diagram and len(leaves(total)) * len(leaves(term)) > MAX_SUMS**2:
-            return None
         total = ev.lift(operator.add, total, term)
-        if len(leaves(total)) > MAX_SUMS:
+        if len(leaves(total)) > MAX_SUMS or ev.diagrams.steps > started + MAX_SUM_STEPS:
             return None
     return total
 
@@ -204,8 +204,6 @@ def _inputs(tensors: Wanted) -> tuple[Input, ...]:
 
 def _price(ev: Evaluator, node: OpNode, known: dict[Any, tuple[Value, Any]]) -> Value:
     """The op's own costs, a diagram where its attributes or shapes depend on decisions."""
-    if any(isinstance(value, Symbolic) for value in node.config):
-        raise Entangled("a float decision reaches a priced op")
     dims = [dim for given in node.inputs for dim in given.shape]
     dtypes = [(given.dtype, len(given.shape)) for given in node.inputs]
     key = id(node.op.declaration), tuple(map(leaf_key, node.config)), tuple(map(leaf_key, dims)), tuple(dtypes)
@@ -246,27 +244,62 @@ def _amounts(work: Operation) -> Amounts:
 def depth(ev: Evaluator, tensors: Wanted) -> Value:
     """The largest number of ops with `macs` on one path to the tensors, as a diagram."""
     diagrams = ev.diagrams
+
+    def after(own: Value, below: list[Value]) -> Value:
+        deepest: Value = 0
+        for depth in below:
+            deepest = diagrams.lift(max, deepest, depth)
+        return diagrams.lift(operator.add, deepest, own)
+
+    depths = _depths(ev, tensors, after, lambda var, kids: diagrams.combine(var, tuple(kids)))
+    deepest: Value = 0
+    for tensor, wanted in tensors:
+        deepest = diagrams.lift(_deeper, deepest, wanted, depths[id(tensor.node)])
+    return deepest
+
+
+def _deeper(so_far: int, wanted: bool, more: int) -> int:
+    return max(so_far, more) if wanted else so_far
+
+
+def depth_beyond(ev: Evaluator, tensors: Wanted, greatest: bool) -> tuple[int, dict[int, int]]:
+    """A depth that no choices go beyond, every decision taken for the best at each place by itself;
+    and the positions of these picks by variable."""
+    picked: dict[int, int] = {}
+    best = max if greatest else min
+
+    def select(var: int, kids: list[int]) -> int:
+        found = best(kids)
+        picked[var] = kids.index(found)
+        return found
+
+    def after(own: Value, below: list[int]) -> int:
+        return int(max(below, default=0) + best(leaves(own)))
+
+    depths = _depths(ev, tensors, after, select)
+    certain = [depths[id(tensor.node)] for tensor, wanted in tensors if greatest or wanted is True]
+    return max(certain, default=0), picked
+
+
+def _depths(
+    ev: Evaluator,
+    tensors: Wanted,
+    after: Callable[[Value, list[Any]], Any],
+    select: Callable[[int, list[Any]], Any],
+) -> dict[int, Any]:
+    """The depth of every node by identity, from its own (0 or 1) and its inputs' depths."""
     prices: dict[Any, tuple[Value, Any]] = {}
-    depths: dict[int, Value] = {}
+    depths: dict[int, Any] = {}
     for here in in_order([tensor for tensor, _ in tensors]):
         node = here.node
         if isinstance(node, OpNode):
-            own = diagrams.map_leaves(_price(ev, node, prices), lambda amounts: int(amounts[1] > 0))
-            below: Value = 0
-            for given in node.inputs:
-                below = diagrams.lift(max, below, depths[id(given.node)])
-            depths[id(node)] = diagrams.lift(operator.add, below, own)
+            own = ev.diagrams.map_leaves(_price(ev, node, prices), lambda amounts: int(amounts[1] > 0))
+            depths[id(node)] = after(own, [depths[id(given.node)] for given in node.inputs])
         elif isinstance(node, SelectNode):
-            kids = [0 if type(kid) is Fault else depths[id(kid.node)] for kid in node.kids]
-            depths[id(node)] = diagrams.combine(node.var, tuple(kids))
+            kids = [depths[id(kid.node)] for kid in node.kids if type(kid) is not Fault]
+            # Where the tensor does not exist any number will do.
+            full = [kids[0] if type(kid) is Fault else depths[id(kid.node)] for kid in node.kids]
+            depths[id(node)] = select(node.var, full)
         else:
             depths[id(node)] = 0
-    deepest: Value = 0
-    for tensor, wanted in tensors:
-        deepest = diagrams.lift(
-            lambda so_far, wanted, more: max(so_far, more) if wanted else so_far,
-            deepest,
-            wanted,
-            depths[id(tensor.node)],
-        )
-    return deepest
+    return depths

@@ -100,13 +100,13 @@ class Diagrams:
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
-        self._steps = 0
+        self.steps = 0
         self._nodes: dict[tuple[Any, ...], Diagram] = {}
         self._connected: dict[tuple[int, int, bool], Value] = {}
 
     def restart(self) -> None:
         """Begin another task: the steps of the last one do not count."""
-        self._steps = 0
+        self.steps = 0
 
     def variable(self, size: int) -> int:
         """A new variable with `size` picks, after all others in the order."""
@@ -116,8 +116,8 @@ class Diagrams:
     def node(self, var: int, kids: tuple[Value, ...]) -> Value:
         """The value that is `kids[i]` under pick i of `var`; the kids depend on later variables only."""
         keys = tuple(map(leaf_key, kids))
-        self._steps += 1 + len(kids) // 10  # wide nodes take longer
-        if self._steps > MAX_STEPS:
+        self.steps += 1 + len(kids) // 10  # wide nodes take longer
+        if self.steps > MAX_STEPS:
             raise Entangled("the values of the space depend on too many decisions at once")
         first = keys[0]
         if all(key == first for key in keys):

@@ -325,7 +325,7 @@ class _Rule:
         return tuple(found)
 
     def _weight_size(self, dim: ast.WeightDim) -> int:
-        size = self._ev.evaluate(dim.size, self.env)
+        size = known(self._ev.evaluate(dim.size, self.env), "the size of a weight")
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise broken(
                 error("E0311", f"a weight's dimension must be a known int of 1 or more, and is {size}", dim.span)
@@ -346,7 +346,7 @@ class _Rule:
         ev, found = self._ev, list[tuple[str, int]]()
         for clause in self._declaration.clauses:
             if isinstance(clause, ast.CostRule):
-                value = ev.evaluate(clause.value, self.env)
+                value = known(ev.evaluate(clause.value, self.env), "a cost")
                 if isinstance(value, float) and value.is_integer():
                     value = int(value)
                 if isinstance(value, bool) or not isinstance(value, int | SymbolicDim):
@@ -406,7 +406,10 @@ def _size(span: Span) -> Any:
 
 
 def operation(op: OpValue, values: tuple[Any, ...], types: tuple[TensorType, ...]) -> Operation:
-    """The operation for plain attributes and input types; worked out once, a fault too."""
+    """The operation for plain attributes and input types; worked out once, a fault too. Raises
+    Entangled when a number that depends on a float decision decides a shape, a weight or a cost."""
+    if any(isinstance(value, Symbolic) for value in values):
+        return _work_out(op, values, types)
     key = op.declaration.name, tuple(map(leaf_key, values)), types
     known = op.module.operations.get(key)
     if known is None:

@@ -75,8 +75,8 @@ class Batch(Sequence[Choices]):
         """Which of the choices are programs that meet the requirements."""
         found = np.zeros(len(self), dtype=bool)
         for region in programs.regions:
-            fits, totals = PathArrays(region.paths, len(region.limits)).walk(self.positions)
-            found |= fits & (totals <= np.array(region.limits, dtype=np.int64)).all(axis=1)
+            fits, totals = PathArrays(region.paths).walk(self.positions)
+            found |= fits & (totals[:, : len(region.limits)] <= np.array(region.limits, dtype=np.int64)).all(axis=1)
         return found
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise, product
 from random import Random
@@ -27,20 +27,34 @@ from archlang.space.paths import DEAD, Layout, Paths
 from archlang.space.resolver import OnceForAll, in_order
 
 MAX_BUDGETS = 6
+PROBES = 2_000  # programs drawn to see which picks are taken
 Terms = tuple[tuple[Value, int], ...]  # diagrams of ints, each with a factor
 Steps = list[tuple[int, int]]  # the places of the decisions of a program, and their picks
 
 
 @attrs.frozen
 class Count:
-    """How many programs there are: exactly, or at least `low` and at most `high`."""
+    """How many programs there are: exactly, or at least `low` and at most `high`. With `endless`
+    there are infinitely many, and the picks of float decisions count as one."""
 
-    low: int | float
-    high: int | float
+    low: int
+    high: int
+    endless: bool = False
 
     @property
     def exact(self) -> bool:
-        return self.low == self.high
+        return self.low == self.high or self.endless
+
+    @property
+    def programs(self) -> int | float:
+        """The number of programs, where it is exact."""
+        return math.inf if self.endless else self.low
+
+    def __str__(self) -> str:
+        number = f"{self.low:,}" if self.low == self.high else f"between {self.low:,} and {self.high:,}"
+        if self.endless:
+            return f"infinitely many programs, {number} but for float decisions"
+        return f"{number} program{'s' * (self.high != 1)}"
 
 
 class Amount(tuple[int, ...]):
@@ -56,23 +70,26 @@ class Amount(tuple[int, ...]):
 
 @attrs.frozen(eq=False, slots=False)
 class Region:
-    """Paths, and the limits on what their edges add up to."""
+    """Paths, and the limits on what their edges add up to (on the first sums; others are free)."""
 
     paths: Paths
     limits: tuple[int, ...]
 
 
 class Compiled:
-    """The decisions of a space in order, with their picks, and the paths that its programs are."""
+    """The decisions of a space in order, with their picks, and the paths that its programs are. The
+    order is that of addresses, or by `rank` of their variables."""
 
-    def __init__(self, once: OnceForAll):
+    def __init__(self, once: OnceForAll, rank: Callable[[int], Any] | None = None):
         evaluated = once.evaluated
         self.diagrams: Diagrams = evaluated.evaluator.diagrams
         self._budgets: Mapping[int, Budget] = once.budgets
         self.diagrams.restart()
-        self.layout = Layout(
-            self.diagrams, evaluated.needs, lambda var: (in_order(once.variables[var].decision.address), var)
-        )
+
+        def by_address(var: int) -> Any:
+            return in_order(once.variables[var].decision.address), var
+
+        self.layout = Layout(self.diagrams, evaluated.needs, rank or by_address)
         variables = [once.variables[var] for var in self.layout.order]
         self._needs = evaluated.needs
         self.decisions: list[Decision] = [variable.decision for variable in variables]
@@ -105,37 +122,42 @@ class Compiled:
 
     # ---------------------------------------------------------------- regions
 
-    def regions(self, condition: Value) -> list[Region]:
-        """The programs for which the condition is True, as paths; no program is in two of them."""
+    def regions(self, condition: Value, measured: Sequence[Terms] = (), also: Sequence[Value] = ()) -> list[Region]:
+        """The programs for which the condition is True, as paths; no program is in two of them.
+        After what is limited their edges add up what is `measured`. Many conditions that hold
+        `also` need not be joined into one, which could be large."""
         self.diagrams.restart()
         self.layout.restart()
-        return [
-            Region(self._paths(needs, case, [terms for terms, _ in limits]), tuple(limit for _, limit in limits))
-            for needs, case, limits in self._cases(condition)
-        ]
+        found = []
+        for needs, case, limits in self._cases([condition, *also]):
+            paths = self._paths(needs, case, [*(terms for terms, _ in limits), *measured])
+            found.append(Region(paths, tuple(limit for _, limit in limits)))
+        return found
 
-    def _cases(self, condition: Value) -> Iterator[tuple[Mapping[int, Value], Value, list[tuple[Terms, int]]]]:
-        """The ways in which budgets may be kept: when decisions are asked then, the condition, and
+    def _cases(
+        self, conditions: list[Value]
+    ) -> Iterator[tuple[Mapping[int, Value], list[Value], list[tuple[Terms, int]]]]:
+        """The ways in which budgets may be kept: when decisions are asked then, the conditions, and
         what sums of terms are limited to."""
-        budgets = sorted(support(condition, *self._needs.values()) & self._budgets.keys())
+        budgets = sorted(support(*conditions, *self._needs.values()) & self._budgets.keys())
         if len(budgets) > MAX_BUDGETS:
             raise Entangled(f"the requirements hold more than {MAX_BUDGETS} budgets")
         for kept in product((True, False), repeat=len(budgets)):
-            case, needs = condition, self._needs
+            case, needs = conditions, self._needs
             limits = []
             for var, keeps in zip(budgets, kept, strict=True):
-                case = self.diagrams.cofactor(case, var, 0 if keeps else 1)
+                case = [self.diagrams.cofactor(part, var, 0 if keeps else 1) for part in case]
                 needs = {d: self.diagrams.cofactor(asked, var, 0 if keeps else 1) for d, asked in needs.items()}
                 budget = self._budgets[var]
                 if keeps:
                     limits.append((budget.terms, budget.limit))
                 else:
                     limits.append((tuple((term, -factor) for term, factor in budget.terms), -budget.limit - 1))
-            if any(leaf is True for leaf in leaves(case)):
+            if all(any(leaf is True for leaf in leaves(part)) for part in case):
                 yield needs, case, limits
 
-    def _paths(self, needs: Mapping[int, Value], condition: Value, sums: list[Terms]) -> Paths:
-        """The programs in which the condition is True, with edges that add up sums of terms."""
+    def _paths(self, needs: Mapping[int, Value], conditions: list[Value], sums: list[Terms]) -> Paths:
+        """The programs in which the conditions are True, with edges that add up sums of terms."""
         count = len(sums)
         merged: dict[frozenset[int], Value] = {}
         for axis, terms in enumerate(sums):
@@ -146,7 +168,7 @@ class Compiled:
                 where = frozenset(support(term))
                 known = merged.get(where)
                 merged[where] = vector if known is None else self.diagrams.lift(Amount.plus, known, vector)
-        return self.layout.paths(needs, [condition], merged.values(), count)
+        return self.layout.paths(needs, conditions, merged.values(), count)
 
     def count(self, condition: Value) -> int | float:
         """The exact number of programs for which the condition is True; infinite when a float
@@ -154,17 +176,17 @@ class Compiled:
         found = self.counted(condition)
         if not found.exact:
             raise Entangled("the programs within a budget are not counted exactly")
-        return found.low
+        return found.programs
 
     def counted(self, condition: Value) -> Count:
         """The number of programs for which the condition is True, exact or with proven bounds."""
         low = high = 0
+        endless = False
         for region in self.regions(condition):
             less, more = self._count(region)
-            if more and self._endless(region):
-                return Count(math.inf, math.inf)
+            endless = endless or (more > 0 and self._endless(region))
             low, high = low + less, high + more
-        return Count(low, high)
+        return Count(low, high, endless)
 
     def possible(self, condition: Value) -> bool:
         """Whether the condition is True for any program."""
@@ -432,6 +454,55 @@ class Programs:
         if met < len(fixed) or not all(map(operator.le, total, region.limits)):
             return None
         return steps
+
+    def taken(self) -> list[set[int]]:
+        """For each place the picks that some program takes. Raises Entangled where requirements
+        leave that open."""
+        found: list[set[int]] = [set() for _ in self.compiled.sizes]
+        for number, region in enumerate(self.regions):
+            paths = region.paths
+            maybe: list[set[int]] = [set() for _ in found]
+            for node in range(1, len(paths.kids)):
+                place = paths.places[node]
+                maybe[place].update(pick for pick, kid in enumerate(paths.kids[node]) if kid >= 0)
+            if region.limits:
+                self._keep_possible(number, maybe, found)
+            for place, picks in enumerate(maybe):
+                found[place] |= picks
+        for place in self.compiled.layout.unsure:
+            found[place].discard(self.compiled.sizes[place])
+        return found
+
+    def _keep_possible(self, number: int, maybe: list[set[int]], known: list[set[int]]) -> None:
+        """Leave of the picks those that some program within the limits takes: seen in draws, or
+        found by drawing from the paths that take the pick."""
+        import numpy as np
+
+        region = self.regions[number]
+        drawn = Programs(self.compiled, [region]).draw_many(PROBES, np.random.default_rng(0), True)
+        for place, picks in enumerate(maybe):
+            seen = set() if drawn is None else set(np.unique(drawn[place]).tolist())
+            for pick in sorted(picks - seen - known[place]):
+                if pick < self.compiled.sizes[place] and not self._within(region, place, pick):
+                    picks.discard(pick)
+
+    def _within(self, region: Region, place: int, pick: int) -> bool:
+        """Whether a program within the limits takes a pick."""
+        paths = region.paths
+        kids = [
+            tuple(kid if at == pick else DEAD for at, kid in enumerate(edges)) if paths.places[node] == place else edges
+            for node, edges in enumerate(paths.kids)
+        ]
+        narrowed = attrs.evolve(paths, kids=kids).passing(place)
+        if narrowed.root == DEAD:
+            return False
+        if Programs(self.compiled, [Region(narrowed, region.limits)]).draw(Random(0)) is not None:
+            return True
+        from archlang.space.tables import count
+
+        if count(narrowed, region.limits, self.compiled.weights)[1]:
+            raise Entangled("which picks keep within the budgets is not known")
+        return False
 
     def all(self) -> Iterator[Steps]:
         """Every program, in order of the picks within each region."""

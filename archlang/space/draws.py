@@ -25,13 +25,13 @@ MAX_TRIES = 4_000_000  # draws that the exact costs refuse before giving up
 class PathArrays:
     """Paths as flat arrays: node n has the edges `first[n]`, `first[n] + 1`, ..."""
 
-    def __init__(self, paths: Paths, sums: int):
+    def __init__(self, paths: Paths):
         self.root, self._base, self._unsure = paths.root, np.array(paths.base, dtype=np.int64), paths.unsure
         self.widths = np.array([len(kids) for kids in paths.kids], dtype=np.int64)
         self.first: Array = np.concatenate([[0], np.cumsum(self.widths)]).astype(np.int64)
         self.kids: Array = np.array([kid for kids in paths.kids for kid in kids], dtype=np.int64)
         self.costs: Array = np.array([c for costs in paths.costs for c in costs], dtype=np.int64)
-        self.costs = self.costs.reshape(len(self.kids), sums)
+        self.costs = self.costs.reshape(len(self.kids), len(paths.base))
         self.places: Array = np.array(paths.places, dtype=np.int64)
 
     def walk(self, picks: Array) -> tuple[Array, Array]:
@@ -76,7 +76,7 @@ class Draws:
             raise NoPrograms
         self._lattice: Lattice | None = found if found is not None and found.dimensions else None
         self.exact = self._lattice is None or self._lattice.exact
-        self._arrays = PathArrays(paths, len(limits))
+        self._arrays = PathArrays(paths)
         self._kids = self._arrays.kids
         if self._lattice is not None:
             alive = [
@@ -95,6 +95,8 @@ class Draws:
             self._cumulative = np.array([chance for cumulative in filled for chance in cumulative])
         else:
             self._work_out(self._lattice)
+            if not self._weights(np.array([paths.root]), self._lattice.limits[None, :])[0]:
+                raise NoPrograms
 
     def _factors(self, node: int) -> list[float]:
         return self._edge[self._first[node] : self._first[node + 1]].tolist()  # type: ignore[no-any-return]
@@ -188,15 +190,16 @@ class Draws:
             if left is None:
                 pick = self._pick(here, first, chance)
             else:
-                width = int(self._arrays.widths[here].max())
+                widths = self._arrays.widths[here]
                 running = np.zeros(rows.size)
-                cumulative = np.empty((width, rows.size))
+                cumulative = np.empty((int(widths.max()), rows.size))
                 after = left[rows]
-                for option in range(width):
-                    edge = first + option
+                for option in range(len(cumulative)):
+                    edge = first + np.minimum(option, widths - 1)
                     kid = self._kids[edge]
                     weight = self._weights(kid, after - self._added[edge]) * self._edge[edge]
-                    running = running + weight * 2.0 ** (self._shift[kid] - self._shift[here])
+                    weight = np.where(option < widths, weight * 2.0 ** (self._shift[kid] - self._shift[here]), 0.0)
+                    running = running + weight
                     cumulative[option] = running
                 pick = (chance * running >= cumulative).sum(axis=0)
                 left[rows] -= self._added[first + pick]
@@ -216,7 +219,7 @@ class Draws:
     def _kept(self, picks: Array) -> Array:
         """Which programs keep within the exact limits."""
         totals = self._arrays.walk(picks)[1]
-        return np.asarray((totals <= self._limits).all(axis=1))
+        return np.asarray((totals[:, : len(self._limits)] <= self._limits).all(axis=1))
 
 
 class NoPrograms(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archlang.diagnostics import ArchError, Source, did_you_mean, error
@@ -12,12 +12,21 @@ from archlang.space.space import Space
 from archlang.syntax import ast
 
 
-def load(target: str, config: Mapping[str, Any] | None = None, /, *, check: bool = True, **settings: Any) -> Space:
+def load(
+    target: str,
+    config: Mapping[str, Any] | None = None,
+    /,
+    *,
+    check: bool = True,
+    prune: bool = False,
+    **settings: Any,
+) -> Space:
     """The space in a file (`net.arch`, `net.arch:name`) or library module (`std.spaces.darts`),
-    every choice checked; raises ArchError with all errors found."""
+    every choice checked; raises ArchError with all errors found. With `prune` the programs that are
+    in order are the space, as long as there are any."""
     loader = Loader()
     module, name = open_module(target, loader)
-    return space_of(module, name, loader, {**(config or {}), **settings}, check=check)
+    return space_of(module, name, loader, {**(config or {}), **settings}, check=check, prune=prune)
 
 
 def loads(
@@ -27,14 +36,15 @@ def loads(
     /,
     *,
     check: bool = True,
+    prune: bool = False,
     **settings: Any,
 ) -> Space:
-    """The space in a text; `name` says which, where the text has several."""
+    """The space in a text; `name` says which, where the text has several. See `load`."""
     loader = Loader()
     module = loader.load_source("<text>", Source("<text>", text))
     loader.texts["<text>"] = text
     _check_names(loader)
-    return space_of(module, name, loader, {**(config or {}), **settings}, check=check)
+    return space_of(module, name, loader, {**(config or {}), **settings}, check=check, prune=prune)
 
 
 def open_module(target: str, loader: Loader) -> tuple[ModuleScope, str | None]:
@@ -59,7 +69,14 @@ def _check_names(loader: Loader) -> None:
 
 
 def space_of(
-    module: ModuleScope, name: str | None, loader: Loader, config: Mapping[str, Any], check: bool = True
+    module: ModuleScope,
+    name: str | None,
+    loader: Loader,
+    config: Mapping[str, Any],
+    *,
+    check: bool = True,
+    prune: bool = False,
+    where: Sequence[str] = (),
 ) -> Space:
     """A space of a module, by name where there are several."""
     names = module.spaces()
@@ -80,7 +97,7 @@ def space_of(
                 hints=did_you_mean(name, names) or [f"it has {', '.join(names)}"],
             )
         )
-    space = Space(module, declaration, loader, config)
+    space = Space(module, declaration, loader, config, prune=prune, where=where)
     if check:
         space.check()
     return space

@@ -55,7 +55,7 @@ def _ways(
     root = paths.root
     if _skips(stops, -1, paths.places[root]):
         found[root] = []
-    room = [limit - base for limit, base in zip(limits, paths.base, strict=True)]
+    room = [limit - base for limit, base in zip(limits, paths.base, strict=False)]
     found[root] = [way for way in found[root] if all(way[1 + axis] <= room[axis] for axis in sums)]
     return found
 
@@ -94,7 +94,7 @@ def _follow(
 ) -> list[tuple[int, int]]:
     stops = sorted(fixed)
     fewest = min(way[0] for way in ways[paths.root])
-    left = (fewest, *[limit - base for limit, base in zip(limits, paths.base, strict=True)])
+    left = (fewest, *[limit - base for limit, base in zip(limits, paths.base, strict=False)])
     node = paths.root
     steps: list[tuple[int, int]] = []
     while node:

@@ -56,6 +56,46 @@ class Paths:
             found.append(sum([found[k] * f for k, f in zip(self.kids[node], factors, strict=True) if k >= 0]))
         return found
 
+    def passing(self, place: int) -> Paths:
+        """The paths that make the decision of a place (by edges that are not DEAD)."""
+        # A node is wanted before the place (False) or after it (True); one of both is split in two.
+        numbers: dict[tuple[int, bool], int] = {(END, True): END}
+        places = [-1]
+        kids: list[tuple[int, ...]] = [()]
+        costs: list[tuple[Costs, ...]] = [()]
+        order = [(node, after) for node in range(1, len(self.kids)) for after in (True, False)]
+        for node, after in order:
+            passed = after or self.places[node] == place
+            if after and self.places[node] == place:
+                continue
+            edges = tuple(numbers.get((kid, passed), DEAD) if kid >= 0 else DEAD for kid in self.kids[node])
+            if all(edge < 0 for edge in edges):
+                continue
+            numbers[node, after] = len(places)
+            places.append(self.places[node])
+            kids.append(edges)
+            costs.append(self.costs[node])
+        root = numbers.get((self.root, False), DEAD)
+        return attrs.evolve(self, root=root, places=places, kids=kids, costs=costs)._reached()
+
+    def _reached(self) -> Paths:
+        """The paths with only the nodes that the root reaches, the root last."""
+        if self.root < 0:
+            return self
+        wanted = {self.root}
+        for node in range(self.root, 0, -1):
+            if node in wanted:
+                wanted.update(kid for kid in self.kids[node] if kid > 0)
+        kept = [END, *sorted(wanted - {END})]
+        number = {node: index for index, node in enumerate(kept)} | {DEAD: DEAD}
+        return attrs.evolve(
+            self,
+            root=number[self.root],
+            places=[self.places[node] for node in kept],
+            kids=[tuple(number[kid] for kid in self.kids[node]) for node in kept],
+            costs=[self.costs[node] for node in kept],
+        )
+
     def chances(self, weights: Sequence[float]) -> list[list[float] | None]:
         """For each node the cumulative chances of its picks when programs are drawn by weight; None
         where they are even."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from random import Random
@@ -28,6 +27,7 @@ from archlang.syntax.parser import parse_expression
 
 if TYPE_CHECKING:
     from archlang.space.batch import Batch
+    from archlang.space.bounds import Bounds
     from archlang.space.pricing import Pricing
 
 SAMPLES = 64  # programs tried where a space cannot be proved right as a whole
@@ -44,6 +44,7 @@ class Space:
         config: Mapping[str, Any] | None = None,
         *,
         prune: bool = False,
+        where: Sequence[str] = (),
     ):
         self.module = module
         self.declaration = declaration
@@ -51,7 +52,8 @@ class Space:
         self._loader = loader
         self._values = {name: plain_value(name, value) for name, value in self.config.items()}
         self.prune = prune  # whether broken programs are left out, as if a requirement said so
-        self._where: tuple[ast.Expr, ...] = ()
+        self.where = tuple(where)  # requirements on the costs of programs, from outside
+        self._where = tuple(parse_expression(condition, "condition") for condition in where)
         self.unproved: str | None = None
 
     @property
@@ -76,7 +78,7 @@ class Space:
             "texts": sorted(self.texts.values()),
             "config": {name: repr(value) for name, value in sorted(self.config.items())},
             **({"prune": True} if self.prune else {}),
-            **({"where": [format_expression(condition) for condition in self._where]} if self._where else {}),
+            **({"where": [format_expression(condition) for condition in self._where]} if self.where else {}),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -142,7 +144,8 @@ class Space:
         once, compiled = self._once, self._compiled
         if once is not None and compiled is not None:
             try:
-                errors = [] if self.prune else space_errors(once, compiled) or address_conflicts(once, compiled)
+                errors = [] if self.prune else space_errors(once, compiled)
+                errors = errors or address_conflicts(once, compiled)
                 empty = not errors and once.evaluated.ok is not True and not compiled.possible(once.evaluated.ok)
             except Entangled as problem:
                 self._not_proved(problem)
@@ -156,12 +159,26 @@ class Space:
         for seed in range(SAMPLES):
             self.draw(Random(seed))
 
-    def where(self, condition: str) -> Space:
+    def findings(self) -> list[Diagnostic]:
+        """Warnings about a valid space: alternatives that no program picks, decisions that change
+        nothing, alternatives that make the same programs. None where the space is not evaluated as
+        a whole."""
+        from archlang.space.findings import findings
+
+        once, compiled, programs = self._once, self._compiled, self._programs
+        if once is None or compiled is None or programs is None:
+            return []
+        try:
+            return findings(once, compiled, programs)
+        except Entangled:
+            return []
+
+    def narrowed(self, condition: str) -> Space:
         """The programs of this space whose costs meet a condition in the language, such as
-        `"macs <= 600M and depth < 40"`, as a space. Costs go by their names in `Cost`."""
-        narrowed = Space(self.module, self.declaration, self._loader, self.config, prune=self.prune)
-        narrowed._where = (*self._where, parse_expression(condition, "condition"))
-        return narrowed
+        `"macs <= 600M and depth < 40"`, as a space. Costs go by their names in `Cost`. ArchError
+        when the condition is none."""
+        where = (*self.where, condition)
+        return Space(self.module, self.declaration, self._loader, self.config, prune=self.prune, where=where)
 
     # --------------------------------------------------------------- counting
 
@@ -171,13 +188,13 @@ class Space:
         ArchError where it cannot be worked out exactly."""
         found = self.count()
         if found.exact:
-            return found.low
+            return found.programs
         raise ArchError(
             error(
                 "E0504",
                 f"the programs of `{self.name}` are not counted exactly",
                 self.declaration.name_span,
-                notes=[f"there are at least {found.low:,} and at most {found.high:,}: see `Space.count`"],
+                notes=[f"there are {found}: see `Space.count`"],
             )
         )
 
@@ -186,7 +203,7 @@ class Space:
         unbounded recursion. ArchError where it cannot be worked out."""
         once, compiled = self._once, self._compiled
         if once is None and self._is_endless():
-            return Count(math.inf, math.inf)
+            return Count(0, 0, endless=True)
         if once is not None and compiled is not None:
             try:
                 return compiled.counted(once.evaluated.ok)
@@ -200,6 +217,17 @@ class Space:
                 notes=[self.unproved or "its decisions are too entangled"],
             )
         )
+
+    def left_out(self) -> Count | None:
+        """How many programs have errors, which `prune` leaves out; None where that is not known."""
+        once, compiled = self._once, self._compiled
+        if once is None or compiled is None:
+            return None
+        broken = compiled.diagrams.map_leaves(once.evaluated.ok, lambda leaf: type(leaf) is Fault and not leaf.excluded)
+        try:
+            return compiled.counted(broken)
+        except Entangled:
+            return None
 
     def _is_endless(self) -> bool:
         """Whether float decisions or recursion make the space infinite, as far as draws show."""
@@ -304,10 +332,13 @@ class Space:
             self._whole("drawn evenly")
         drawn = self._moves.draw(random, evenly)
         if drawn is None:
-            notes = [f"{TRIES:,} draws were tried"] if self._programs is None else []
-            what = f"no program of `{self.name}` was found that meets its requirements"
-            raise ArchError(error("E0505", what, self.declaration.name_span, notes=notes))
+            raise self._no_program()
         return drawn
+
+    def _no_program(self) -> ArchError:
+        notes = [f"{TRIES:,} draws were tried"] if self._programs is None else []
+        what = f"no program of `{self.name}` was found that meets its requirements"
+        return ArchError(error("E0505", what, self.declaration.name_span, notes=notes))
 
     def sample_many(self, count: int, seed: int = 0, evenly: bool = False) -> Batch:
         """Many choices drawn independently, as `draw` does, in numpy batches: more than a hundred
@@ -317,8 +348,7 @@ class Space:
         programs = self._whole("drawn in batches")
         drawn = Batch.drawn(programs, count, seed, evenly)
         if drawn is None:
-            what = f"no program of `{self.name}` was found that meets its requirements"
-            raise ArchError(error("E0505", what, self.declaration.name_span))
+            raise self._no_program()
         return drawn
 
     def costs(self, choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -336,6 +366,28 @@ class Space:
                 return dict(zip(ADDITIVE, pricing.price(batch.positions).T, strict=True))
         found = [self.program(given).cost() for given in choices]
         return {name: np.array([getattr(cost, name) for cost in found], dtype=np.int64) for name in ADDITIVE}
+
+    def bounds(self, name: str) -> Bounds:
+        """The least and greatest value of a cost over all programs (`params`, `macs`, `depth`, ...;
+        see `Cost`), each with choices that reach it. ArchError where they cannot be worked out."""
+        from archlang.space.bounds import BOUNDED, bounds
+
+        if name not in BOUNDED:
+            raise ArchError(
+                error("E0506", f"there is no cost `{name}`", hints=did_you_mean(name, BOUNDED) or [", ".join(BOUNDED)])
+            )
+        self._whole("bounded")
+        once, compiled = self._once, self._compiled
+        assert once is not None
+        assert compiled is not None
+        try:
+            found = bounds(once, compiled, name, lambda given: getattr(self.program(given).cost(), name))
+        except Entangled as problem:
+            what = f"the bounds of `{name}` over `{self.name}` cannot be worked out"
+            raise ArchError(error("E0504", what, self.declaration.name_span, notes=[problem.reason])) from None
+        if found is None:
+            raise self._no_program()
+        return found
 
     @cached_property
     def _pricing(self) -> Pricing | None:
@@ -372,8 +424,7 @@ class Space:
         programs = self._whole("repaired")
         found = ByPaths(programs, self._resolve).repair(picks, Random(seed))
         if found is None:
-            what = f"no program of `{self.name}` was found that meets its requirements"
-            raise ArchError(error("E0505", what, self.declaration.name_span))
+            raise self._no_program()
         return found
 
     def neighbours(self, choices: Mapping[str, Any]) -> Iterator[Choices]:

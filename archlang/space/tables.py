@@ -95,9 +95,9 @@ def lattice(
             return None
         sizes, work, alive = found.work()
         excess = max(sizes / kept, work / added_up, alive / MAX_ALIVE)
-        if excess <= 1:
-            return found
         spread = exact.slack // units
+        if excess <= 1 or not spread.any():
+            return found
         grow = max(1.1, min(8.0, excess ** (1 / len(units))))
         units = np.array(
             [
@@ -124,7 +124,7 @@ class _Exact:
             least[node] = tuple(min(least[k][a] + c[a] for k, c in ways) for a in range(len(limits)))
             most[node] = tuple(max(most[k][a] + c[a] for k, c in ways) for a in range(len(limits)))
         root = paths.root
-        slack = [limit - base - low for limit, base, low in zip(limits, paths.base, least[root], strict=True)]
+        slack = [limit - base - low for limit, base, low in zip(limits, paths.base, least[root], strict=False)]
         self.dead = any(left < 0 for left in slack)
         # A limit that every program keeps takes no part.
         self.dimensions = tuple(axis for axis, left in enumerate(slack) if most[root][axis] - least[root][axis] > left)
@@ -284,22 +284,26 @@ def _count_modulo(lattice: Lattice, weights: Sequence[int], modulus: int) -> int
     return int(tables[root].reshape(-1)[-1])
 
 
-def add_shifted(lattice: Lattice, node: int, pick: int, kid: int, table: Array, other: Array) -> None:
-    """Add a kid's table to its parent's: what is left at the parent is less by what the edge adds
-    at the kid. Beyond its end a table goes on as it ends; below 0 nothing is left."""
+def add_shifted(
+    lattice: Lattice, node: int, pick: int, kid: int, table: Array, other: Array, add: np.ufunc = np.add
+) -> None:
+    """Add a kid's table to its parent's (or join them by another function): what is left at the
+    parent is less by what the edge adds at the kid. Beyond its end a table goes on as it ends;
+    below 0 nothing is left."""
     parts, picked = [], []
-    for axis, add in enumerate(lattice.added[node][pick].tolist()):
+    for axis, units in enumerate(lattice.added[node][pick].tolist()):
         low, high = int(lattice.low[node, axis]), int(lattice.high[node, axis])
-        first = max(low, add)
-        begin, end = first - add - int(lattice.low[kid, axis]), int(lattice.shapes[kid, axis])
+        first = max(low, units)
+        begin, end = first - units - int(lattice.low[kid, axis]), int(lattice.shapes[kid, axis])
         parts.append(slice(first - low, high - low + 1))
         picked.append((begin, high - first + 1, end))
     if len(parts) == 1:
         ((begin, length, end),) = picked
         here = table[parts[0]]
         inner = max(0, min(length, end - begin))
-        here[:inner] += other[begin : begin + inner]
-        here[inner:] += other[-1]
+        add(here[:inner], other[begin : begin + inner], out=here[:inner])
+        add(here[inner:], other[-1], out=here[inner:])
         return
     here = table[tuple(parts)]
-    here += other[np.ix_(*(np.clip(np.arange(begin, begin + n), 0, end - 1) for begin, n, end in picked))]
+    clipped = np.ix_(*(np.clip(np.arange(begin, begin + n), 0, end - 1) for begin, n, end in picked))
+    add(here, other[clipped], out=here)

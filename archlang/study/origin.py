@@ -24,6 +24,8 @@ def space_record(space: Space) -> dict[str, Any]:
         "digest": space.digest,
         "config": {name: _plain(value) for name, value in space.config.items()},
         "texts": texts,
+        "prune": space.prune,
+        "where": list(space.where),
     }
 
 
@@ -41,7 +43,8 @@ def space_from_record(record: Mapping[str, Any]) -> Space:
     loader = Loader(read)
     module, _ = open_module(record["module"], loader)
     config = {name: _value(value) for name, value in record["config"].items()}
-    space = space_of(module, record["name"], loader, config, check=False)
+    kept = {"prune": record.get("prune", False), "where": record.get("where", ())}
+    space = space_of(module, record["name"], loader, config, check=False, **kept)
     require_same_space(record, space)
     return space
 
@@ -58,6 +61,10 @@ def require_same_space(record: Mapping[str, Any], space: Space) -> None:
         before, after = record["config"].get(name, "not set"), now["config"].get(name, "not set")
         if before != after:
             changes.append(f"the configuration `{name}` was {before}, now it is {after}")
+    for name in ("prune", "where"):
+        before, after = record.get(name) or "not set", now[name] or "not set"
+        if before != after:
+            changes.append(f"`{name}` was {before}, now it is {after}")
     for path in sorted({*record["texts"], *now["texts"]}):
         before, after = record["texts"].get(path), now["texts"].get(path)
         if before is None or after is None:

@@ -55,8 +55,8 @@ def test_check_as_json(run: Run) -> None:
     assert found == {
         "valid": True,
         "spaces": [
-            {"space": "first", "proved": True, "programs": 4},
-            {"space": "second", "proved": True, "programs": "inf"},
+            {"space": "first", "proved": True, "programs": 4, "findings": []},
+            {"space": "second", "proved": True, "programs": "inf", "but_for_floats": [1, 1], "findings": []},
         ],
     }
     found = json.loads(run("check", "wrong.arch", "--json", code=1).stdout)
@@ -68,6 +68,15 @@ def test_check_as_json(run: Run) -> None:
     assert (first["programs"], first["of"]) == (1, 2)
     assert first["places"][0]["file"] == "wrong.arch"
     assert first["places"][0]["line"] == 5
+
+
+def test_check_prunes_what_is_broken(run: Run, golden: Golden) -> None:
+    kept = run("check", "wrong.arch:wrong", "--prune")
+    golden("check_pruned.txt", kept.stdout + kept.stderr)
+    assert run("count", "wrong.arch:wrong", "--prune").stdout == "1\n"
+    found = json.loads(run("check", "wrong.arch:wrong", "--prune", "--json").stdout)
+    assert found["spaces"][0]["left_out"] == 1
+    assert found["spaces"][0]["findings"][0]["severity"] == "warning"
 
 
 def test_a_file_without_spaces_is_checked(run: Run) -> None:
@@ -82,13 +91,13 @@ def test_a_file_without_spaces_is_checked(run: Run) -> None:
         (("std.spaces.darts_cell",), "1037664180"),
         (("std.spaces.darts",), str(1037664180**2)),
         (("net.arch:small", "--set", "classes=3"), "4"),
-        (("several.arch:second",), "inf"),
+        (("several.arch:second",), "infinitely many programs, 1 but for float decisions"),
     ],
 )
 def test_count(run: Run, target: tuple[str, ...], size: str) -> None:
     assert run("count", *target).stdout == f"{size}\n"
     programs = json.loads(run("count", *target, "--json").stdout)["programs"]
-    assert str(programs) == size
+    assert str(programs) == ("inf" if size.startswith("infinitely") else size)
 
 
 def test_formatting_keeps_comments_and_is_idempotent(run: Run, golden: Golden) -> None:

@@ -19,7 +19,7 @@ from archlang.diagnostics import ArchError
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 
-_HEADING = re.compile(r"^### (E\d{4}) (.+)$", re.MULTILINE)
+_HEADING = re.compile(r"^### ([EW]\d{4}) (.+)$", re.MULTILINE)
 _BLOCK = re.compile(r"^```(arch|sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SETUP = re.compile(r"^<!-- setup\n(.*?)^-->$", re.MULTILINE | re.DOTALL)
 _WITHOUT = re.compile(r"^<!-- without: (\w+) -->$", re.MULTILINE)
@@ -121,7 +121,7 @@ def run_apart(kind: str, text: str, without: str) -> tuple[list[str], str]:
     script = f"import sys\nsys.modules[{without!r}] = None\n{text}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
-    return re.findall(r"\berror\[(E\d{4})\]", done.stderr), done.stderr
+    return re.findall(r"\berror\[([EW]\d{4})\]", done.stderr), done.stderr
 
 
 def run_command(line: str) -> tuple[list[str], str]:
@@ -130,6 +130,6 @@ def run_command(line: str) -> tuple[list[str], str]:
     result = CliRunner().invoke(main, arguments)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
-    codes = re.findall(r"^error\[(E\d{4})\]", result.stderr, re.MULTILINE)
-    assert result.exit_code == (1 if codes else 0), result.output
+    codes = re.findall(r"^(?:error|warning)\[([EW]\d{4})\]", result.stderr, re.MULTILINE)
+    assert result.exit_code == (1 if any(code.startswith("E") for code in codes) else 0), result.output
     return codes, result.stderr

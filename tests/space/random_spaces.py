@@ -8,8 +8,9 @@ NAMES = "abcdefgh"
 
 
 @st.composite
-def static_spaces(draw: st.DrawFn) -> str:
-    """A space of static values only, with a few decisions and some `require`s."""
+def static_spaces(draw: st.DrawFn, mistakes: bool = False) -> str:
+    """A space of static values only, with a few decisions and some `require`s; and with mistakes,
+    if they are asked for, which some choices or all lead to."""
     lines: list[str] = []
     known: list[str] = []
 
@@ -19,6 +20,8 @@ def static_spaces(draw: st.DrawFn) -> str:
             options += ["name", "name", "sum"]
         if depth:
             options += ["labelled", "conditional", "subset", "list", "call"]
+            if mistakes:
+                options += ["element", "division", "field", "guarded"]
         match draw(st.sampled_from(options)):
             case "literal":
                 return str(draw(st.integers(0, 3)))
@@ -37,6 +40,14 @@ def static_spaces(draw: st.DrawFn) -> str:
                 count = draw(st.sampled_from(["1", "2", "1..2", "0..1"]))
                 items = ", ".join(number(depth - 1) for _ in range(draw(st.integers(2, 3))))
                 return f"sum(choose {count} of [{items}]{kind})"
+            case "element":
+                return f"[1, 2, 3][{number(depth - 1)}]"
+            case "division":
+                return f"(6 // {number(0)})"
+            case "field":
+                return f"(choose {{ p: {{ u: {number(0)}, v: 2 }}, q: {{ u: {number(0)} }} }}).v"
+            case "guarded":
+                return f"(if {number(0)} + {number(0)} > 3 {{ {number(0)} + [1][{number(0)}] }} else {{ {number(0)} }})"
             case "list":
                 return f"sum([{number(depth - 1)} for i in 0..<(choose 0..2)])"
             case _:
@@ -95,6 +106,52 @@ def network_spaces(draw: st.DrawFn) -> str:
         "  same = share unit\n"
         f"  y = image{stages}\n"
         f"{requirement}"
+        "  y |> global_avg_pool >> linear(2)\n"
+        "}\n"
+    )
+
+
+@st.composite
+def budget_spaces(draw: st.DrawFn) -> str:
+    """A space of valid networks, most of them with requirements on costs."""
+    convolution = "conv2d(choose [4, 6], kernel=choose [1, 3])"
+
+    def stage(depth: int) -> str:
+        options = ["relu", convolution, convolution, "conv2d(width)", "conv2d(4, stride=choose [1, 2])", "unit", "same"]
+        if depth:
+            options += ["labelled", "labelled", "repeat", "branches"]
+        match draw(st.sampled_from(options)):
+            case "labelled":
+                return f"choose {{ p: {stage(depth - 1)}, q: {stage(depth - 1)} >> {stage(0)} }}"
+            case "repeat":
+                return f"repeat({draw(st.sampled_from(['2', 'choose 0..2']))}, {stage(depth - 1)})"
+            case "branches":
+                sides = st.sampled_from(["relu", "unit", convolution])
+                return f"branches({draw(sides)}, {draw(sides)})"
+            case plain:
+                return plain
+
+    costs = ("params(y)", "macs(y)", "activations(y)", "macs(y) / 1k", "params(y) + activations(y)", "depth(y)")
+    rules = ""
+    for _ in range(draw(st.integers(0, 2))):
+        cost = draw(st.sampled_from(costs))
+        sign = draw(st.sampled_from(["<=", "<", ">=", ">", "==", "!="]))
+        limit = draw(st.sampled_from([2, 50, 150, 300, 500, 900, 1_500, 5_000, 20_000, 60_000]))
+        first = f"{cost} {sign} {limit}"
+        if draw(st.booleans()):
+            first = f"{first} {draw(st.sampled_from(['and', 'or']))} width == 4"
+        rules += f'  require {first}, "rule"\n'
+    stages = "".join(f"\n    |> {stage(2)}" for _ in range(draw(st.integers(1, 3))))
+    return (
+        "use std.nn\n"
+        "block unit(x: [n, c, h, w]) { x |> choose { a: conv2d(c, kernel=choose [1, 3]), b: identity } }\n"
+        "block branches(f: block, g: block)(x: [n, c, h, w]) {\n"
+        "  concat([x |> f, x |> g])\n}\n"
+        "space s(image: f32[n, 4, 8, 8]) {\n"
+        "  width = choose [4, 6]\n"
+        "  same = share unit\n"
+        f"  y = image{stages}\n"
+        f"{rules}"
         "  y |> global_avg_pool >> linear(2)\n"
         "}\n"
     )
