@@ -52,6 +52,7 @@ for command in (
     programs.sample,
     programs.show,
     programs.cost,
+    programs.explain,
     programs.emit,
     studies.search,
     studies.resume,

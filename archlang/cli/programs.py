@@ -1,4 +1,4 @@
-"""Commands about one program of a space: sample, show, cost, emit."""
+"""Commands about programs of a space: sample, show, cost, explain, emit."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from archlang.cli.common import (
     program_options,
     write_text,
 )
+from archlang.space.space import Space
 
 
 @click.command()
@@ -66,6 +67,7 @@ def show(
 @program_options
 @click.option("--blocks", is_flag=True, help="Costs of every block too.")
 @click.option("--nodes", is_flag=True, help="Costs of every node too.")
+@click.option("--bounds", is_flag=True, help="The least and greatest costs of all programs instead.")
 @as_json
 def cost(
     file: str,
@@ -74,14 +76,22 @@ def cost(
     seed: int,
     blocks: bool,
     nodes: bool,
+    bounds: bool,
     json_output: bool,
 ) -> None:
     """Print a program's exact costs: parameters, multiply-adds, activations, memory, depth.
 
+    With --bounds, what they are at least and at most over the whole space, with choices that reach
+    it.
+
     \b
     archlang cost std.models.resnet:resnet50
     archlang cost net.arch --choices '{"width": 32}' --blocks
+    archlang cost std.spaces.ofa_mobilenet_v3 --bounds
     """
+    if bounds:
+        _print_bounds(open_space(file, settings), json_output)
+        return
     program = open_program(file, settings, choices, seed)
     found = program.cost()
     if json_output:
@@ -95,6 +105,39 @@ def cost(
     from archlang.report.costs import cost_overview
 
     Console().print(cost_overview(found, blocks=blocks, nodes=nodes))
+
+
+def _print_bounds(space: Space, json_output: bool) -> None:
+    from archlang.space.bounds import BOUNDED
+
+    found = {name: space.bounds(name) for name in BOUNDED}
+    if json_output:
+        print_json({"space": space.name, "bounds": {name: bound.as_json() for name, bound in found.items()}})
+        return
+    from rich.console import Console
+
+    from archlang.report.costs import bounds_overview
+
+    Console().print(bounds_overview(found))
+
+
+@click.command()
+@file_argument
+@click.argument("address", metavar="ADDRESS")
+@as_json
+def explain(file: str, settings: Settings, address: str, json_output: bool) -> None:
+    """Say what a decision is, what it hangs from, and what it changes.
+
+    \b
+    archlang explain examples/digits.arch width
+    """
+    from archlang.report.decisions import explanation_json, explanation_text
+
+    found = open_space(file, settings).explain(address)
+    if json_output:
+        print_json(explanation_json(found))
+    else:
+        click.echo(explanation_text(found))
 
 
 @click.command()

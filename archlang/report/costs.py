@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -11,6 +12,9 @@ from rich.text import Text
 
 from archlang.cost.cost import Cost, Totals
 from archlang.report.numbers import exact
+
+if TYPE_CHECKING:
+    from archlang.space.bounds import Bounds, Extreme
 
 
 def cost_overview(cost: Cost, blocks: bool = False, nodes: bool = False) -> RenderableType:
@@ -32,6 +36,26 @@ def cost_overview(cost: Cost, blocks: bool = False, nodes: bool = False) -> Rend
     return Group(*parts)
 
 
+def bounds_overview(bounds: Mapping[str, Bounds]) -> RenderableType:
+    """What costs are at least and at most over a space, and the choices that reach that."""
+    table = _table("cost", "least", "most")
+    parts: list[RenderableType] = [table]
+    for name, bound in bounds.items():
+        table.add_row(Text(name, style="bold"), _extreme(bound.least), _extreme(bound.most))
+    reached: dict[str, list[str]] = {}
+    for name, bound in bounds.items():
+        for word, extreme in (("least", bound.least), ("most", bound.most)):
+            reached.setdefault(extreme.choices.to_json(), []).append(f"{word} {name}")
+    parts += [Text(f"{', '.join(names)}: {choices}\n") for choices, names in reached.items()]
+    return Group(*parts)
+
+
+def _extreme(extreme: Extreme) -> str:
+    if extreme.exact:
+        return exact(extreme.value)
+    return f"{exact(extreme.value)} (proven {exact(extreme.proven)})"
+
+
 def _totals_table(what: str, rows: Mapping[str, Totals]) -> Table:
     table = _table(what, "nodes", "params", "macs", "matmul_macs", "activations")
     for name, row in rows.items():
@@ -43,6 +67,6 @@ def _totals_table(what: str, rows: Mapping[str, Totals]) -> Table:
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        text = column in ("op", "block", "node")
+        text = column in ("op", "block", "node", "cost")
         table.add_column(column, justify="left" if text else "right", overflow="fold")
     return table

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
+from archlang.cost import Cost
 from archlang.semantics.costs import ADDITIVE, depth, depth_beyond
 from archlang.semantics.diagram import Value
 from archlang.semantics.fault import Entangled
@@ -44,45 +45,57 @@ class Bounds:
     least: Extreme
     most: Extreme
 
+    def as_json(self) -> dict[str, Any]:
+        """The bounds as plain data."""
+        return {
+            side: {"value": extreme.value, "proven": extreme.proven, "choices": extreme.choices.as_dict()}
+            for side, extreme in (("least", self.least), ("most", self.most))
+        }
 
-def bounds(once: OnceForAll, compiled: Compiled, name: str, price: Callable[[Choices], int]) -> Bounds | None:
-    """The bounds of a cost; None when the space has no program. `price` gives the cost of a program.
-    Raises Entangled where they cannot be worked out over the whole space."""
+
+def bounds(
+    once: OnceForAll, compiled: Compiled, name: str, price: Callable[[Choices], Cost], condition: Value
+) -> Bounds | None:
+    """The bounds of a cost over the programs for which a condition is True; None when there is no
+    program. `price` gives the costs of one. Raises Entangled where they cannot be worked out over
+    the whole space."""
     if name != "depth":
         which = operator.itemgetter(ADDITIVE.index(name))
-        return _bounds(once, compiled, [compiled.diagrams.map_leaves(term, which) for term in once.terms])
+        return _bounds(compiled, condition, [compiled.diagrams.map_leaves(term, which) for term in once.terms])
     try:
-        return _bounds(once, compiled, [depth(once.evaluated.evaluator, once.tensors)])
+        return _bounds(compiled, condition, [depth(once.evaluated.evaluator, once.tensors)])
     except Entangled:
         compiled.diagrams.restart()
-        least, most = (_beyond(once, compiled, price, greatest) for greatest in (False, True))
+        least, most = (_beyond(once, compiled, price, condition, greatest) for greatest in (False, True))
         return None if least is None or most is None else Bounds(least, most)
 
 
-def _bounds(once: OnceForAll, compiled: Compiled, terms: list[Value]) -> Bounds | None:
-    least = _extreme(once, compiled, tuple((term, 1) for term in terms))
-    most = _extreme(once, compiled, tuple((term, -1) for term in terms))
+def _bounds(compiled: Compiled, condition: Value, terms: list[Value]) -> Bounds | None:
+    least = _extreme(compiled, condition, tuple((term, 1) for term in terms))
+    most = _extreme(compiled, condition, tuple((term, -1) for term in terms))
     if least is None or most is None:
         return None
     return Bounds(least, Extreme(-most.value, -most.proven, most.choices))
 
 
-def _beyond(once: OnceForAll, compiled: Compiled, price: Callable[[Choices], int], greatest: bool) -> Extreme | None:
+def _beyond(
+    once: OnceForAll, compiled: Compiled, price: Callable[[Choices], Cost], condition: Value, greatest: bool
+) -> Extreme | None:
     """An extreme depth where its diagram is too large: proven place by place, and reached by the
     program nearest to the picks that the proof takes."""
     proven, picked = depth_beyond(once.evaluated.evaluator, once.tensors, greatest)
     wanted = {compiled.layout.place[var]: pick for var, pick in picked.items() if var in compiled.layout.place}
-    steps = Programs(compiled, compiled.regions(once.evaluated.ok)).nearest(wanted, {}, Random(0))
+    steps = Programs(compiled, compiled.regions(condition)).nearest(wanted, {}, Random(0))
     if steps is None:
         return None
     choices = _choices(compiled, steps)
-    return Extreme(price(choices), proven, choices)
+    return Extreme(price(choices).depth, proven, choices)
 
 
-def _extreme(once: OnceForAll, compiled: Compiled, terms: Terms) -> Extreme | None:
+def _extreme(compiled: Compiled, condition: Value, terms: Terms) -> Extreme | None:
     """The least value of a sum of terms."""
     found: list[tuple[int, int, Steps | None]] = []
-    for region in compiled.regions(once.evaluated.ok, [terms]):
+    for region in compiled.regions(condition, [terms]):
         if region.paths.root != DEAD:
             found.append(_least(compiled, region))
     reached = [(value, steps) for value, _, steps in found if steps is not None]

@@ -95,7 +95,9 @@ class Compiled:
         self.decisions: list[Decision] = [variable.decision for variable in variables]
         self.addresses = [decision.address for decision in self.decisions]
         self.wide = [variable.wide for variable in variables]
+        self.any_wide = any(self.wide)
         self.sizes = self.layout.sizes
+        self.open = [decision.domain.size > 1 for decision in self.decisions]
         ranks = [in_order(address) for address in self.addresses]
         self._sorted = all(a <= b for a, b in pairwise(ranks))
         self._rank = {place: rank for place, rank in enumerate(ranks)}
@@ -109,7 +111,8 @@ class Compiled:
         ]
 
     @cached_property
-    def _positions(self) -> list[dict[Pick, int]]:
+    def positions_of(self) -> list[dict[Pick, int]]:
+        """For each place the positions of its picks."""
         return [{pick: position for position, pick in enumerate(picks)} for picks in self.picks]
 
     @cached_property
@@ -216,12 +219,12 @@ class Compiled:
         picks to list, by place."""
         if self.layout.unsure:
             steps = [(place, pick) for place, pick in steps if pick < self.sizes[place]]
-        if not self._sorted:
-            steps = sorted(steps, key=lambda step: self._rank[step[0]])
-        picks = self.picks
-        return {
-            self.addresses[place]: values[place] if self.wide[place] else picks[place][pick] for place, pick in steps
-        }
+        steps = sorted(steps) if self._sorted else sorted(steps, key=lambda step: self._rank[step[0]])
+        picks, addresses = self.picks, self.addresses
+        if not self.any_wide:
+            return {addresses[place]: picks[place][pick] for place, pick in steps}
+        wide = self.wide
+        return {addresses[place]: values[place] if wide[place] else picks[place][pick] for place, pick in steps}
 
     def positions(self, choices: Mapping[str, Any]) -> tuple[dict[int, int], dict[int, Pick]]:
         """What choices pick, by place, and the values of those with too many picks to list. Choices
@@ -233,7 +236,7 @@ class Compiled:
                 if self.wide[place]:
                     found[place], values[place] = 0, pick
                     continue
-                position = self._positions[place].get(pick)
+                position = self.positions_of[place].get(pick)
                 if position is not None and type(self.picks[place][position]) is type(pick):
                     found[place] = position
         return found, values
@@ -244,7 +247,7 @@ class Compiled:
         place, *others = self.places[address]
         if others:
             raise KeyError(address)
-        return _Any() if self.wide[place] else self._positions[place]
+        return _Any() if self.wide[place] else self.positions_of[place]
 
     def fits(self, place: int, value: Any) -> bool:
         """Whether a decision with too many picks to list may take a value."""
@@ -305,7 +308,7 @@ class Programs:
             if found is None:
                 return None
             steps = [(place, pick) for place, pick in enumerate(found[:, 0].tolist()) if pick >= 0]
-        return self.compiled.chosen(steps, self.values(steps, random))
+        return self.compiled.chosen(steps, self.values(steps, random) if self.compiled.any_wide else {})
 
     def values(self, steps: Steps, random: Random) -> dict[int, Pick]:
         """Drawn values of the decisions that have too many picks to list."""
@@ -398,6 +401,28 @@ class Programs:
                 return number, steps
         return None
 
+    def located(self, choices: Mapping[str, Any]) -> Steps | None:
+        """The steps of choices that are a program, where that is seen at once; else None."""
+        compiled = self.compiled
+        if len(self.regions) != 1 or self.regions[0].limits or compiled.layout.unsure or compiled.any_wide:
+            return None
+        paths = self.regions[0].paths
+        places, kids, addresses = paths.places, paths.kids, compiled.addresses
+        positions, picks = compiled.positions_of, compiled.picks
+        node, steps = paths.root, []
+        try:
+            while node > 0:
+                place = places[node]
+                given = choices[addresses[place]]
+                pick = positions[place][given]
+                if type(picks[place][pick]) is not type(given):
+                    return None
+                steps.append((place, pick))
+                node = kids[node][pick]
+        except (KeyError, TypeError):  # TypeError: a pick that cannot be looked up, such as a list
+            return None
+        return steps if node == 0 and len(steps) == len(choices) else None
+
     def nearest(self, wanted: Mapping[int, int], fixed: Mapping[int, int], random: Random) -> Steps | None:
         """The steps of a program that makes the fixed picks and as many as possible of the wanted
         ones; decisions without a wanted pick are drawn."""
@@ -469,8 +494,8 @@ class Programs:
                 self._keep_possible(number, maybe, found)
             for place, picks in enumerate(maybe):
                 found[place] |= picks
-        for place in self.compiled.layout.unsure:
-            found[place].discard(self.compiled.sizes[place])
+        for place, size in enumerate(self.compiled.sizes):
+            found[place].discard(size)
         return found
 
     def _keep_possible(self, number: int, maybe: list[set[int]], known: list[set[int]]) -> None:

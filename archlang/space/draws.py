@@ -27,6 +27,7 @@ class PathArrays:
 
     def __init__(self, paths: Paths):
         self.root, self._base, self._unsure = paths.root, np.array(paths.base, dtype=np.int64), paths.unsure
+        self._order = paths.order
         self.widths = np.array([len(kids) for kids in paths.kids], dtype=np.int64)
         self.first: Array = np.concatenate([[0], np.cumsum(self.widths)]).astype(np.int64)
         self.kids: Array = np.array([kid for kids in paths.kids for kid in kids], dtype=np.int64)
@@ -42,7 +43,7 @@ class PathArrays:
         totals = np.tile(self._base, (count, 1))
         node = np.full(count, self.root, dtype=np.int64)
         made = np.zeros(count, dtype=np.int64)
-        for place in range(picks.shape[0]):
+        for place in self._order:
             rows = np.flatnonzero(self.places[node] == place)
             if not rows.size:
                 continue
@@ -180,7 +181,8 @@ class Draws:
         node = np.full(count, self.paths.root, dtype=np.int64)
         within = self._lattice
         left = np.tile(within.limits, (count, 1)) if within is not None else None
-        for place, size in enumerate(self._sizes):
+        for place in self.paths.order:
+            size = self._sizes[place]
             rows = np.flatnonzero(self._places[node] == place)
             if not rows.size:
                 continue

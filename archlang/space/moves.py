@@ -51,20 +51,20 @@ class ByPaths:
 
     def _located(self, choices: Mapping[str, Any]) -> tuple[Steps, dict[int, Pick]]:
         """The steps of a program of the space; ArchError when the choices are none."""
-        positions, values = self._compiled.positions(choices)
+        steps = self._programs.located(choices)
+        if steps is not None:
+            return steps, {}
+        # Picks are taken as their decisions write them, or refused.
+        resolved = self._resolve(choices)
+        positions, values = self._compiled.positions({a: pick for a, (_, pick) in resolved.decisions.items()})
         followed = self._programs.follow(positions)
-        if followed is None or len(followed[1]) != len(choices):
-            self._resolve(choices)
-            raise AssertionError("choices that fit are a path")
-        for place, value in values.items():
-            if not self._compiled.fits(place, value):
-                self._resolve(choices)
+        assert followed is not None, "choices that fit are a path"
         return followed[1], values
 
     def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices | None:
         steps, values = self._located(choices)
-        domains = [self._compiled.decisions[place].domain for place, _ in steps]
-        open_steps = [step for step, domain in zip(steps, domains, strict=True) if domain.size > 1]
+        is_open = self._compiled.open
+        open_steps = [step for step in steps if is_open[step[0]]]
         wanted = dict(steps)
         for _ in range(QUICK if open_steps else 0):
             place, old = open_steps[int(random.random() * len(open_steps))]
@@ -106,7 +106,7 @@ class ByPaths:
 
     def _choices(self, steps: Steps, values: Mapping[int, Pick], random: Random | None) -> Choices:
         compiled = self._compiled
-        if any(compiled.wide):
+        if compiled.any_wide:
             fresh = {}
             for place, _ in steps:
                 if compiled.wide[place]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 from archlang.space.paths import DEAD, Paths
@@ -38,13 +38,18 @@ def _ways(
 ) -> list[list[Way]]:
     """For each node the best ways to the end with at most that many changes."""
     sums = range(len(limits))
-    stops = sorted(fixed)
+    stops = tuple(fixed)
     found: list[list[Way]] = [[(0,) * (1 + len(limits))]]
     for node in range(1, len(paths.kids)):
         place = paths.places[node]
         ways: set[Way] = set()
         for pick, kid in enumerate(paths.kids[node]):
-            if kid < 0 or not found[kid] or fixed.get(place, pick) != pick or _skips(stops, place, paths.places[kid]):
+            if (
+                kid < 0
+                or not found[kid]
+                or fixed.get(place, pick) != pick
+                or _skips(paths, stops, place, paths.places[kid])
+            ):
                 continue
             changed = _changed(paths, node, pick, wanted, fixed)
             cost = paths.costs[node][pick]
@@ -53,7 +58,7 @@ def _ways(
                     ways.add((way[0] + changed, *[way[1 + axis] + cost[axis] for axis in sums]))
         found.append(_best(ways))
     root = paths.root
-    if _skips(stops, -1, paths.places[root]):
+    if _skips(paths, stops, -1, paths.places[root]):
         found[root] = []
     room = [limit - base for limit, base in zip(limits, paths.base, strict=False)]
     found[root] = [way for way in found[root] if all(way[1 + axis] <= room[axis] for axis in sums)]
@@ -67,9 +72,11 @@ def _changed(paths: Paths, node: int, pick: int, wanted: Mapping[int, int], fixe
     return int(wanted.get(place, pick) != pick)
 
 
-def _skips(stops: Sequence[int], place: int, after: int) -> bool:
+def _skips(paths: Paths, stops: Iterable[int], place: int, after: int) -> bool:
     """Whether going from one place to another (-1 is the end) leaves out a fixed one."""
-    return any(place < stop and (after < 0 or stop < after) for stop in stops)
+    rank = paths.rank
+    here, there = rank[place], rank[after]
+    return any(here < rank[stop] and (there < 0 or rank[stop] < there) for stop in stops)
 
 
 def _best(ways: set[Way]) -> list[Way]:
@@ -92,7 +99,7 @@ def _follow(
     ways: list[list[Way]],
     random: Random,
 ) -> list[tuple[int, int]]:
-    stops = sorted(fixed)
+    stops = tuple(fixed)
     fewest = min(way[0] for way in ways[paths.root])
     left = (fewest, *[limit - base for limit, base in zip(limits, paths.base, strict=False)])
     node = paths.root
@@ -101,7 +108,7 @@ def _follow(
         place = paths.places[node]
         options = []
         for pick, kid in enumerate(paths.kids[node]):
-            if kid < 0 or fixed.get(place, pick) != pick or _skips(stops, place, paths.places[kid]):
+            if kid < 0 or fixed.get(place, pick) != pick or _skips(paths, stops, place, paths.places[kid]):
                 continue
             changed = _changed(paths, node, pick, wanted, fixed)
             after = tuple(a - b for a, b in zip(left, (changed, *paths.costs[node][pick]), strict=True))

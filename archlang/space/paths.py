@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -21,6 +22,7 @@ import attrs
 
 from archlang.semantics.diagram import Diagram, Diagrams, Value, support
 from archlang.semantics.fault import Entangled
+from archlang.space.ordering import arranged, parents_first
 
 END = 0
 DEAD = -1
@@ -29,13 +31,14 @@ MAX_STATES = 200_000
 Costs = tuple[int, ...]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class Paths:
     """Node 0 is the end; every other node is a decision (a position in `Layout.order`) with one
     edge for each of its picks, to a later node, to the end, or DEAD where no program goes on.
     Nodes come after those that their edges lead to. `costs` holds, edge by edge, what it adds to
     each sum, and `base` what is added once. A node of an `unsure` place has one edge more, the last,
-    for programs that do not make the decision."""
+    for programs that do not make the decision. `order` are the places in the order in which paths
+    pass them."""
 
     root: int
     places: list[int]
@@ -43,6 +46,12 @@ class Paths:
     costs: list[tuple[Costs, ...]]
     base: Costs
     unsure: frozenset[int]
+    order: tuple[int, ...]
+
+    @cached_property
+    def rank(self) -> dict[int, int]:
+        """When paths pass each place; -1 is the end."""
+        return {-1: -1, **{place: rank for rank, place in enumerate(self.order)}}
 
     def count(self, weights: Sequence[int]) -> int:
         """The number of paths, each pick of place i counted `weights[i]` times."""
@@ -122,7 +131,7 @@ class Paths:
 
 
 class Layout:
-    """The order of the decisions in paths, and conditions written in it.
+    """The decisions of a space in order, and paths made of conditions on them.
 
     `needs` gives for each diagram variable the condition under which its decision is asked (those
     never asked are left out: they hold their first pick); `rank` the order that is wished for.
@@ -131,71 +140,86 @@ class Layout:
     """
 
     def __init__(self, diagrams: Diagrams, needs: Mapping[int, Value], rank: Callable[[int], Any]):
-        self.order = _parents_first(needs, sorted(needs, key=rank))
+        self._parents = {var: support(asked) & needs.keys() for var, asked in needs.items()}
+        self.order = parents_first(self._parents, sorted(needs, key=rank))
         self.place = {var: place for place, var in enumerate(self.order)}
         self.sizes = [diagrams.sizes[var] for var in self.order]
-        # Whether these are made is said by later decisions too. They have one position more, the
-        # last, for programs that do not make them.
-        self.unsure = frozenset(
-            place
-            for place, var in enumerate(self.order)
-            if any(self.place.get(other, -1) >= place for other in support(needs[var]))
-        )
-        self._ordered = Diagrams()
-        self._ordered.sizes = [size + (place in self.unsure) for place, size in enumerate(self.sizes)]
-        self._written: dict[int, tuple[Value, Value]] = {}
+        self._writers: dict[tuple[int, ...], _Writer] = {}
+        self.unsure = self._writer(self.order).unsure
 
-    def write(self, value: Value) -> Value:
-        """A diagram over the evaluation's variables as one over places."""
-        if type(value) is not Diagram:
-            return value
-        known = self._written.get(id(value))
-        if known is None:
-            place = self.place.get(value.var)
-            if place is None:
-                written = self.write(value.kids[0])
-            else:
-                kids = [self.write(kid) for kid in value.kids]
-                if place in self.unsure:
-                    kids.append(kids[0])
-                written = self._ordered.combine(place, tuple(kids))
-            known = self._written[id(value)] = (value, written)  # the key stays alive with its entry
-        return known[1]
-
-    def made(self, place: int, asked: Value) -> Value:
-        """For an unsure place: True where it has a pick and its decision is asked, or neither."""
-        idle = self._ordered.lift(operator.not_, asked)
-        return self._ordered.combine(place, (*[asked] * self.sizes[place], idle))
+    def _writer(self, order: Sequence[int]) -> _Writer:
+        writer = self._writers.get(tuple(order))
+        if writer is None:
+            sizes = [self.sizes[self.place[var]] for var in order]
+            writer = self._writers[tuple(order)] = _Writer(order, sizes, self._parents)
+        return writer
 
     def restart(self) -> None:
         """Begin another task: the steps of the last one do not count."""
-        self._ordered.restart()
+        for writer in self._writers.values():
+            writer.diagrams.restart()
 
     def paths(
         self, needs: Mapping[int, Value], conditions: Iterable[Value], terms: Iterable[Value] = (), sums: int = 0
     ) -> Paths:
         """The programs in which all conditions are True, with edges that add up the terms: diagrams
         with tuples of `sums` numbers. Raises Entangled where too many decisions hang together."""
-        active = [self.write(needs[var]) for var in self.order]
-        return _Builder(self, active, map(self.write, conditions), map(self.write, terms), sums).build()
+        conditions, terms = list(conditions), list(terms)
+        together = [needs[var] for var in self.order]
+        groups = [support(asked) | {var} for var, asked in zip(self.order, together, strict=True)]
+        groups += [support(value) for value in (*conditions, *terms)]
+        sizes = {var: self.sizes[place] for var, place in self.place.items()}
+        writer = self._writer(arranged(self.order, [group & sizes.keys() for group in groups], sizes, self._parents))
+        active = [writer.write(needs[var]) for var in writer.order]
+        found = _Builder(writer, active, map(writer.write, conditions), map(writer.write, terms), sums).build()
+        if writer.order == self.order:
+            return found
+        place = [self.place[var] for var in writer.order]
+        return attrs.evolve(
+            found,
+            places=[-1, *(place[rank] for rank in found.places[1:])],
+            order=tuple(place),
+            unsure=frozenset(place[rank] for rank in found.unsure),
+        )
 
 
-def _parents_first(needs: Mapping[int, Value], wished: list[int]) -> list[int]:
-    order: list[int] = []
-    seen: set[int] = set()
-    position = {var: place for place, var in enumerate(wished)}
-    for start in wished:
-        stack = [(start, False)]
-        while stack:
-            var, ready = stack.pop()
-            if ready:
-                order.append(var)
-            elif var not in seen:
-                seen.add(var)
-                stack.append((var, True))
-                parents = [p for p in support(needs[var]) if p in position and p not in seen]
-                stack.extend((p, False) for p in sorted(parents, key=position.__getitem__, reverse=True))
-    return order
+class _Writer:
+    """Conditions written over the ranks of decisions in some order."""
+
+    def __init__(self, order: Sequence[int], sizes: list[int], parents: Mapping[int, set[int]]):
+        self.order = list(order)
+        self.sizes = sizes
+        self._rank = {var: rank for rank, var in enumerate(order)}
+        # Whether these are made is said by later decisions too. They have one position more, the
+        # last, for programs that do not make them.
+        self.unsure = frozenset(
+            rank for rank, var in enumerate(order) if any(self._rank[other] >= rank for other in parents[var])
+        )
+        self.diagrams = Diagrams()
+        self.diagrams.sizes = [size + (rank in self.unsure) for rank, size in enumerate(sizes)]
+        self._written: dict[int, tuple[Value, Value]] = {}
+
+    def write(self, value: Value) -> Value:
+        """A diagram over the evaluation's variables as one over ranks."""
+        if type(value) is not Diagram:
+            return value
+        known = self._written.get(id(value))
+        if known is None:
+            rank = self._rank.get(value.var)
+            if rank is None:
+                written = self.write(value.kids[0])
+            else:
+                kids = [self.write(kid) for kid in value.kids]
+                if rank in self.unsure:
+                    kids.append(kids[0])
+                written = self.diagrams.combine(rank, tuple(kids))
+            known = self._written[id(value)] = (value, written)  # the key stays alive with its entry
+        return known[1]
+
+    def made(self, rank: int, asked: Value) -> Value:
+        """For an unsure decision: True where it has a pick and is asked, or neither."""
+        idle = self.diagrams.lift(operator.not_, asked)
+        return self.diagrams.combine(rank, (*[asked] * self.sizes[rank], idle))
 
 
 _ACTIVE, _CONDITION, _TERM = range(3)
@@ -206,11 +230,11 @@ class _Builder:
     to what is left of them."""
 
     def __init__(
-        self, layout: Layout, active: list[Value], conditions: Iterable[Value], terms: Iterable[Value], sums: int
+        self, writer: _Writer, active: list[Value], conditions: Iterable[Value], terms: Iterable[Value], sums: int
     ):
-        self._sizes = [size + (place in layout.unsure) for place, size in enumerate(layout.sizes)]
-        self._unsure = layout.unsure
-        count = len(layout.sizes)
+        self._sizes = writer.diagrams.sizes
+        self._unsure = writer.unsure
+        count = len(self._sizes)
         self._zero = (0,) * sums
         self._base = self._zero
         self._dead = False
@@ -220,8 +244,8 @@ class _Builder:
         self._active: list[Any] = []  # for each place, its activity condition: a factor's number or a leaf
         numbers: dict[int, int] = {}
         for place, condition in enumerate(active):
-            if place in layout.unsure:
-                conditions = [*conditions, layout.made(place, condition)]
+            if place in writer.unsure:
+                conditions = [*conditions, writer.made(place, condition)]
                 self._active.append(True)
             elif type(condition) is Diagram:
                 number = numbers.get(id(condition))
@@ -251,7 +275,7 @@ class _Builder:
 
     def build(self) -> Paths:
         if self._dead:
-            return Paths(DEAD, [-1], [()], [()], self._base, self._unsure)
+            return Paths(DEAD, [-1], [()], [()], self._base, self._unsure, tuple(range(len(self._sizes))))
         layers = self._forward()
         return self._backward(layers)
 
@@ -339,7 +363,7 @@ class _Builder:
                     here.append((number, zero))
             below = here
         root, more = below[0]
-        return Paths(root, places, kids, costs, _add(self._base, more), self._unsure)
+        return Paths(root, places, kids, costs, _add(self._base, more), self._unsure, tuple(range(len(layers))))
 
 
 def _add(a: Costs, b: Costs) -> Costs:

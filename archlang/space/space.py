@@ -28,6 +28,7 @@ from archlang.syntax.parser import parse_expression
 if TYPE_CHECKING:
     from archlang.space.batch import Batch
     from archlang.space.bounds import Bounds
+    from archlang.space.explaining import Explanation
     from archlang.space.pricing import Pricing
 
 SAMPLES = 64  # programs tried where a space cannot be proved right as a whole
@@ -381,13 +382,27 @@ class Space:
         assert once is not None
         assert compiled is not None
         try:
-            found = bounds(once, compiled, name, lambda given: getattr(self.program(given).cost(), name))
+            ok = once.evaluated.ok
+            found = bounds(once, compiled, name, lambda given: self.program(given).cost(), ok)
         except Entangled as problem:
             what = f"the bounds of `{name}` over `{self.name}` cannot be worked out"
             raise ArchError(error("E0504", what, self.declaration.name_span, notes=[problem.reason])) from None
         if found is None:
             raise self._no_program()
         return found
+
+    def explain(self, address: str) -> Explanation:
+        """What a decision is, what it hangs from, and what it changes. ArchError when there is no
+        decision of that address, or where the space is not evaluated as a whole."""
+        from archlang.space.explaining import explain
+
+        programs = self._whole("explained")
+        if address not in programs.compiled.places:
+            what = f"there is no decision `{address}` in `{self.name}`"
+            known = list(programs.compiled.places)
+            raise ArchError(error("E0406", what, hints=did_you_mean(address, known) or _some_of(known)))
+        assert self._once is not None
+        return explain(self._once, programs.compiled, address, lambda given: self.program(given).cost())
 
     @cached_property
     def _pricing(self) -> Pricing | None:

@@ -38,20 +38,20 @@ TEXTS = {
 @pytest.mark.parametrize("title", TEXTS)
 def test_what_runs_away_is_stopped(title: str) -> None:
     text, code = TEXTS[title]
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ArchError) as caught:
         al.loads(text)
     assert code in [found.code for found in caught.value.diagnostics]
-    assert time.monotonic() - start < SECONDS
+    assert time.process_time() - start < SECONDS
     assert all(len(line) < 300 for line in str(caught.value).splitlines()[1:])
 
 
 def test_values_of_very_many_decisions_are_given_up_in_time() -> None:
     terms = " + ".join(f"a[{i}] * {100**i}" for i in range(4))
-    start = time.monotonic()
+    start = time.process_time()
     space = al.loads(f"space s {{\n  a = [choose 0..99 for i in 0..<4]\n  require {terms} > 5\n  a\n}}")
     assert space.unproved is not None
-    assert time.monotonic() - start < SECONDS
+    assert time.process_time() - start < SECONDS
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000])
