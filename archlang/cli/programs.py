@@ -25,16 +25,18 @@ from archlang.space.space import Space
     "-n", "--number", default=1, show_default=True, type=click.IntRange(min=1), help="How many programs to draw."
 )
 @click.option("--seed", default=0, show_default=True, help="Draw by this seed.")
+@click.option("--evenly", is_flag=True, help="All programs equally likely, not the picks of each decision.")
 @as_json
-def sample(file: str, settings: Settings, number: int, seed: int, json_output: bool) -> None:
+def sample(file: str, settings: Settings, number: int, seed: int, evenly: bool, json_output: bool) -> None:
     """Draw programs and print their choices, one JSON object a line.
 
     \b
     archlang sample std.spaces.nasbench201 -n 3 --seed 7
+    archlang sample std.spaces.ofa_mobilenet_v3 --where 'macs <= 200M' --evenly
     """
     space = open_space(file, settings)
     random = Random(seed)
-    drawn = [space.draw(random) for _ in range(number)]
+    drawn = [space.draw(random, evenly) for _ in range(number)]
     if json_output:
         print_json([choices.as_dict() for choices in drawn])
         return

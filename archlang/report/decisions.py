@@ -47,7 +47,8 @@ def _lines(found: Explanation) -> Iterator[str]:
     decision, source = found.decision, found.span.source
     line, _ = source.position(found.span.start)
     yield f"{decision.address}: {decision.domain}"
-    yield f"  written at {source.name}:{line}: {' '.join(source.text[found.span.start : found.span.end].split())[:100]}"
+    first, *rest = source.text[found.span.start : found.span.end].splitlines()
+    yield f"  written at {source.name}:{line}: {first}{' ...' if rest else ''}"
     if found.hangs_from:
         yield f"  hangs from {_some([f'`{address}`' for address in found.hangs_from])}"
     if found.made_in == found.programs:
@@ -59,14 +60,14 @@ def _lines(found: Explanation) -> Iterator[str]:
         yield f"  decides whether {len(found.decides)} {many} made:"
         for address, picks in list(found.decides.items())[:SHOWN]:
             yield f"    {address}, when it is {' or '.join(map(show_pick, picks))}"
-        yield from _more(found.decides, "decisions")
+        yield from _more(found.decides)
     else:
         yield "  no other decision hangs from it"
     if found.shapes:
         yield f"  changes {len(found.shapes)} shape{'s' * (len(found.shapes) > 1)}:"
         for name, shapes in list(found.shapes.items())[:SHOWN]:
             yield f"    {name}: {', '.join(dict.fromkeys(shapes))}"
-        yield from _more(found.shapes, "shapes")
+        yield from _more(found.shapes)
     elif found.picks:
         yield "  changes no shape"
     if found.picks:
@@ -76,9 +77,9 @@ def _lines(found: Explanation) -> Iterator[str]:
         yield "    " + "; ".join([f"{show_pick(one.pick)}: {one.programs}", *costs])
 
 
-def _more(items: Sized, what: str) -> Iterator[str]:
+def _more(items: Sized) -> Iterator[str]:
     if len(items) > SHOWN:
-        yield f"    and {len(items) - SHOWN} more {what}"
+        yield f"    and {len(items) - SHOWN} more"
 
 
 def _some(items: Sequence[str]) -> str:

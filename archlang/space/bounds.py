@@ -59,6 +59,15 @@ def bounds(
     """The bounds of a cost over the programs for which a condition is True; None when there is no
     program. `price` gives the costs of one. Raises Entangled where they cannot be worked out over
     the whole space."""
+    if name == "peak_memory":
+        from archlang.space.memory import memory_bounds
+
+        memory = memory_bounds(once, compiled, condition)
+        return (
+            None
+            if memory is None
+            else Bounds(*(Extreme(p.value, p.proven, p.choices) for p in (memory.least, memory.most)))
+        )
     if name != "depth":
         which = operator.itemgetter(ADDITIVE.index(name))
         return _bounds(compiled, condition, [compiled.diagrams.map_leaves(term, which) for term in once.terms])

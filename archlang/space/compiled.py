@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise, product
 from random import Random
@@ -77,19 +77,18 @@ class Region:
 
 
 class Compiled:
-    """The decisions of a space in order, with their picks, and the paths that its programs are. The
-    order is that of addresses, or by `rank` of their variables."""
+    """The decisions of a space in order, with their picks, and the paths that its programs are."""
 
-    def __init__(self, once: OnceForAll, rank: Callable[[int], Any] | None = None):
+    def __init__(self, once: OnceForAll):
         evaluated = once.evaluated
         self.diagrams: Diagrams = evaluated.evaluator.diagrams
         self._budgets: Mapping[int, Budget] = once.budgets
         self.diagrams.restart()
 
-        def by_address(var: int) -> Any:
-            return in_order(once.variables[var].decision.address), var
+        def name(var: int) -> str:
+            return once.variables[var].decision.address
 
-        self.layout = Layout(self.diagrams, evaluated.needs, rank or by_address)
+        self.layout = Layout(self.diagrams, evaluated.needs, lambda var: (in_order(name(var)), var), name)
         variables = [once.variables[var] for var in self.layout.order]
         self._needs = evaluated.needs
         self.decisions: list[Decision] = [variable.decision for variable in variables]

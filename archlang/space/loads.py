@@ -23,7 +23,7 @@ from archlang.semantics.values import InputNode, OpNode, SelectNode, TensorNode
 from archlang.space.resolver import OnceForAll
 
 MAX_WALK = 60_000  # steps of the walk
-MAX_LIFT = 2_000  # diagram steps to add to a core
+MAX_LIFT = 10000  # diagram steps to add to a core
 MAX_ADDED = 800_000  # ... to all cores
 
 
@@ -56,23 +56,24 @@ class Memory:
     of others), and which of them are alive when. Sizes are in bytes for one sample."""
 
     def __init__(self, once: OnceForAll):
-        self._diagrams = Diagrams()  # its own: loads are many, and of no use to others
-        self._diagrams.sizes = list(once.evaluated.evaluator.diagrams.sizes)
+        self.diagrams = Diagrams()  # its own: loads are many, and of no use to others
+        self.diagrams.sizes = list(once.evaluated.evaluator.diagrams.sizes)
         self._known: dict[Any, Value] = {}
         self._sizes: dict[TensorNode, Value] = {}
         self._tensors = {tensor.node: tensor for tensor in in_order([tensor for tensor, _ in once.tensors])}
-        self._outputs = [(tensor.node, self._diagrams.map_leaves(when, bool)) for tensor, when in once.tensors]
+        self._outputs = [(tensor.node, self.diagrams.map_leaves(when, bool)) for tensor, when in once.tensors]
         self.given = sum(given.type.bytes for given in once.evaluated.inputs)
 
     def total(self) -> int:
         """The size of all values, each at its largest."""
-        self._diagrams.restart()
-        return self.given + sum(max(leaves(self._size(node))) for node in self._tensors if isinstance(node, OpNode))
+        self.diagrams.restart()
+        largest: list[int] = [max(leaves(self._size(node))) for node in self._tensors if isinstance(node, OpNode)]
+        return self.given + sum(largest)
 
     def loads(self) -> list[Load]:
         """The loads of all steps, each different one once. The greatest of what they are for a
         program is its peak, unless no more is alive than the inputs. Raises Entangled."""
-        self._diagrams.restart()
+        self.diagrams.restart()
         sources = self._sources()
         walk = self._walk(sources)
         return self._added_up(walk, *self._read(walk, sources))
@@ -82,18 +83,14 @@ class Memory:
         key = function, leaf_key(a), leaf_key(b)
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = self._diagrams.lift(function, a, b)
+            known = self._known[key] = self.diagrams.lift(function, a, b)
         return known
-
-    def restart(self) -> None:
-        """Begin another task: the steps of the last one do not count."""
-        self._diagrams.restart()
 
     # ------------------------------------------------------------------ the walk
 
     def _sources(self) -> dict[TensorNode, Conditions]:
         """For each node the values that it stands for, and when it does."""
-        diagrams = self._diagrams
+        diagrams = self.diagrams
         sources: dict[TensorNode, Conditions] = {}
         for node in self._tensors:
             if not isinstance(node, SelectNode):
@@ -111,7 +108,7 @@ class Memory:
     def _walk(self, sources: Mapping[TensorNode, Conditions]) -> Walk:
         """The ops in the order in which programs run them. An op that some programs run before
         others do may be there several times."""
-        diagrams, (leads, depths) = self._diagrams, self._leads()
+        diagrams, (leads, depths) = self.diagrams, self._leads()
         walk: Walk = []
         unmet: dict[TensorNode, Value] = {}  # when a node has not been met yet
         for output, wanted in self._outputs:
@@ -134,12 +131,12 @@ class Memory:
                 # with: that goes first, and so is one step for all programs.
                 needed: dict[TensorNode, Value] = {}
                 for source, picked in sources[node].items():
-                    here, first = diagrams.both(when, picked), source
+                    here = diagrams.both(when, picked)
+                    first: TensorNode | None = source
                     while first is not None and diagrams.both(here, unmet.get(first, True)) is not False:
                         self._also(needed, first, here)
                         first = leads[first]
-                for first in sorted(needed, key=depths.__getitem__, reverse=True):
-                    stack.append((first, needed[first], False))
+                stack.extend((first, needed[first], False) for first in sorted(needed, key=lambda n: -depths[n]))
             if len(walk) > MAX_WALK:
                 raise Entangled("programs run their ops in too many orders")
         return walk
@@ -171,7 +168,7 @@ class Memory:
     def _read(self, walk: Walk, sources: Mapping[TensorNode, Conditions]) -> tuple[Conditions, list[Conditions]]:
         """When each value is read at all, and for each step when it is read there for the last
         time. Outputs are read at the end."""
-        diagrams = self._diagrams
+        diagrams = self.diagrams
         read: dict[TensorNode, Value] = {}
         for output, wanted in self._outputs:
             for source, when in sources[output].items():
@@ -199,7 +196,7 @@ class Memory:
         change: Value = 0
         spent = 0
         for (node, taken), last in zip(walk, lasts, strict=True):
-            self.restart()
+            self.diagrams.restart()
             made = self._size(node, taken)
             alive[node] = self.lift(operator.add, alive.get(node, 0), made)
             if node not in aside:
@@ -228,19 +225,19 @@ class Memory:
                 if alive[value] == 0:
                     del alive[value]
                     aside.discard(value)
-            spent += self._diagrams.steps
+            spent += self.diagrams.steps
         return list(found.values())
 
     def _added(self, core: Value, more: Value, allowed: int) -> Value:
         """The sum, or None where it takes more steps than are allowed."""
-        before = self._diagrams.steps
-        self._diagrams.steps = start = max(before, MAX_STEPS - allowed)
+        before = self.diagrams.steps
+        self.diagrams.steps = start = max(before, MAX_STEPS - allowed)
         try:
             return self.lift(operator.add, core, more)
         except Entangled:
             return None
         finally:
-            self._diagrams.steps += before - start
+            self.diagrams.steps += before - start
 
     def _size(self, node: TensorNode, when: Value = True) -> Value:
         """The size of a value under a condition, else 0. Where it does not exist any number will
@@ -248,8 +245,8 @@ class Memory:
         known = self._sizes.get(node)
         if known is None:
             tensor = self._tensors[node]
-            size = self._diagrams.lift(lambda *shape: TensorType(tensor.dtype, shape).bytes, *tensor.shape)
-            known = self._diagrams.map_leaves(size, lambda leaf: 0 if isinstance(leaf, Fault) else leaf)
+            size = self.diagrams.lift(lambda *shape: TensorType(tensor.dtype, shape).bytes, *tensor.shape)
+            known = self.diagrams.map_leaves(size, lambda leaf: 0 if isinstance(leaf, Fault) else leaf)
             self._sizes[node] = known
         return self.lift(operator.mul, known, when)
 
@@ -259,4 +256,4 @@ class Memory:
     def _also(self, conditions: dict[TensorNode, Value], value: TensorNode, when: Value) -> None:
         """Let something hold for a value under one more condition."""
         if when is not False:
-            conditions[value] = self._diagrams.either(conditions.get(value, False), when)
+            conditions[value] = self.diagrams.either(conditions.get(value, False), when)

@@ -134,12 +134,15 @@ class Layout:
     """The decisions of a space in order, and paths made of conditions on them.
 
     `needs` gives for each diagram variable the condition under which its decision is asked (those
-    never asked are left out: they hold their first pick); `rank` the order that is wished for.
-    Decisions come after those that say whether they are asked, where that is possible. Conditions
+    never asked are left out: they hold their first pick); `rank` the order that is wished for,
+    `name` what a variable is called. Decisions come after those that say whether they are asked, where that is possible. Conditions
     may depend on other variables too (budgets), until paths are made.
     """
 
-    def __init__(self, diagrams: Diagrams, needs: Mapping[int, Value], rank: Callable[[int], Any]):
+    def __init__(
+        self, diagrams: Diagrams, needs: Mapping[int, Value], rank: Callable[[int], Any], name: Callable[[int], str]
+    ):
+        self._name = name
         self._parents = {var: support(asked) & needs.keys() for var, asked in needs.items()}
         self.order = parents_first(self._parents, sorted(needs, key=rank))
         self.place = {var: place for place, var in enumerate(self.order)}
@@ -171,7 +174,11 @@ class Layout:
         sizes = {var: self.sizes[place] for var, place in self.place.items()}
         writer = self._writer(arranged(self.order, [group & sizes.keys() for group in groups], sizes, self._parents))
         active = [writer.write(needs[var]) for var in writer.order]
-        found = _Builder(writer, active, map(writer.write, conditions), map(writer.write, terms), sums).build()
+        try:
+            found = _Builder(writer, active, map(writer.write, conditions), map(writer.write, terms), sums).build()
+        except _TooMany as many:
+            names = [self._name(writer.order[rank]) for rank in sorted(many.waited_for)]
+            raise Entangled("too many decisions hang together", tuple(names)) from None
         if writer.order == self.order:
             return found
         place = [self.place[var] for var in writer.order]
@@ -181,6 +188,14 @@ class Layout:
             order=tuple(place),
             unsure=frozenset(place[rank] for rank in found.unsure),
         )
+
+
+class _TooMany(Exception):
+    """There are too many states; `waited_for` are the ranks of the decisions that they wait for."""
+
+    def __init__(self, waited_for: set[int]):
+        super().__init__(waited_for)
+        self.waited_for = waited_for
 
 
 class _Writer:
@@ -291,7 +306,7 @@ class _Builder:
             starts = self._starts[place]
             total += len(known)
             if total > MAX_STATES:
-                raise Entangled("too many decisions of the space hang together")
+                raise _TooMany({var for state in known for _, left in state for var in support(left)})
             for state in known:
                 factors = [*state, *starts] if starts else state
                 active = self._active[place]

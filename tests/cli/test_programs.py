@@ -1,4 +1,4 @@
-"""sample, show, cost and emit."""
+"""sample, show, cost, explain and emit."""
 
 from __future__ import annotations
 
@@ -81,3 +81,32 @@ def test_emit(run: Run, golden: Golden) -> None:
 
 def test_the_settings_of_a_space(run: Run) -> None:
     assert "linear(out=7)" in run("show", "net.arch", "--set", "classes=7").stdout
+
+
+def test_costs_of_a_whole_space(run: Run, golden: Golden) -> None:
+    golden("cost_bounds.txt", run("cost", "net.arch:small", "--bounds").stdout)
+    found = json.loads(run("cost", "net.arch:small", "--bounds", "--json").stdout)["bounds"]
+    space = al.load("net.arch:small")
+    macs = {space.program(choices).cost().macs: choices.as_dict() for choices in space.enumerate()}
+    assert (found["macs"]["least"]["value"], found["macs"]["most"]["proven"]) == (min(macs), max(macs))
+    assert found["macs"]["most"]["choices"] == macs[max(macs)]
+
+
+def test_programs_of_some_costs(run: Run) -> None:
+    where = ("--where", "macs <= 12M", "--where", "params < 100k", "--evenly")
+    for line in run("sample", "std.spaces.nasbench201", "-n", "5", *where).stdout.splitlines():
+        found = json.loads(run("cost", "std.spaces.nasbench201", "--choices", line, "--json").stdout)
+        assert found["macs"] <= 12_000_000
+        assert found["params"] < 100_000
+    assert "E0503" in run("sample", "std.spaces.nasbench201", "--where", "macs < 1", code=1).stderr
+
+
+def test_explain(run: Run, golden: Golden) -> None:
+    golden("explain.txt", run("explain", "net.arch:small", "unit").stdout)
+    golden("explain_width.txt", run("explain", "net.arch:small", "width").stdout)
+    found = json.loads(run("explain", "net.arch:small", "width", "--json").stdout)
+    space = al.load("net.arch:small")
+    for one in found["picks"]:
+        costs = [space.program(c).cost().params for c in space.enumerate() if c["width"] == one["pick"]]
+        assert one["costs"]["params"] == [min(costs), max(costs)]
+    assert "did you mean `width`" in run("explain", "net.arch:small", "widht", code=1).stderr
