@@ -193,7 +193,8 @@ class Evaluator:
         if type(ok) is Fault:
             raise FaultSignal(ok)
         if type(value) is Tensor:
-            return Tensor(value.node, value.dtype, value.shape, self.both_ok(value.ok, ok))
+            # Where both fail it is `ok` that is told: what a `require` excludes is not looked at.
+            return Tensor(value.node, value.dtype, value.shape, self.both_ok(ok, value.ok))
         return self.lift(lambda _, inner: inner, ok, value)
 
     def both_ok(self, *oks: Value) -> Value:

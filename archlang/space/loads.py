@@ -23,8 +23,8 @@ from archlang.semantics.values import InputNode, OpNode, SelectNode, TensorNode
 from archlang.space.resolver import OnceForAll
 
 MAX_WALK = 60_000  # steps of the walk
-MAX_LIFT = 10000  # diagram steps to add to a core
-MAX_ADDED = 800_000  # ... to all cores
+MAX_LIFT = 30_000  # diagram steps to add to a core
+MAX_ADDED = 400_000  # ... to all cores
 
 
 @attrs.frozen(eq=False)

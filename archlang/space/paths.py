@@ -135,8 +135,9 @@ class Layout:
 
     `needs` gives for each diagram variable the condition under which its decision is asked (those
     never asked are left out: they hold their first pick); `rank` the order that is wished for,
-    `name` what a variable is called. Decisions come after those that say whether they are asked, where that is possible. Conditions
-    may depend on other variables too (budgets), until paths are made.
+    `name` what a variable is called. Decisions come after those that say whether they are asked,
+    where that is possible. Conditions may depend on other variables too (budgets), until paths are
+    made.
     """
 
     def __init__(

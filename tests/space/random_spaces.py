@@ -97,9 +97,11 @@ def network_spaces(draw: st.DrawFn) -> str:
     stages = "".join(f"\n    |> {stage(2)}" for _ in range(draw(st.integers(1, 3))))
     requirement = '  require depth(y) < 4, "shallow"\n' if draw(st.integers(0, 5)) == 0 else ""
     requirement += '  require params(y) <= 600, "small"\n' if draw(st.integers(0, 3)) == 0 else ""
+    requirement += '  require width == 4, "narrow"\n' if draw(st.integers(0, 2)) == 0 else ""
+    guard = draw(st.sampled_from(["", "", '  require c != 6, "even"\n ', '  require c < 8 or h > 4, "wide"\n ']))
     return (
         "use std.nn\n"
-        "block unit(x: [n, c, h, w]) { x |> choose { a: conv2d(c, kernel=choose [1, 3]), b: identity } }\n"
+        f"block unit(x: [n, c, h, w]) {{\n{guard} x |> choose {{ a: conv2d(c, kernel=choose [1, 3]), b: identity }}\n}}\n"
         "block residual(f: block)(x: [n, c, h, w]) { x + (x |> f) }\n"
         "space s(image: f32[n, 4, 8, 8]) {\n"
         "  width = choose [4, 6]\n"
