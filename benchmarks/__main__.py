@@ -9,6 +9,7 @@ import click
 
 from benchmarks.language import counts, moves, programs, texts
 from benchmarks.measure import Benchmark, Figure
+from benchmarks.spaces import budgets, compiled
 from benchmarks.startup import startup
 from benchmarks.torch_modules import torch_modules
 
@@ -17,6 +18,8 @@ BENCHMARKS = (
     Benchmark("text", texts),
     Benchmark("count", counts),
     Benchmark("move", moves),
+    Benchmark("compiled", compiled),
+    Benchmark("budget", budgets),
     Benchmark("program", programs),
     Benchmark("torch", torch_modules),
 )

@@ -70,7 +70,7 @@ def texts(repetitions: int) -> Iterator[Figure]:
 
 def counts(repetitions: int) -> Iterator[Figure]:
     """Loading, checking and counting a space of the library."""
-    for name in ("nasbench201", "darts_cell", "darts", "ofa_mobilenet_v3"):
+    for name in ("nasbench201", "darts_cell", "darts", "ofa_mobilenetv3"):
         target = f"std.spaces.{name}"
         yield timed(f"check + count {name}", partial(_size, target), repetitions)
 
@@ -81,7 +81,7 @@ def _size(target: str) -> int | float:
 
 def moves(repetitions: int) -> Iterator[Figure]:
     """What a searcher does at every step."""
-    for name in ("nasbench201", "ofa_mobilenet_v3"):
+    for name in ("nasbench201", "ofa_mobilenetv3"):
         space = al.load(f"std.spaces.{name}")
         random = Random(0)
         choices = space.draw(random)

@@ -32,7 +32,7 @@ def sample(file: str, settings: Settings, number: int, seed: int, evenly: bool, 
 
     \b
     archlang sample std.spaces.nasbench201 -n 3 --seed 7
-    archlang sample std.spaces.ofa_mobilenet_v3 --where 'macs <= 200M' --evenly
+    archlang sample std.spaces.ofa_mobilenetv3 --where 'macs <= 200M' --evenly
     """
     space = open_space(file, settings)
     random = Random(seed)
@@ -89,7 +89,7 @@ def cost(
     \b
     archlang cost std.models.resnet:resnet50
     archlang cost net.arch --choices '{"width": 32}' --blocks
-    archlang cost std.spaces.ofa_mobilenet_v3 --bounds
+    archlang cost std.spaces.ofa_mobilenetv3 --bounds
     """
     if bounds:
         _print_bounds(open_space(file, settings), json_output)

@@ -24,7 +24,7 @@ SPACES = {
     "std.spaces.darts": {"channels": 4, "layers": 4},
     "std.spaces.darts_cell": {"channels": 4, "reduction": True},
     "std.spaces.nasbench_macro": {},
-    "std.spaces.ofa_mobilenet_v3": {"size": 64},
+    "std.spaces.ofa_mobilenetv3": {"size": 64},
 }
 
 

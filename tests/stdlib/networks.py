@@ -85,7 +85,7 @@ def ofa(entry: Entry) -> al.Program:
         for layer in range(depth):
             choices[f"stage[{stage}]/layer[{layer}].kernel"] = kernels[4 * stage + layer]
             choices[f"stage[{stage}]/layer[{layer}].expand"] = expands[4 * stage + layer]
-    return al.load("std.spaces.ofa_mobilenet_v3", size=entry["input"][-1]).program(choices)
+    return al.load("std.spaces.ofa_mobilenetv3", size=entry["input"][-1]).program(choices)
 
 
 def attentive_nas(entry: Entry) -> al.Program:

@@ -27,7 +27,7 @@ NB201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg
         ("std.spaces.darts", DARTS_CELL**2),
         ("std.spaces.nasbench_macro", 3**8),
         ("std.spaces.nats_sss", 8**5),
-        ("std.spaces.ofa_mobilenet_v3", sum(9**depth for depth in (2, 3, 4)) ** 5),
+        ("std.spaces.ofa_mobilenetv3", sum(9**depth for depth in (2, 3, 4)) ** 5),
         ("std.spaces.mobile", math.inf),
     ],
 )
