@@ -183,13 +183,16 @@ class Diagrams:
 
         def walk(values: tuple[Value, ...]) -> Value:
             top = -1
-            for value in values:
+            for place, value in enumerate(values):
                 kind = type(value)
                 if kind is Diagram:
                     if top < 0 or value.var < top:
                         top = value.var
                 elif kind is Fault:
-                    return value
+                    if top < 0:
+                        return value
+                    values = values[: place + 1]  # what comes before may have a fault too
+                    break
             if top < 0:
                 try:
                     return function(*values)

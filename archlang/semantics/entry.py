@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -40,16 +41,23 @@ MAX_STEPS_VARIED = 400_000
 MAX_RECURSION = 60_000
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class Evaluated:
     """A space evaluated under some handler: everything that its value holds is evaluated. `result`
-    is a tensor, plain data, a `List` or `Record` of results, or a diagram with such leaves; `ok` is
-    True, or a diagram with leaves True and faults."""
+    is a tensor, plain data, a `List` or `Record` of results, or a diagram with such leaves.
+    `conditions` are True, or diagrams with leaves True and faults: those that the space requires,
+    in order, and last that of its result."""
 
     evaluator: Evaluator
     inputs: tuple[Input, ...]
     result: Value
-    ok: Value
+    conditions: tuple[Value, ...]
+
+    @cached_property
+    def ok(self) -> Value:
+        """All conditions in one: the first fault where several fail. Raises Entangled where that
+        takes too many decisions at once."""
+        return self.evaluator.both_ok(*self.conditions)
 
     @property
     def needs(self) -> dict[int, Value]:
@@ -139,14 +147,16 @@ def _evaluate(
     inputs: list[Input] = []
     for position, parameter in enumerate(declaration.inputs):
         env = _bind_input(ev, parameter, position, env, inputs)
-    value = statements.body(ev, declaration.body, env)
+    # What the space requires is kept apart from its result, each requirement by itself: all of
+    # them in one may hang from very many decisions.
+    env, checks = statements.run(ev, declaration.body.statements, env)
+    conditions = [check() for check in checks]
+    value = ev.evaluate(declaration.body.result, env)
     if declaration.result is not None:
         value = check_result(ev, value, declaration.result, env, what)
     result = _deep(ev, value, declaration)
-    ok = _ok(ev, result)
-    for condition in where:
-        ok = ev.both_ok(ok, restricted(ev, result, condition, Env({}, frame)))
-    return Evaluated(ev, tuple(inputs), result, ok)
+    conditions += [restricted(ev, result, condition, Env({}, frame)) for condition in where]
+    return Evaluated(ev, tuple(inputs), result, (*conditions, _ok(ev, result)))
 
 
 def _not_given(declaration: ast.Space, lacking: list[str], what: str) -> Diagnostic:

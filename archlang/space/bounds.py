@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -54,15 +54,15 @@ class Bounds:
 
 
 def bounds(
-    once: OnceForAll, compiled: Compiled, name: str, price: Callable[[Choices], Cost], condition: Value
+    once: OnceForAll, compiled: Compiled, name: str, price: Callable[[Choices], Cost], conditions: Sequence[Value]
 ) -> Bounds | None:
-    """The bounds of a cost over the programs for which a condition is True; None when there is no
+    """The bounds of a cost over the programs for which all conditions are True; None when there is no
     program. `price` gives the costs of one. Raises Entangled where they cannot be worked out over
     the whole space."""
     if name == "peak_memory":
         from archlang.space.memory import memory_bounds
 
-        memory = memory_bounds(once, compiled, condition)
+        memory = memory_bounds(once, compiled, conditions)
         return (
             None
             if memory is None
@@ -70,41 +70,41 @@ def bounds(
         )
     if name != "depth":
         which = operator.itemgetter(ADDITIVE.index(name))
-        return _bounds(compiled, condition, [compiled.diagrams.map_leaves(term, which) for term in once.terms])
+        return _bounds(compiled, conditions, [compiled.diagrams.map_leaves(term, which) for term in once.terms])
     try:
-        return _bounds(compiled, condition, [depth(once.evaluated.evaluator, once.tensors)])
+        return _bounds(compiled, conditions, [depth(once.evaluated.evaluator, once.tensors)])
     except Entangled:
         compiled.diagrams.restart()
-        least, most = (_beyond(once, compiled, price, condition, greatest) for greatest in (False, True))
+        least, most = (_beyond(once, compiled, price, conditions, greatest) for greatest in (False, True))
         return None if least is None or most is None else Bounds(least, most)
 
 
-def _bounds(compiled: Compiled, condition: Value, terms: list[Value]) -> Bounds | None:
-    least = _extreme(compiled, condition, tuple((term, 1) for term in terms))
-    most = _extreme(compiled, condition, tuple((term, -1) for term in terms))
+def _bounds(compiled: Compiled, conditions: Sequence[Value], terms: list[Value]) -> Bounds | None:
+    least = _extreme(compiled, conditions, tuple((term, 1) for term in terms))
+    most = _extreme(compiled, conditions, tuple((term, -1) for term in terms))
     if least is None or most is None:
         return None
     return Bounds(least, Extreme(-most.value, -most.proven, most.choices))
 
 
 def _beyond(
-    once: OnceForAll, compiled: Compiled, price: Callable[[Choices], Cost], condition: Value, greatest: bool
+    once: OnceForAll, compiled: Compiled, price: Callable[[Choices], Cost], conditions: Sequence[Value], greatest: bool
 ) -> Extreme | None:
     """An extreme depth where its diagram is too large: proven place by place, and reached by the
     program nearest to the picks that the proof takes."""
     proven, picked = depth_beyond(once.evaluated.evaluator, once.tensors, greatest)
     wanted = {compiled.layout.place[var]: pick for var, pick in picked.items() if var in compiled.layout.place}
-    steps = Programs(compiled, compiled.regions(condition)).nearest(wanted, {}, Random(0))
+    steps = Programs(compiled, compiled.regions(conditions)).nearest(wanted, {}, Random(0))
     if steps is None:
         return None
     choices = _choices(compiled, steps)
     return Extreme(price(choices).depth, proven, choices)
 
 
-def _extreme(compiled: Compiled, condition: Value, terms: Terms) -> Extreme | None:
+def _extreme(compiled: Compiled, conditions: Sequence[Value], terms: Terms) -> Extreme | None:
     """The least value of a sum of terms."""
     found: list[tuple[int, int, Steps | None]] = []
-    for region in compiled.regions(condition, [terms]):
+    for region in compiled.regions(conditions, [terms]):
         if region.paths.root != DEAD:
             found.append(_least(compiled, region))
     reached = [(value, steps) for value, _, steps in found if steps is not None]

@@ -124,14 +124,13 @@ class Compiled:
 
     # ---------------------------------------------------------------- regions
 
-    def regions(self, condition: Value, measured: Sequence[Terms] = (), also: Sequence[Value] = ()) -> list[Region]:
-        """The programs for which the condition is True, as paths; no program is in two of them.
-        After what is limited their edges add up what is `measured`. Many conditions that hold
-        `also` need not be joined into one, which could be large."""
+    def regions(self, conditions: Sequence[Value], measured: Sequence[Terms] = ()) -> list[Region]:
+        """The programs for which all conditions are True, as paths; no program is in two of them.
+        After what is limited their edges add up what is `measured`."""
         self.diagrams.restart()
         self.layout.restart()
         found = []
-        for needs, case, limits in self._cases([condition, *also]):
+        for needs, case, limits in self._cases(list(conditions)):
             paths = self._paths(needs, case, [*(terms for terms, _ in limits), *measured])
             found.append(Region(paths, tuple(limit for _, limit in limits)))
         return found
@@ -175,24 +174,24 @@ class Compiled:
     def count(self, condition: Value) -> int | float:
         """The exact number of programs for which the condition is True; infinite when a float
         decision is made in one of them. Raises Entangled where only bounds of it are known."""
-        found = self.counted(condition)
+        found = self.counted([condition])
         if not found.exact:
             raise Entangled("the programs within a budget are not counted exactly")
         return found.programs
 
-    def counted(self, condition: Value) -> Count:
-        """The number of programs for which the condition is True, exact or with proven bounds."""
+    def counted(self, conditions: Sequence[Value]) -> Count:
+        """The number of programs for which all conditions are True, exact or with proven bounds."""
         low = high = 0
         endless = False
-        for region in self.regions(condition):
+        for region in self.regions(conditions):
             less, more = self._count(region)
             endless = endless or (more > 0 and self._endless(region))
             low, high = low + less, high + more
         return Count(low, high, endless)
 
-    def possible(self, condition: Value) -> bool:
-        """Whether the condition is True for any program."""
-        for region in self.regions(condition):
+    def possible(self, conditions: Sequence[Value]) -> bool:
+        """Whether all conditions are True for any program."""
+        for region in self.regions(conditions):
             if Programs(self, [region]).draw(Random(0)) is not None:
                 return True
             if self._count(region)[1]:

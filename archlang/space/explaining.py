@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import attrs
@@ -54,12 +54,10 @@ def explain(once: OnceForAll, compiled: Compiled, address: str, price: Callable[
     """The explanation of the decision at an address of the space (of several, the first)."""
     place = compiled.places[address][0]
     var, decision, diagrams = compiled.layout.order[place], compiled.decisions[place], compiled.diagrams
-    ok, needs = once.evaluated.ok, once.evaluated.needs
+    conditions, needs = once.evaluated.conditions, once.evaluated.needs
     diagrams.restart()
     listed = not compiled.wide[place] and compiled.sizes[place] <= MAX_PICKS
-    under = [
-        diagrams.both(_holds(compiled, needs[var]), diagrams.literal(var, p)) for p in range(compiled.sizes[place])
-    ]
+    under = [diagrams.both(needs[var], diagrams.literal(var, p)) for p in range(compiled.sizes[place])]
     decides = {}
     for other, asked in needs.items():
         if var in support(asked) and other != var:
@@ -67,37 +65,33 @@ def explain(once: OnceForAll, compiled: Compiled, address: str, price: Callable[
             decides[once.variables[other].decision.address] = tuple(compiled.picks[place][p] for p in picks)
     found = []
     for position in range(compiled.sizes[place]) if listed else ():
-        condition = diagrams.both(_holds(compiled, ok), under[position])
+        taking = [*conditions, under[position]]
         found.append(
             OnePick(
                 compiled.picks[place][position],
-                compiled.counted(condition),
-                _costs(once, compiled, price, condition),
+                compiled.counted(taking),
+                _costs(once, compiled, price, taking),
             )
         )
     return Explanation(
         decision,
         once.variables[var].span,
         tuple(once.variables[v].decision.address for v in sorted(support(needs[var])) if v in once.variables),
-        compiled.counted(ok),
-        compiled.counted(diagrams.both(_holds(compiled, ok), _holds(compiled, needs[var]))),
+        compiled.counted(conditions),
+        compiled.counted([*conditions, needs[var]]),
         decides,
         _shapes(once, compiled, var, place) if listed else {},
         tuple(found),
     )
 
 
-def _holds(compiled: Compiled, condition: Value) -> Value:
-    return compiled.diagrams.map_leaves(condition, lambda leaf: leaf is True)
-
-
 def _costs(
-    once: OnceForAll, compiled: Compiled, price: Callable[[Choices], Cost], condition: Value
+    once: OnceForAll, compiled: Compiled, price: Callable[[Choices], Cost], conditions: Sequence[Value]
 ) -> dict[str, Bounds]:
     found: dict[str, Bounds] = {}
     for name in COSTS if once.tensors else ():
         try:
-            bound = bounds(once, compiled, name, price, condition)
+            bound = bounds(once, compiled, name, price, conditions)
         except Entangled:
             continue
         if bound is not None:

@@ -76,7 +76,7 @@ def _effective(once: OnceForAll) -> set[int]:
     """The variables that the result depends on: its graph, its values, which decisions there are,
     and whether it is a program."""
     evaluated = once.evaluated
-    found = support(evaluated.ok, *evaluated.needs.values())
+    found = support(*evaluated.conditions, *evaluated.needs.values())
     numbers = {variable.decision.address: number for number, variable in once.variables.items()}
     seen: set[int] = set()
     kept: list[Value] = []  # identities stay taken

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -56,18 +56,20 @@ class MemoryBounds:
     coarse: bool
 
 
-def memory_bounds(once: OnceForAll, compiled: Compiled, condition: Value = None) -> MemoryBounds | None:
-    """The bounds over the programs for which a condition is True (without one, those that meet all
-    requirements) and that hold a network; None when there are none. Raises Entangled where no such
-    program is found, though there may be one."""
-    return _Search(once, compiled, once.evaluated.ok if condition is None else condition).bounds()
+def memory_bounds(
+    once: OnceForAll, compiled: Compiled, conditions: Sequence[Value] | None = None
+) -> MemoryBounds | None:
+    """The bounds over the programs for which all conditions are True (without them, those that meet
+    all requirements) and that hold a network; None when there are none. Raises Entangled where no
+    such program is found, though there may be one."""
+    return _Search(once, compiled, once.evaluated.conditions if conditions is None else conditions).bounds()
 
 
 class _Search:
     """Finds programs with a low and a high peak, and proves that no others go beyond them. What is
     not known to be impossible counts as possible: then bounds are wider, but hold."""
 
-    def __init__(self, once: OnceForAll, compiled: Compiled, condition: Value):
+    def __init__(self, once: OnceForAll, compiled: Compiled, conditions: Sequence[Value]):
         self._once = once
         self._compiled = compiled
         self._left = MAX_WORK
@@ -76,14 +78,14 @@ class _Search:
         held: Value = False
         for _, when in once.tensors:
             held = diagrams.either(held, when)
-        self._condition = diagrams.lift(operator.and_, condition, held)
-        self._programs = Programs(compiled, _reachable(compiled.regions(self._condition)))
+        self._conditions = [*conditions, held]
+        self._programs = Programs(compiled, _reachable(compiled.regions(self._conditions)))
         self._memory = Memory(once)
         self._found: list[tuple[int, Choices]] = []  # the programs with the least and the greatest peak so far
 
     def bounds(self) -> MemoryBounds | None:
         if self._look_at(self._programs, {}) is None:
-            if self._programs.regions and self._compiled.possible(self._condition):
+            if self._programs.regions and self._compiled.possible(self._conditions):
                 raise Entangled("no program within the budgets was found")
             return None
         floor, loads, coarse = self._loads()
@@ -159,7 +161,7 @@ class _Search:
             within = self._programs.free and not support(condition) & self._once.budgets.keys()
             if within or (found is not None and compare(found, level)):
                 return True
-            regions = _reachable(self._compiled.regions(self._condition, also=[condition]))
+            regions = _reachable(self._compiled.regions([*self._conditions, condition]))
             self._left -= sum(len(region.paths.kids) for region in regions)
             self._look_at(Programs(self._compiled, regions), picks)
             return bool(regions)
@@ -184,7 +186,10 @@ class _Search:
         diagrams = self._memory.diagrams
         diagrams.restart()
         try:
-            return diagrams.map_leaves(self._condition, lambda leaf: leaf is True)
+            holds: Value = True
+            for condition in self._conditions:
+                holds = diagrams.both(holds, diagrams.map_leaves(condition, lambda leaf: leaf is True))
+            return holds
         except (Entangled, RecursionError):
             return True
 

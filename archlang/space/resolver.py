@@ -145,11 +145,12 @@ class OnceForAll:
                 active.add(number)
                 decision = variables[number].decision
                 decisions[decision.address] = decision, picks[number]
-        ok = at(self.evaluated.ok, position)
+        reached = (at(condition, position) for condition in self.evaluated.conditions)
+        fault = next((leaf for leaf in reached if type(leaf) is Fault), None)
         asked = tuple((variables[number].decision, chosen, number in active) for number, chosen in picks.items())
 
         def read(name: str) -> tuple[Any, Any]:
             by_address = {address: chosen for address, (_, chosen) in decisions.items()}
             return self.evaluated.read(name, Specialiser(position, by_address))
 
-        return Resolved(decisions, ok if type(ok) is Fault else None, asked, read)
+        return Resolved(decisions, fault, asked, read)

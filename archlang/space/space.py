@@ -119,7 +119,7 @@ class Space:
             return None
         assert self._once is not None
         try:
-            return Programs(compiled, compiled.regions(self._once.evaluated.ok))
+            return Programs(compiled, compiled.regions(self._once.evaluated.conditions))
         except Entangled as problem:
             self._not_proved(problem)
             return None
@@ -147,7 +147,7 @@ class Space:
             try:
                 errors = [] if self.prune else space_errors(once, compiled)
                 errors = errors or address_conflicts(once, compiled)
-                empty = not errors and once.evaluated.ok is not True and not compiled.possible(once.evaluated.ok)
+                empty = not errors and not compiled.possible(once.evaluated.conditions)
             except Entangled as problem:
                 self._not_proved(problem)
             else:
@@ -207,7 +207,7 @@ class Space:
             return Count(0, 0, endless=True)
         if once is not None and compiled is not None:
             try:
-                return compiled.counted(once.evaluated.ok)
+                return compiled.counted(once.evaluated.conditions)
             except Entangled as problem:
                 self._not_proved(problem)
         raise ArchError(
@@ -226,7 +226,7 @@ class Space:
             return None
         broken = compiled.diagrams.map_leaves(once.evaluated.ok, lambda leaf: type(leaf) is Fault and not leaf.excluded)
         try:
-            return compiled.counted(broken)
+            return compiled.counted([broken])
         except Entangled:
             return None
 
@@ -382,8 +382,8 @@ class Space:
         assert once is not None
         assert compiled is not None
         try:
-            ok = once.evaluated.ok
-            found = bounds(once, compiled, name, lambda given: self.program(given).cost(), ok)
+            conditions = once.evaluated.conditions
+            found = bounds(once, compiled, name, lambda given: self.program(given).cost(), conditions)
         except Entangled as problem:
             what = f"the bounds of `{name}` over `{self.name}` cannot be worked out"
             raise ArchError(error("E0504", what, self.declaration.name_span, notes=[problem.reason])) from None

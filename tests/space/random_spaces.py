@@ -101,7 +101,8 @@ def network_spaces(draw: st.DrawFn) -> str:
     guard = draw(st.sampled_from(["", "", '  require c != 6, "even"\n ', '  require c < 8 or h > 4, "wide"\n ']))
     return (
         "use std.nn\n"
-        f"block unit(x: [n, c, h, w]) {{\n{guard} x |> choose {{ a: conv2d(c, kernel=choose [1, 3]), b: identity }}\n}}\n"
+        f"block unit(x: [n, c, h, w]) {{\n{guard}"
+        " x |> choose { a: conv2d(c, kernel=choose [1, 3]), b: identity }\n}\n"
         "block residual(f: block)(x: [n, c, h, w]) { x + (x |> f) }\n"
         "space s(image: f32[n, 4, 8, 8]) {\n"
         "  width = choose [4, 6]\n"
