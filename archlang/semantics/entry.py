@@ -104,7 +104,7 @@ def evaluate_space(
 ) -> Evaluated:
     """The space's value under a handler; raises `FaultSignal` when it is broken (or excluded)
     whatever is chosen. `where` are requirements from outside, on its costs."""
-    with _deep_recursion():
+    with deep_recursion():
         try:
             return _evaluate(module, declaration, config, Evaluator(handler, max_steps), where)
         except RecursionError:
@@ -114,7 +114,7 @@ def evaluate_space(
 
 
 @contextmanager
-def _deep_recursion() -> Iterator[None]:
+def deep_recursion() -> Iterator[None]:
     """Room for evaluation by need: a chain of a thousand layers is needed from its end, each
     layer some ten Python calls deep."""
     before = sys.getrecursionlimit()

@@ -22,9 +22,9 @@ from archlang.semantics.fault import Entangled, Fault
 from archlang.semantics.values import InputNode, OpNode, SelectNode, TensorNode
 from archlang.space.resolver import OnceForAll
 
-MAX_WALK = 60_000  # steps of the walk
+MAX_WALK = 400_000  # times that the walk comes to a node
 MAX_LIFT = 30_000  # diagram steps to add to a core
-MAX_ADDED = 400_000  # ... to all cores
+MAX_ADDED = 250_000  # ... to all cores
 
 
 @attrs.frozen(eq=False)
@@ -111,9 +111,13 @@ class Memory:
         diagrams, (leads, depths) = self.diagrams, self._leads()
         walk: Walk = []
         unmet: dict[TensorNode, Value] = {}  # when a node has not been met yet
+        visits = 0
         for output, wanted in self._outputs:
             stack = [(output, wanted, False)]
             while stack:
+                visits += 1
+                if visits > MAX_WALK:
+                    raise Entangled("programs run their ops in too many orders")
                 node, when, ready = stack.pop()
                 if ready:
                     assert isinstance(node, OpNode)
@@ -137,8 +141,6 @@ class Memory:
                         self._also(needed, first, here)
                         first = leads[first]
                 stack.extend((first, needed[first], False) for first in sorted(needed, key=lambda n: -depths[n]))
-            if len(walk) > MAX_WALK:
-                raise Entangled("programs run their ops in too many orders")
         return walk
 
     def _leads(self) -> tuple[dict[TensorNode, TensorNode | None], dict[TensorNode | None, int]]:

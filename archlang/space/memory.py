@@ -11,6 +11,7 @@ from __future__ import annotations
 import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -28,7 +29,8 @@ from archlang.space.paths import DEAD
 from archlang.space.resolver import OnceForAll
 
 MAX_WORK = 400_000  # diagram steps, and nodes of paths, to find one extreme
-MAX_OPS = 60_000  # of the programs that are tried where what is found is not proven to be extreme
+MAX_TRIED = 400  # programs that are tried where what is found is not proven to be extreme
+MAX_OPS = 60_000  # ... their ops in all
 
 
 @attrs.frozen
@@ -91,7 +93,7 @@ class _Search:
         floor, loads, coarse = self._loads()
         most, least = self._most(loads, floor), self._least(loads, floor)
         if least < self._found[0][0] or self._found[1][0] < most:
-            self._try_others(MAX_OPS // self._ops)
+            self._try_others(min(MAX_TRIED, MAX_OPS // self._ops))
         (low, lowest), (high, highest) = self._found
         return MemoryBounds(Peak(low, least, lowest), Peak(high, most, highest), coarse)
 
@@ -185,13 +187,11 @@ class _Search:
         """The condition of all programs, as far as it can be joined with others."""
         diagrams = self._memory.diagrams
         diagrams.restart()
-        try:
-            holds: Value = True
+        holds: Value = True
+        with suppress(Entangled, RecursionError):
             for condition in self._conditions:
                 holds = diagrams.both(holds, diagrams.map_leaves(condition, lambda leaf: leaf is True))
-            return holds
-        except (Entangled, RecursionError):
-            return True
+        return holds
 
     def _try_others(self, count: int) -> None:
         """Look at some programs drawn at random, and at changes to the best ones."""
