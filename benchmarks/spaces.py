@@ -71,7 +71,7 @@ def compiled(repetitions: int) -> Iterator[Figure]:
 
 def budgets(repetitions: int) -> Iterator[Figure]:
     """Large library spaces: counts after checking, costs of many programs, draws within a budget."""
-    for name in ("ofa_mobilenetv3",):
+    for name in ("ofa_mobilenetv3", "proxylessnas"):
         space = al.load(f"std.spaces.{name}")
         yield timed(f"count {name}", space.count, repetitions, aim=100)
     mobile = al.load("std.spaces.mobile")

@@ -29,8 +29,8 @@ from archlang.space.paths import DEAD
 from archlang.space.resolver import OnceForAll
 
 MAX_WORK = 400_000  # diagram steps, and nodes of paths, to find one extreme
-MAX_TRIED = 400  # programs that are tried where what is found is not proven to be extreme
-MAX_OPS = 60_000  # ... their ops in all
+MAX_TRIED = 200  # programs that are tried where what is found is not proven to be extreme
+MAX_OPS = 20_000  # ... their ops in all
 
 
 @attrs.frozen

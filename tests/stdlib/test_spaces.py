@@ -28,6 +28,7 @@ NB201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg
         ("std.spaces.nasbench_macro", 3**8),
         ("std.spaces.nats_sss", 8**5),
         ("std.spaces.ofa_mobilenetv3", sum(9**depth for depth in (2, 3, 4)) ** 5),
+        ("std.spaces.proxylessnas", 6**6 * 7**15),
         ("std.spaces.mobile", math.inf),
     ],
 )
@@ -52,6 +53,26 @@ def test_mobile_programs_keep_the_budget() -> None:
         assert cost.params <= 7_000_000
         assert cost.macs <= 600_000_000
         assert 1e-3 <= program.values["lr"] <= 1e-1
+
+
+def test_the_published_network_is_in_the_space_of_proxylessnas() -> None:
+    """ProxylessNAS-mobile: kernel and expansion of the layers of each stage; the others are left out."""
+    stages = [
+        [(5, 3), (3, 3)],
+        [(7, 3), (3, 3), (5, 3), (5, 3)],
+        [(7, 6), (5, 3), (5, 3), (5, 3)],
+        [(5, 6), (5, 3), (5, 3), (5, 3)],
+        [(7, 6), (7, 6), (7, 3), (7, 3)],
+        [(7, 6)],
+    ]
+    choices = {}
+    for stage, (first, *rest) in enumerate(stages):
+        choices[f"layer[{stage}].mixed"] = f"mb{first[1]}_k{first[0]}"
+        for place in range(3 if stage < 5 else 0):
+            label = f"mb{rest[place][1]}_k{rest[place][0]}" if place < len(rest) else "zero"
+            choices[f"skippable[{stage}][{place}]"] = label
+    cost = al.load("std.spaces.proxylessnas").program(choices).cost()
+    assert (cost.params, cost.macs) == (4_080_512, 320_427_584)
 
 
 def rows(path: Path, every: int) -> Iterator[dict[str, str]]:
