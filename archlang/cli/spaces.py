@@ -134,7 +134,7 @@ def count(file: str, settings: Settings, json_output: bool) -> None:
 
     \b
     archlang count std.spaces.nasbench201
-    archlang count std.spaces.ofa_mobilenetv3 --where 'macs <= 300M'
+    archlang count std.spaces.ofa_mobilenetv3 --where 'macs <= 150M'
     """
     space = open_space(file, settings)
     if json_output:

@@ -18,7 +18,7 @@ from tests.space.random_spaces import budget_spaces
 from tests.space.test_against_enumeration import choices_of, collect, each_program, space_in
 
 relaxed = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 
