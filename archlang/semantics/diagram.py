@@ -102,6 +102,7 @@ class Diagrams:
         self.sizes: list[int] = []
         self.steps = 0
         self._nodes: dict[tuple[Any, ...], Diagram] = {}
+        self._equal: dict[Any, tuple[Value, Value, Value]] = {}
         self._connected: dict[tuple[int, int, bool], Value] = {}
 
     def restart(self) -> None:
@@ -268,4 +269,9 @@ class Diagrams:
     def equals_leaf(self, value: Value, leaf: Value) -> Value:
         """True where the value is the given leaf (a fault elsewhere counts as another leaf)."""
         wanted = leaf_key(leaf)
-        return self.map_leaves(value, lambda other: leaf_key(other) == wanted)
+        key = id(value) if type(value) is Diagram else leaf_key(value), wanted
+        known = self._equal.get(key)
+        if known is None:
+            equal = self.map_leaves(value, lambda other: leaf_key(other) == wanted)
+            known = self._equal[key] = equal, value, leaf  # the identities in the key stay taken
+        return known[0]

@@ -125,9 +125,10 @@ class Evaluator:
         except FaultSignal as signal:
             result = signal.fault
         inner, self.needs = self.needs, outer
-        if inner:
+        fresh = [(var, asked) for var, asked in inner.items() if outer.get(var) is not True]
+        if fresh:
             here = condition()
-            for var, asked in inner.items():
+            for var, asked in fresh:
                 self.need(var, self.diagrams.both(here, asked))
         return result
 
@@ -178,6 +179,8 @@ class Evaluator:
                 return self.diagrams.combine(var, kids)
         if all(kid is first for kid in kids):
             return first
+        if all(type(kid) is Tensor and kid.ok is True and kid.shape == first.shape for kid in kids):
+            return Tensor(SelectNode(var, kids), first.dtype, first.shape)
         combine = self.diagrams.combine
         shape = tuple(
             combine(var, tuple(kid.shape[axis] if type(kid) is Tensor else kid for kid in kids))

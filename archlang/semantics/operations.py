@@ -237,10 +237,10 @@ class _Rule:
                 given = self._tensors[position:]
                 for tensor in given:
                     self._check(parameter, tensor, env)
-                return env.bind({parameter.name: List(tuple(given))})
+                return env.bind({parameter.name: List(tuple(map(_exists, given)))})
             tensor = self._tensors[position]
             pattern = parameter.type
-            names: dict[str, Value] = {parameter.name: tensor}
+            names: dict[str, Value] = {parameter.name: _exists(tensor)}
             if isinstance(pattern, ast.TensorTypeExpr):
                 self._check(parameter, tensor, env)
                 for place, name in new_names(pattern, env).items():

@@ -16,7 +16,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -343,7 +343,7 @@ class _Builder:
                         return None
                     continue
                 if kind == _TERM:
-                    added = _add(added, left)
+                    added = _add(added, cast("Costs", left))
                     continue
             if until[number] > place:
                 kept.append((number, left))
