@@ -40,10 +40,12 @@ class Extreme:
 
 @attrs.frozen
 class Bounds:
-    """What a cost is at least and at most over the programs of a space."""
+    """What a cost is at least and at most over the programs of a space; `coarse` where what is proven
+    is far from tight."""
 
     least: Extreme
     most: Extreme
+    coarse: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The bounds as plain data."""
@@ -62,12 +64,7 @@ def bounds(
     if name == "peak_memory":
         from archlang.space.memory import memory_bounds
 
-        memory = memory_bounds(once, compiled, conditions)
-        return (
-            None
-            if memory is None
-            else Bounds(*(Extreme(p.value, p.proven, p.choices) for p in (memory.least, memory.most)))
-        )
+        return memory_bounds(once, compiled, conditions)
     if name != "depth":
         which = operator.itemgetter(ADDITIVE.index(name))
         return _bounds(compiled, conditions, [compiled.diagrams.map_leaves(term, which) for term in once.terms])

@@ -16,15 +16,14 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-import attrs
-
 from archlang.cost import cost
 from archlang.semantics.decision import Decision, Pick
 from archlang.semantics.diagram import MAX_STEPS, Diagram, Value, leaves, paths, support
 from archlang.semantics.fault import Entangled
+from archlang.space.bounds import Bounds, Extreme
 from archlang.space.choices import Choices
 from archlang.space.compiled import Compiled, Programs, Region, Steps
-from archlang.space.loads import Load, Memory
+from archlang.space.liveness import Load, Memory
 from archlang.space.paths import DEAD
 from archlang.space.resolver import OnceForAll
 
@@ -33,37 +32,10 @@ MAX_TRIED = 200  # programs that are tried where what is found is not proven to 
 MAX_OPS = 20_000  # ... their ops in all
 
 
-@attrs.frozen
-class Peak:
-    """An extreme of the peak memory, in bytes for one sample: `choices` reach `value`, and no
-    program goes beyond `proven`, which is the same where the extreme is exact."""
-
-    value: int
-    proven: int
-    choices: Choices = attrs.field(repr=False)
-
-    @property
-    def exact(self) -> bool:
-        return self.value == self.proven
-
-
-@attrs.frozen
-class MemoryBounds:
-    """The least and the greatest `peak_memory` of the programs of a space. With `coarse` too many
-    decisions hang together to follow what is alive when: all that is proven is that the inputs are,
-    and that it is no more than all values together, each at its largest."""
-
-    least: Peak
-    most: Peak
-    coarse: bool
-
-
-def memory_bounds(
-    once: OnceForAll, compiled: Compiled, conditions: Sequence[Value] | None = None
-) -> MemoryBounds | None:
-    """The bounds over the programs for which all conditions are True (without them, those that meet
-    all requirements) and that hold a network; None when there are none. Raises Entangled where no
-    such program is found, though there may be one."""
+def memory_bounds(once: OnceForAll, compiled: Compiled, conditions: Sequence[Value] | None = None) -> Bounds | None:
+    """The bounds of `peak_memory`, in bytes for one sample, over the programs for which all conditions
+    are True (without them, those that meet all requirements) and that hold a network; None when there
+    are none. Raises Entangled where no such program is found, though there may be one."""
     return _Search(once, compiled, once.evaluated.conditions if conditions is None else conditions).bounds()
 
 
@@ -85,7 +57,7 @@ class _Search:
         self._memory = Memory(once)
         self._found: list[tuple[int, Choices]] = []  # the programs with the least and the greatest peak so far
 
-    def bounds(self) -> MemoryBounds | None:
+    def bounds(self) -> Bounds | None:
         if self._look_at(self._programs, {}) is None:
             if self._programs.regions and self._compiled.possible(self._conditions):
                 raise Entangled("no program within the budgets was found")
@@ -95,11 +67,13 @@ class _Search:
         if least < self._found[0][0] or self._found[1][0] < most:
             self._try_others(min(MAX_TRIED, MAX_OPS // self._ops))
         (low, lowest), (high, highest) = self._found
-        return MemoryBounds(Peak(low, least, lowest), Peak(high, most, highest), coarse)
+        return Bounds(Extreme(low, least, lowest), Extreme(high, most, highest), coarse)
 
     def _loads(self) -> tuple[int, list[Load], bool]:
         """A level that every program reaches, and the loads that may go beyond it, one for all that
-        depend on the same decisions; and whether they are coarse."""
+        depend on the same decisions; and whether they are coarse: where too many
+        decisions hang together to follow what is alive when, all that is proven is that the inputs are,
+        and that it is no more than all values together, each at its largest."""
         memory = self._memory
         try:
             loads = memory.loads()

@@ -17,7 +17,7 @@ NET = "net.arch"
         (("count", "nope.arch"), "E0207", "there is no file `nope.arch`"),
         (("count", "."), "E0207", "`.` is a folder"),
         (("check", "latin1.arch"), "E0207", "is not a UTF-8 text"),
-        (("count", "std.spaces.nasbench101"), "E0202", "did you mean"),
+        (("count", "std.spaces.nasbench102"), "E0202", "did you mean"),
         (("count", "several.arch"), "E0209", "several spaces: first, second"),
         (("count", "net.arch:nope"), "E0209", "it has small"),
         (("count", "std.nn"), "E0209", "has no space"),

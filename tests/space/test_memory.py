@@ -11,9 +11,10 @@ import archlang as al
 from archlang.cost import cost
 from archlang.semantics import costs
 from archlang.semantics.diagram import at
-from archlang.space import Choices, Space, loads, memory
-from archlang.space.loads import Memory
-from archlang.space.memory import MemoryBounds, memory_bounds
+from archlang.space import Choices, Space, liveness, memory
+from archlang.space.bounds import Bounds
+from archlang.space.liveness import Memory
+from archlang.space.memory import memory_bounds
 from tests.space.random_spaces import network_spaces
 from tests.space.test_against_enumeration import choices_of, each_program, space_in
 
@@ -102,7 +103,7 @@ def peaks_of_all(space: Space) -> dict[Choices, int]:
     return found
 
 
-def bounds_of(space: Space) -> MemoryBounds | None:
+def bounds_of(space: Space) -> Bounds | None:
     assert space._once is not None
     assert space._compiled is not None
     return memory_bounds(space._once, space._compiled)
@@ -155,10 +156,10 @@ def test_budgets_are_kept(spaces: st.SearchStrategy[str], monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("module", "limit", "value"),
     [
-        (loads, "MAX_LIFT", 0),
-        (loads, "MAX_LIFT", 12),
-        (loads, "MAX_ADDED", 20),
-        (loads, "MAX_WALK", 0),
+        (liveness, "MAX_LIFT", 0),
+        (liveness, "MAX_LIFT", 12),
+        (liveness, "MAX_ADDED", 20),
+        (liveness, "MAX_WALK", 0),
         (memory, "MAX_WORK", 0),
     ],
 )
@@ -303,7 +304,7 @@ def test_where_no_program_is_found_that_is_told() -> None:
 
 
 def test_coarse_bounds_hold_all_values_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loads, "MAX_WALK", 0)
+    monkeypatch.setattr(liveness, "MAX_WALK", 0)
     found = bounds_of(chain("[1, 8]", 2))
     assert found is not None
     assert found.coarse

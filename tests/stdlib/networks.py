@@ -57,9 +57,16 @@ def darts_choices(genotype: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def nasbench101(entry: Entry) -> al.Program:
-    """A network by its matrix, as published: pruning is the network's own matter."""
-    description = entry["description"]
-    return fixed("nasbench101", matrix=description["matrix"], operations=description["ops"])
+    """The program of the space that a matrix stands for; vertices that it lacks have no edges."""
+    matrix, operations = entry["description"]["matrix"], entry["description"]["ops"]
+    last = len(operations) - 1
+    vertex = [*range(last), 6]
+    space = al.load("std.spaces.nasbench101", classes=entry["num_classes"])
+    picks = {decision.address: decision.domain.pick(0) for decision in space.all_decisions()}
+    for i, row in enumerate(matrix):
+        picks |= {f"edge[{vertex[i]}][{vertex[j]}]": row[j] for j in range(i + 1, len(row))}
+    picks |= {f"operation[{i}]": operations[i] for i in range(1, last)}
+    return space.program(space.repair(picks))
 
 
 def nasbench201_choices(operations: list[str]) -> dict[str, str]:

@@ -6,9 +6,11 @@ import csv
 import gzip
 import math
 from collections.abc import Iterator
+from itertools import combinations
 from math import comb
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import archlang as al
@@ -73,6 +75,22 @@ def test_the_published_network_is_in_the_space_of_proxylessnas() -> None:
             choices[f"skippable[{stage}][{place}]"] = label
     cost = al.load("std.spaces.proxylessnas").program(choices).cost()
     assert (cost.params, cost.macs) == (4_080_512, 320_427_584)
+
+
+def test_counts_of_nasbench101() -> None:
+    """Flat, a cell is 21 edges and five operations; a program makes those decisions that matter."""
+    space = al.load("std.spaces.nasbench101")
+    assert math.prod(int(decision.domain.size) for decision in space.all_decisions()) == 509_607_936
+    matrices = np.arange(2**21)
+    edge = {pair: matrices >> bit & 1 for bit, pair in enumerate(combinations(range(7), 2))}
+    reached, reaching = np.eye(7, 1, dtype=int) + 0 * matrices, np.eye(7, 1, -6, dtype=int) + 0 * matrices
+    for low, high in sorted(edge, key=lambda pair: pair[1]):
+        reached[high] |= reached[low] & edge[low, high]
+    for low, high in sorted(edge, reverse=True):
+        reaching[low] |= reaching[high] & edge[low, high]
+    edges = sum(edge[low, high] & reached[low] & reaching[high] for low, high in edge)
+    operations = 3 ** (reached & reaching)[1:6].sum(axis=0)
+    assert space.size == operations[(reached[6] == 1) & (edges <= 9)].sum() == 33_534_501
 
 
 def rows(path: Path, every: int) -> Iterator[dict[str, str]]:
