@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from archlang.semantics.modules import Loader, library_modules
 from archlang.space.loading import open_module
 from archlang.space.space import Space
 from archlang.syntax import ast
+
+if TYPE_CHECKING:
+    from archlang.space.distinct import Distinct
 
 
 @click.command()
@@ -128,20 +131,44 @@ def fmt(files: tuple[str, ...], only_check: bool) -> None:
 
 @click.command()
 @file_argument
+@click.option("--distinct", is_flag=True, help="Count programs with equal networks once.")
 @as_json
-def count(file: str, settings: Settings, json_output: bool) -> None:
+def count(file: str, settings: Settings, distinct: bool, json_output: bool) -> None:
     """Print the number of programs of a space: exact, or with proven bounds.
 
     \b
     archlang count std.spaces.nasbench201
+    archlang count std.spaces.nasbench201 --distinct
     archlang count std.spaces.ofa_mobilenetv3 --where 'macs <= 150M'
     """
     space = open_space(file, settings)
+    networks = _distinct(space) if distinct else None
     if json_output:
-        print_json({"space": space.name, **_counted(space)})
-        return
-    found = space.count()
-    click.echo(str(found.low) if found.exact and not found.endless else str(found))
+        found = {"space": space.name, **_counted(space)}
+        if networks is not None:
+            found["distinct"] = {"at_least": networks.low, "at_most": networks.high, "exact": networks.exact}
+        print_json(found)
+    elif networks is not None:
+        click.echo(f"{networks}, of {space.count()}")
+        if not networks.exact:
+            click.echo(f"not exact: {networks.reason}", err=True)
+    else:
+        programs = space.count()
+        click.echo(str(programs.low) if programs.exact and not programs.endless else str(programs))
+
+
+def _distinct(space: Space) -> Distinct:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task("")
+
+        def progress(what: str, done: int, of: int) -> None:
+            shown.update(task, description=what, completed=done, total=of)
+
+        return space.distinct(progress)
 
 
 @click.command("list")

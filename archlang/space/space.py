@@ -28,6 +28,7 @@ from archlang.syntax.parser import parse_expression
 if TYPE_CHECKING:
     from archlang.space.batch import Batch
     from archlang.space.bounds import Bounds
+    from archlang.space.distinct import Distinct, Progress
     from archlang.space.explaining import Explanation
     from archlang.space.pricing import Pricing
 
@@ -218,6 +219,17 @@ class Space:
                 notes=[self.unproved or "its decisions are too entangled"],
             )
         )
+
+    def distinct(self, progress: Progress = lambda what, done, of: None) -> Distinct:
+        """The number of different networks (by `canonical_hash`) among the programs: exact, or bounds
+        and the reason. It can take a minute: `progress` is told what is being done, how much of it
+        is done, and of how much."""
+        from archlang.space.distinct import Distinct, count_distinct
+
+        programs = self.count()
+        if self._once is None:
+            return Distinct(0, None if programs.endless else programs.high, self.unproved or "")
+        return count_distinct(self._once, programs, progress)
 
     def left_out(self) -> Count | None:
         """How many programs have errors, which `prune` leaves out; None where that is not known."""
