@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from archlang.diagnostics import Label, Span, error
-from archlang.semantics import builtins, operations, reuse, statements
+from archlang.diagnostics import Span, error
+from archlang.semantics import blocks, builtins, operations, reuse
 from archlang.semantics.arithmetic import binary
-from archlang.semantics.diagram import Diagram
-from archlang.semantics.fault import Entangled, Fault, FaultSignal, broken, excluded
-from archlang.semantics.handlers import Varying
-from archlang.semantics.modules import ModuleScope
-from archlang.semantics.parameters import Arguments, bind_config, match, typed
-from archlang.semantics.patterns import bind_inputs, check_result
+from archlang.semantics.fault import broken
+from archlang.semantics.parameters import Arguments, match
 from archlang.semantics.sites import flatten
 from archlang.semantics.values import (
     FUNCTIONS,
@@ -27,7 +21,6 @@ from archlang.semantics.values import (
     Env,
     Frame,
     LabelledValue,
-    List,
     OpValue,
     RepeatValue,
     SharedValue,
@@ -42,9 +35,7 @@ from archlang.syntax import ast
 if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
 
-MAX_DEPTH = 200  # of blocks applied inside each other
-MAX_VARIED_RECURSION = 24  # of one block inside itself, when all alternatives are kept
-
+COSTS = ("params", "macs", "activations", "peak_memory", "depth")
 OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
 
 
@@ -72,6 +63,8 @@ def _stage(ev: Evaluator, part: ast.Expr, value: Value, env: Env, pinned: ast.Pi
     if pinned is not None and pinned.address is not None:
         weights = pinned.weights if pinned.weights is not None else pinned.address
         site = Site(pinned.address, site.decisions, weights)
+    if ev.varying:
+        ev.ahead(value)
     function = ev.evaluate(part, env)
     return ev.bind(function, lambda leaf: apply(ev, leaf, [value], site, part.span, env.frame))
 
@@ -118,9 +111,9 @@ def _call(ev: Evaluator, function: Value, arguments: Arguments, site: Site, expr
             given = match(declaration.inputs, arguments, what, span)
             return apply(ev, function, [given[p.name] for p in declaration.inputs], site, span, env.frame)
         case DefValue():
-            return _call_def(ev, function, arguments, site, span, env.frame)
+            return blocks.call_def(ev, function, arguments, site, span, env.frame)
         case BuiltinValue(name):
-            return builtins.call(ev, name, arguments, site, span, env)
+            return _builtin(ev, name, arguments, site, span, env)
         case RepeatValue() | ComposeValue():
             return apply(ev, function, [value for _, value, _ in arguments], site, span, env.frame)
     raise broken(error("E0301", f"only blocks, ops and functions can be called, and this is {a_type(function)}", span))
@@ -137,13 +130,11 @@ def apply(ev: Evaluator, function: Value, inputs: list[Value], site: Site, span:
             return apply(ev, inner, inputs, site.labelled(label), span, frame.inside(decision))
         case SharedValue(inner, shared, tied):
             here = _shared_site(site, shared, tied)
-            if isinstance(ev.handler, Varying):
-                return reuse.shared_call(ev, function, inputs, here, span, frame)
             return apply(ev, inner, inputs, here, span, frame)
         case OpValue():
             return operations.apply_op(ev, function, inputs, site, _nearer(function, span))
         case BlockValue():
-            return _apply_block(ev, function, inputs, site, _nearer(function, span), frame)
+            return blocks.apply_block(ev, function, inputs, site, _nearer(function, span), frame)
         case ComposeValue(first, second, (name, then)):
             site_first = site if name is None else site.enter(name)
             passed = Deferred(lambda: apply(ev, first, inputs, site_first, span, frame))
@@ -152,10 +143,10 @@ def apply(ev: Evaluator, function: Value, inputs: list[Value], site: Site, span:
             return _apply_repeat(ev, function, inputs, site, span, frame)
         case DefValue():
             arguments = [(None, value, span) for value in inputs]
-            return _call_def(ev, function, arguments, site, span, frame)
+            return blocks.call_def(ev, function, arguments, site, span, frame)
         case BuiltinValue(name):
             arguments = [(None, value, span) for value in inputs]
-            return builtins.call(ev, name, arguments, site, span, Env({}, frame))
+            return _builtin(ev, name, arguments, site, span, Env({}, frame))
     raise broken(error("E0301", f"only blocks, ops and functions can be applied, and this is {a_type(function)}", span))
 
 
@@ -191,126 +182,16 @@ def _apply_repeat(
     return ev.bind(ev.force(function.count), times)
 
 
-def _apply_block(
-    ev: Evaluator, function: BlockValue, inputs: list[Value], site: Site, span: Span, frame: Frame
-) -> Value:
-    declaration, module = function.declaration, function.module
-    ev.step(span)
-    what = f"`{declaration.name}`"
-    config = function.config
-    if config is None:
-        config = match(declaration.config, [], what, span)
-    count = len(declaration.inputs)
-    if len(inputs) == 1 and count > 1:
-        spread = ev.force(inputs[0])
-        if type(spread) is Diagram:
-            return ev.bind(spread, lambda leaf: _apply_block(ev, function, [leaf], site, span, frame))
-        if type(spread) is List:
-            inputs = list(spread.items)
-    if len(inputs) != count:
-        raise broken(
-            error(
-                "E0214",
-                f"{what} takes {count} input{'s' * (count != 1)} and is given {len(inputs)}",
-                Label(span, "applied here"),
-                declaration.name_span,
-                hints=[f"pipe a tuple into it: `(a, b) |> {declaration.name}`"] if count > 1 else (),
-            )
-        )
-    inner = _enter(ev, declaration, module, site, span, frame)
-    ev.blocks[site.path] = declaration.name
-
-    def value() -> Value:
-        env = bind_config(ev, declaration.config, config, Env({}, inner), what, lambda: env)
-        env = bind_inputs(ev, declaration.inputs, inputs, env, what, span)
-        result = statements.body(ev, declaration.body, env)
-        if declaration.result is not None:
-            result = check_result(ev, result, declaration.result, env, what)
-        return result
-
-    return _told_outside(ev, value, module, span, frame, what)
-
-
-def _told_outside(
-    ev: Evaluator, compute: Callable[[], Value], module: ModuleScope, span: Span, frame: Frame, what: str
-) -> Value:
-    """What `compute` gives; a fault that lies in the library is told first where the user's text
-    applies what has it."""
-    if not module.is_library or frame.module.is_library:
-        return compute()
-
-    def told(leaf: Value) -> Value:
-        if type(leaf) is Tensor and type(leaf.ok) in (Fault, Diagram):
-            ok = told(leaf.ok) if type(leaf.ok) is Fault else ev.diagrams.map_leaves(leaf.ok, told)
-            return Tensor(leaf.node, leaf.dtype, leaf.shape, ok)
-        if type(leaf) is not Fault or leaf.excluded:
-            return leaf
-        found = leaf.diagnostic
-        if not found.labels or not found.labels[0].span.source.is_library:
-            return leaf
-        return Fault(attrs.evolve(found, labels=(Label(span, f"in {what}, applied here"), *found.labels)))
-
-    try:
-        result = compute()
-    except FaultSignal as signal:
-        raise FaultSignal(told(signal.fault)) from None
-    return ev.diagrams.map_leaves(result, told) if type(result) is Diagram else told(result)
-
-
-def _enter(
-    ev: Evaluator, declaration: ast.Block | ast.Space | ast.Def, module: Any, site: Site, span: Span, frame: Frame
-) -> Frame:
-    """The frame of an application, unless it is nested too deeply."""
-    name = f"{module.name}:{declaration.name}"
-    nested = frame.open_calls.count(name)
-    if isinstance(declaration, ast.Block) and declaration.limit is not None:
-        outer = Frame(site, module.sites(declaration.name, declaration), module)
-        limit = ev.evaluate(declaration.limit, Env({}, outer))
-        if isinstance(limit, bool) or not isinstance(limit, int):
-            raise broken(error("E0301", "a limit must be an int", declaration.limit.span))
-        if nested >= limit:
-            raise excluded(error("E0502", f"`{declaration.name}` is nested deeper than its limit of {limit}", span))
-    elif nested > MAX_VARIED_RECURSION and isinstance(ev.handler, Varying):
-        raise Entangled(f"`{declaration.name}` calls itself without a `limit`")
-    if frame.depth >= MAX_DEPTH:
-        raise broken(
-            error(
-                "E0601",
-                f"calls are nested deeper than {MAX_DEPTH}",
-                span,
-                hints=[
-                    f"bound the recursion: `block {declaration.name}(…) limit 8 {{ … }}`"
-                    if isinstance(declaration, ast.Block)
-                    else f"end the recursion of `{declaration.name}` with an `if`, or write a `for`"
-                ],
-            )
-        )
-    names = module.sites(declaration.name, declaration)
-    return Frame(site, names, module, frame.depth + 1, (*frame.open_calls, name), frame.within)
-
-
-def _call_def(ev: Evaluator, function: DefValue, arguments: Arguments, site: Site, span: Span, frame: Frame) -> Value:
-    declaration = function.declaration
-    ev.step(span)
-    what = f"`{declaration.name}`"
-    found = match(declaration.parameters, arguments, what, span)
-    inner = _enter(ev, declaration, function.module, site, span, frame)
-
-    def value() -> Value:
-        env = bind_config(ev, declaration.parameters, found, Env({}, inner), what)
-        result = statements.body(ev, declaration.body, env)
-        if declaration.result is not None:
-            checked = typed(ev, result, declaration.result, f"the result of {what}", declaration.body.result.span)
-            result = ev.force(checked)
-        return result
-
-    return _told_outside(ev, value, function.module, span, frame, what)
+def _builtin(ev: Evaluator, name: str, arguments: Arguments, site: Site, span: Span, env: Env) -> Value:
+    if name in COSTS:
+        reuse.refuse(ev)  # the cost of a tensor is that of everything before it
+    return builtins.call(ev, name, arguments, site, span, env)
 
 
 def operator(ev: Evaluator, symbol: str, left: Value, right: Value, expr: ast.Binary, env: Env) -> Value:
     """`left symbol right` where one of them is a tensor: the library's op of that name."""
     if type(left) is not Tensor and type(right) is not Tensor:
-        return ev.lift(lambda a, b: binary(symbol, a, b, expr.span), left, right)
+        return ev.lift(partial(binary, symbol, expr.span), left, right)
     name = OPERATORS.get(symbol)
     if name is None or type(left) is not Tensor or type(right) is not Tensor:
         other = right if type(left) is Tensor else left

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 from archlang.diagnostics import Span, error
@@ -24,14 +25,28 @@ COMPARISONS = {
     ">=": operator.ge,
 }
 
+# Most of what is evaluated are sizes: these take the shortest way.
+_EXACT: dict[str, Callable[[int, int], int]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    **COMPARISONS,
+}
+
 
 def _number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def binary(symbol: str, left: Value, right: Value, span: Span | None) -> Value:
+def binary(symbol: str, span: Span | None, left: Value, right: Value) -> Value:
     """`left symbol right` for values that depend on no decision; raises `FaultSignal` where the
     operator has no meaning for them."""
+    if type(left) is int and type(right) is int:
+        exact = _EXACT.get(symbol)
+        if exact is not None:
+            result = exact(left, right)
+            if -MAX_INT <= result <= MAX_INT:
+                return result
     if isinstance(left, Symbolic) or isinstance(right, Symbolic):
         return _symbolic(symbol, left, right, span)
     if symbol in COMPARISONS:
@@ -66,7 +81,7 @@ def negative(value: Value, span: Span | None) -> Value:
     """`-value`; raises `FaultSignal` where that has no meaning."""
     if not _number(value) and not isinstance(value, Symbolic | SymbolicDim):
         raise broken(error("E0301", f"`-` cannot take {a_type(value)}", span))
-    return binary("*", value, -1, span)
+    return binary("*", span, value, -1)
 
 
 def _arithmetic(symbol: str, left: Any, right: Any, span: Span | None) -> Any:
@@ -197,7 +212,7 @@ def _symbolic(symbol: str, left: Value, right: Value, span: Span | None) -> Valu
         low, high = min(corners), max(corners)
 
     def function(x: Value, y: Value) -> Value:
-        return binary(symbol, x, y, span)
+        return binary(symbol, span, x, y)
 
     if follows is not None:
         return sums.OfSum(function, (left, right), decisions, low, high, sum=follows[0], rising=follows[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import Span, error
@@ -104,7 +105,7 @@ def _numeric(function: Callable[..., Any]) -> Callable[[_Call], Value]:
                 shown = ", ".join(map(str, plain))
                 raise broken(error("E0306", f"`{call.name}({shown})` has no value", call.span)) from None
 
-        return call.ev.lift(one, *(call.ev.force(value) for value in call.values))
+        return call.ev.all_of(call.values, lambda values: call.ev.lift(one, *values))
 
     return run
 
@@ -118,14 +119,16 @@ def _fold(symbol: str, start: Value) -> Callable[[_Call], Value]:
         ev = call.ev
 
         def total(items: Any) -> Value:
-            values = [ev.force(item) for item in items]
+            return ev.all_of(items, added)
+
+        def added(values: list[Value]) -> Value:
             if values and symbol == "+" and any(type(value) is Tensor or _tensors(value) for value in values):
                 return _add(call, values)
             # Halves before wholes: sums of sums keep diagrams of many decisions small while they grow.
             parts = [ev.lift(call.number, value) for value in values] or [start]
             while len(parts) > 1:
                 paired = [
-                    ev.lift(lambda a, b: binary(symbol, a, b, call.span), *pair)
+                    ev.lift(partial(binary, symbol, call.span), *pair)
                     for pair in zip(parts[::2], parts[1::2], strict=False)
                 ]
                 parts = paired + parts[2 * len(paired) :]
@@ -152,12 +155,14 @@ def _extreme(symbol: str) -> Callable[[_Call], Value]:
         ev = call.ev
 
         def best(items: Any) -> Value:
-            values = [ev.force(item) for item in items]
+            return ev.all_of(items, extreme)
+
+        def extreme(values: list[Value]) -> Value:
             if not values:
                 raise call.wrong("the list is empty", "E0306")
             result = values[0]
             for value in values[1:]:
-                result = ev.lift(lambda a, b: a if binary(symbol, a, b, call.span) else b, result, value)
+                result = ev.lift(lambda a, b: a if binary(symbol, call.span, a, b) else b, result, value)
             return result
 
         return call.items(best)
@@ -205,7 +210,7 @@ def _zip(call: _Call) -> Value:
             raise call.wrong(f"the lists have different lengths: {shown}", "E0306")
         return List(tuple(List(parts, "tuple") for parts in zip(*sequences, strict=True)))
 
-    return ev.lift(zipped, *(ev.force(value) for value in call.values))
+    return ev.all_of(call.values, lambda values: ev.lift(zipped, *values))
 
 
 def _reversed(call: _Call) -> Value:
@@ -216,8 +221,10 @@ def _sorted(call: _Call) -> Value:
     ev = call.ev
 
     def ordered(items: Any) -> Value:
-        values = [ev.force(item) for item in items]
-        return ev.lift(lambda *plain: List(tuple(sorted(map(call.number, plain)))), *values)
+        def sort(*plain: Value) -> Value:
+            return List(tuple(sorted(map(call.number, plain))))
+
+        return ev.all_of(items, lambda values: ev.lift(sort, *values))
 
     return call.items(ordered)
 

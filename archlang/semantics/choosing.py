@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from archlang.diagnostics import Span, error
 from archlang.semantics import evaluator as evaluation
 from archlang.semantics.decision import Decision, Domain, Integers, OneOf, Pick, Reals, Subsets
@@ -109,8 +107,7 @@ def _alternatives(ev: Evaluator, expr: ast.Choose, labels: tuple[Any, ...], valu
         simple = constant(value)
         if simple is not None:
             return simple
-        frame = env.frame
-        inner = attrs.evolve(frame.inside(address), site=outer.labelled(label))
+        inner = env.frame.inside(address, outer.labelled(label))
         return evaluation.relabelled(ev, ev.evaluate(value, Env(env.names, inner)), label, address)
 
     return _decide(ev, expr, env, domain, alternative)

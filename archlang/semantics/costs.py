@@ -19,7 +19,6 @@ from archlang.ir.types import TensorType
 from archlang.semantics.diagram import Diagram, Value, leaf_key, leaves, support
 from archlang.semantics.fault import Entangled, Fault, broken, excluded
 from archlang.semantics.graphs import PLAIN
-from archlang.semantics.handlers import Varying
 from archlang.semantics.operations import operation
 from archlang.semantics.sums import sum_of
 from archlang.semantics.values import Deferred, Env, InputNode, List, OpNode, Record, SelectNode, Tensor
@@ -54,7 +53,7 @@ Wanted = list[tuple[Tensor, Value]]  # tensors, each with the condition under wh
 def cost_of(ev: Evaluator, name: str, tensors: Wanted) -> Value:
     """A cost of what computes the tensors; raises Entangled where it cannot be worked out over all
     choices."""
-    if not isinstance(ev.handler, Varying):
+    if ev.varying is None:
         named = [(str(number), tensor) for number, (tensor, _) in enumerate(tensors)]
         return int(getattr(cost(PLAIN.graph("", _inputs(tensors), named, {})), name))
     if name == "depth":
@@ -67,7 +66,7 @@ def cost_of(ev: Evaluator, name: str, tensors: Wanted) -> Value:
     if total is not None:
         return total
     ev.sums = True
-    variables = ev.handler.variables
+    variables = ev.varying.variables
     names = frozenset(variables[var].decision.address for var in support(*terms) if var in variables)
     return sum_of([(term, 1) for term in terms], 0, names)
 

@@ -8,9 +8,12 @@ choices under which there is no value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from archlang.diagnostics import Diagnostic
+from archlang.ir.types import SymbolicDim
 from archlang.semantics.fault import Entangled, Fault, FaultSignal
 
 Value = Any  # a plain value, a Diagram, or a Fault
@@ -18,7 +21,11 @@ Value = Any  # a plain value, a Diagram, or a Fault
 # What takes more diagram nodes, or more steps on them, is not worked out further: it would take
 # longer than a few seconds.
 MAX_NODES = 400_000
-MAX_STEPS = 300_000
+MAX_STEPS = 600_000
+MAX_NAMED = 10  # decisions that are told to be entangled
+
+
+_FAULTY = frozenset([Fault])
 
 
 class Diagram:
@@ -34,10 +41,10 @@ class Diagram:
 def leaf_key(value: Value) -> Any:
     """A key under which equal leaves meet: by type and content for plain data, else by identity."""
     kind = type(value)
-    if kind is int or kind is float or kind is bool or kind is str:
-        return kind, value
-    if kind is Diagram:
+    if kind is Diagram or kind is bool or kind is Fault:
         return id(value)
+    if kind is int or kind is float or kind is str or kind is SymbolicDim:
+        return kind, value
     identity = getattr(value, "leaf_identity", None)
     return id(value) if identity is None else (kind, identity)
 
@@ -74,6 +81,23 @@ def support(*values: Value) -> set[int]:
     return found
 
 
+def entangled_by(problem: Entangled, *values: Value) -> Entangled:
+    """The exception, which says that these diagrams were being worked on unless it says so of others:
+    it names the variables that most of their nodes are about, in order."""
+    if not problem.variables:
+        counts: Counter[int] = Counter()
+        seen: set[int] = set()
+        stack = list(values)
+        while stack:
+            here = stack.pop()
+            if type(here) is Diagram and id(here) not in seen:
+                seen.add(id(here))
+                counts[here.var] += 1
+                stack.extend(here.kids)
+        problem.variables = tuple(sorted(var for var, _ in counts.most_common(MAX_NAMED)))
+    return problem
+
+
 def at(value: Value, picks: Callable[[int], int]) -> Value:
     """The leaf for given picks (a function from variable to position)."""
     while type(value) is Diagram:
@@ -103,33 +127,88 @@ class Diagrams:
         self.steps = 0
         self._nodes: dict[tuple[Any, ...], Diagram] = {}
         self._equal: dict[Any, tuple[Value, Value, Value]] = {}
+        self._faults: dict[tuple[Diagnostic, bool], Fault] = {}
+        self._kinds: dict[int, frozenset[type]] = {}
         self._connected: dict[tuple[int, int, bool], Value] = {}
 
     def restart(self) -> None:
         """Begin another task: the steps of the last one do not count."""
         self.steps = 0
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing more can be worked out."""
+        return self.steps > MAX_STEPS or len(self._nodes) > MAX_NODES
+
     def variable(self, size: int) -> int:
         """A new variable with `size` picks, after all others in the order."""
         self.sizes.append(size)
         return len(self.sizes) - 1
 
+    def fault(self, fault: Fault) -> Fault:
+        """The fault as a leaf: those that say the same are one."""
+        return self._faults.setdefault((fault.diagnostic, fault.excluded), fault)
+
     def node(self, var: int, kids: tuple[Value, ...]) -> Value:
         """The value that is `kids[i]` under pick i of `var`; the kids depend on later variables only."""
-        keys = tuple(map(leaf_key, kids))
-        self.steps += 1 + len(kids) // 10  # wide nodes take longer
-        if self.steps > MAX_STEPS:
+        keys = tuple([id(kid) if type(kid) is Diagram or type(kid) is bool else leaf_key(kid) for kid in kids])
+        self.steps += max(1, len(kids) // 3)  # wide nodes take longer
+        if self.steps > MAX_STEPS or len(self._nodes) > MAX_NODES:
             raise Entangled("the values of the space depend on too many decisions at once")
-        first = keys[0]
-        if all(key == first for key in keys):
+        if keys.count(keys[0]) == len(keys):
             return kids[0]
-        key = (var, *keys)
+        return self._kept((var, *keys), kids)
+
+    def _kept(self, key: tuple[Any, ...], kids: tuple[Value, ...]) -> Diagram:
         found = self._nodes.get(key)
         if found is None:
-            if len(self._nodes) >= MAX_NODES:
-                raise Entangled("the values of the space depend on too many decisions at once")
-            found = self._nodes[key] = Diagram(var, kids)
+            found = self._nodes[key] = Diagram(key[0], kids)
         return found
+
+    def renamed(self, value: Value, names: Mapping[int, int | None], memo: dict[int, Value]) -> Value:
+        """The value with variables renamed, which keeps their order, and its first kid for those that
+        become None. `memo` holds what is done, by the identity of diagrams. It takes no steps: the
+        result is as large as the value."""
+
+        def walk(here: Value) -> Value:
+            if type(here) is not Diagram:
+                return here
+            done = memo.get(id(here))
+            if done is None:
+                var = names.get(here.var, here.var)
+                if var is None:
+                    done = walk(here.kids[0])
+                else:
+                    kids = tuple(map(walk, here.kids))
+                    keys = tuple(map(leaf_key, kids))
+                    done = kids[0] if keys.count(keys[0]) == len(keys) else self._kept((var, *keys), kids)
+                memo[id(here)] = done
+            return done
+
+        return walk(value)
+
+    def replaced(self, value: Value, var: int, marker: Fault, ok: Value) -> Value:
+        """The value under pick 0 of `var` where `ok` holds, else under pick 1, with the fault of `ok`
+        for the marker."""
+
+        def walk(ok: Value, here: Value, gone: Value) -> Value:
+            top = min([v.var for v in (ok, here, gone) if type(v) is Diagram], default=-1)
+            if top < 0:
+                return here if ok is True else ok if gone is marker else gone
+            key = id(ok), id(here), id(gone)
+            done = memo.get(key)
+            if done is None:
+                parts = [
+                    v.kids if type(v) is Diagram and v.var == top else (v,) * self.sizes[top] for v in (ok, here, gone)
+                ]
+                done = memo[key] = self.node(top, tuple([walk(*kids) for kids in zip(*parts, strict=True)]))
+            return done
+
+        memo: dict[tuple[int, int, int], Value] = {}
+        try:
+            return walk(ok, self.cofactor(value, var, 0), self.cofactor(value, var, 1))
+        except Entangled as problem:
+            raise entangled_by(problem, value, ok) from None
 
     def literal(self, var: int, position: int) -> Value:
         """True where `var` has the given pick, else False."""
@@ -175,12 +254,18 @@ class Diagrams:
                 )
             return done
 
-        return walk(kids)
+        try:
+            return walk(kids)
+        except Entangled as problem:
+            raise entangled_by(problem, *kids) from None
 
     def lift(self, function: Callable[..., Value], *values: Value) -> Value:
         """`function` applied pointwise. A fault among the values is the result where it holds (the
         first, if several); a `FaultSignal` from the function becomes a leaf."""
+        if len(values) == 1:
+            return self._lift_one(function, values[0])
         memo: dict[tuple[Any, ...], Value] = {}
+        sizes = self.sizes
 
         def walk(values: tuple[Value, ...]) -> Value:
             top = -1
@@ -198,23 +283,40 @@ class Diagrams:
                 try:
                     return function(*values)
                 except FaultSignal as signal:
-                    return signal.fault
+                    return self.fault(signal.fault)
             key = tuple([id(v) if type(v) is Diagram else leaf_key(v) for v in values])
             done = memo.get(key)
             if done is None:
-                kids = [v.kids if type(v) is Diagram and v.var == top else None for v in values]
-                done = memo[key] = self.node(
-                    top,
-                    tuple(
-                        [
-                            walk(tuple([v if k is None else k[p] for v, k in zip(values, kids, strict=True)]))
-                            for p in range(self.sizes[top])
-                        ]
-                    ),
-                )
+                kids = [v.kids if type(v) is Diagram and v.var == top else (v,) * sizes[top] for v in values]
+                done = memo[key] = self.node(top, tuple([walk(parts) for parts in zip(*kids, strict=True)]))
             return done
 
-        return walk(values)
+        try:
+            return walk(values)
+        except Entangled as problem:
+            raise entangled_by(problem, *values) from None
+
+    def _lift_one(self, function: Callable[[Value], Value], value: Value) -> Value:
+        memo: dict[int, Value] = {}
+
+        def walk(here: Value) -> Value:
+            kind = type(here)
+            if kind is Diagram:
+                done = memo.get(id(here))
+                if done is None:
+                    done = memo[id(here)] = self.node(here.var, tuple([walk(kid) for kid in here.kids]))
+                return done
+            if kind is Fault:
+                return here
+            try:
+                return function(here)
+            except FaultSignal as signal:
+                return self.fault(signal.fault)
+
+        try:
+            return walk(value)
+        except Entangled as problem:
+            raise entangled_by(problem, value) from None
 
     def substitute(
         self, value: Value, results: dict[Any, Value], join: Callable[[int, tuple[Value, ...]], Value]
@@ -231,7 +333,10 @@ class Diagrams:
                 done = memo[id(here)] = join(here.var, tuple(walk(kid) for kid in here.kids))
             return done
 
-        return walk(value)
+        try:
+            return walk(value)
+        except Entangled as problem:
+            raise entangled_by(problem, value, *results.values()) from None
 
     def map_leaves(self, value: Value, change: Callable[[Value], Value]) -> Value:
         """The value with each leaf, faults included, changed."""
@@ -241,11 +346,23 @@ class Diagrams:
 
     def both(self, a: Value, b: Value) -> Value:
         """True where both conditions hold."""
-        return self._connect(a, b, False)
+        try:
+            return self._connect(a, b, False)
+        except Entangled as problem:
+            raise entangled_by(problem, a, b) from None
 
     def either(self, a: Value, b: Value) -> Value:
         """True where one of the conditions holds."""
-        return self._connect(a, b, True)
+        try:
+            return self._connect(a, b, True)
+        except Entangled as problem:
+            raise entangled_by(problem, a, b) from None
+
+    def where(self, condition: Value, value: Value) -> Value:
+        """The value where the condition holds, True elsewhere."""
+        if condition is True:
+            return value
+        return self.substitute(condition, {leaf_key(True): value, leaf_key(False): True}, self.combine)
 
     def _connect(self, a: Value, b: Value, decisive: bool) -> Value:
         """`a or b` when True decides, `a and b` when False does."""
@@ -265,6 +382,38 @@ class Diagrams:
             kids = tuple([self._connect(x, y, decisive) for x, y in zip(kids_a, kids_b, strict=True)])
             done = self._connected[key] = self.node(var, kids)
         return done
+
+    def kinds(self, value: Value) -> frozenset[type]:
+        """The types of the leaves of a value."""
+        if type(value) is not Diagram:
+            return frozenset([type(value)])
+        known = self._kinds.get(id(value))
+        if known is None:
+            known = self._kinds[id(value)] = frozenset().union(*[self.kinds(kid) for kid in value.kids])
+        return known
+
+    def is_faulty(self, value: Value) -> bool:
+        """Whether the value is a fault whatever is chosen."""
+        return type(value) is Fault or (type(value) is Diagram and self.kinds(value) == _FAULTY)
+
+    def without_faults(self, value: Value) -> Value:
+        """The value with something else for its faults: what it is under another pick, or 1 when it
+        is a fault whatever is chosen."""
+        memo: dict[int, Value] = {}
+
+        def walk(here: Value) -> Value:
+            if type(here) is not Diagram:
+                return here
+            done = memo.get(id(here))
+            if done is None:
+                kids = [walk(kid) for kid in here.kids]
+                known = next((kid for kid in kids if type(kid) is not Fault), kids[0])
+                done = self.node(here.var, tuple(known if type(kid) is Fault else kid for kid in kids))
+                memo[id(here)] = done
+            return done
+
+        value = walk(value)
+        return 1 if type(value) is Fault else value
 
     def equals_leaf(self, value: Value, leaf: Value) -> Value:
         """True where the value is the given leaf (a fault elsewhere counts as another leaf)."""

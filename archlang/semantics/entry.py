@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,11 @@ from archlang.semantics import statements
 from archlang.semantics.costs import restricted
 from archlang.semantics.diagram import Diagram
 from archlang.semantics.evaluator import Evaluator
-from archlang.semantics.fault import broken
+from archlang.semantics.fault import Entangled, broken
 from archlang.semantics.graphs import Specialiser
 from archlang.semantics.handlers import Handler
 from archlang.semantics.modules import ModuleScope
+from archlang.semantics.needs import flat
 from archlang.semantics.parameters import bind_config, match
 from archlang.semantics.patterns import check_result
 from archlang.semantics.values import (
@@ -104,9 +106,12 @@ def evaluate_space(
 ) -> Evaluated:
     """The space's value under a handler; raises `FaultSignal` when it is broken (or excluded)
     whatever is chosen. `where` are requirements from outside, on its costs."""
-    with deep_recursion():
+    with deep_recursion(), _no_collection():
+        ev = Evaluator(handler, max_steps)
         try:
-            return _evaluate(module, declaration, config, Evaluator(handler, max_steps), where)
+            return _evaluate(module, declaration, config, ev, where)
+        except Entangled as problem:
+            raise ev.readable(problem) from None
         except RecursionError:
             raise broken(
                 error("E0601", f"space `{declaration.name}` is too deep to be evaluated", declaration.name_span)
@@ -123,6 +128,18 @@ def deep_recursion() -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(before)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for garbage: what an evaluation makes is used until its end."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def _evaluate(
@@ -156,7 +173,9 @@ def _evaluate(
         value = check_result(ev, value, declaration.result, env, what)
     result = _deep(ev, value, declaration)
     conditions += [restricted(ev, result, condition, Env({}, frame)) for condition in where]
-    return Evaluated(ev, tuple(inputs), result, (*conditions, _ok(ev, result)))
+    conditions.append(_ok(ev, result))
+    ev.needs = flat(ev.diagrams, ev.needs)
+    return Evaluated(ev, tuple(inputs), result, tuple(conditions))
 
 
 def _not_given(declaration: ast.Space, lacking: list[str], what: str) -> Diagnostic:

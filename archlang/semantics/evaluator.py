@@ -1,10 +1,7 @@
-"""The one evaluator of the language: by need, on values that may depend on decisions.
+"""The one evaluator of the language: what each kind of expression means, in terms of `by_need`.
 
 What a `choose` does is a handler's part (`semantics.handlers`): follow given choices, draw them,
-or keep all alternatives. With a handler that picks, every value is a plain one; with one that
-keeps alternatives, static values are decision diagrams and tensors are select nodes, and every
-operation works pointwise (`lift`) or once per distinct value (`bind`). Errors are values too: a
-`FaultSignal` becomes a fault leaf at the nearest thunk, alternative or continuation.
+or keep all alternatives.
 """
 
 from __future__ import annotations
@@ -17,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from archlang.diagnostics import Span, did_you_mean, error
 from archlang.semantics import application, choosing, statements
 from archlang.semantics.arithmetic import COMPARISONS, binary, negative
-from archlang.semantics.diagram import Diagram, Diagrams, leaf_key, leaves
-from archlang.semantics.fault import Fault, FaultSignal, broken
-from archlang.semantics.handlers import Varying
+from archlang.semantics.by_need import ByNeed
+from archlang.semantics.diagram import Diagram
+from archlang.semantics.fault import broken
 from archlang.semantics.modules import BUILTINS, ModuleScope
 from archlang.semantics.sites import flatten
 from archlang.semantics.sums import Condition
@@ -37,7 +34,6 @@ from archlang.semantics.values import (
     List,
     OpValue,
     Record,
-    SelectNode,
     SharedValue,
     Site,
     Tensor,
@@ -55,170 +51,19 @@ MAX_STEPS = 500_000
 MAX_RANGE = 1_000_000
 
 
-class Evaluator:
+class Evaluator(ByNeed):
     """One evaluation under one handler."""
 
     def __init__(self, handler: Handler, max_steps: int = MAX_STEPS):
-        self.handler = handler
-        self.diagrams = Diagrams()
-        self.needs: dict[int, Value] = {}
+        super().__init__(handler, max_steps)
         self.blocks: dict[str, str] = {}
-        self.templates: dict[Any, Any] = {}  # calls of shared blocks; see semantics.reuse
+        self.templates: dict[Any, Any] = {}  # calls of blocks by what they are given; see semantics.reuse
+        self.open_templates = 0  # how many are being evaluated
+        self.not_reusable: set[int] = set()  # the declarations of blocks that are evaluated call by call
+        self.limited: set[str] = set()  # the blocks that have a `limit`
         self.rules: dict[Any, Any] = {}  # the rules of ops on diagrams; see semantics.operations
         self.sums = False  # whether a cost is kept as a sum; see semantics.sums
         self._constants: dict[tuple[int, str], Thunk] = {}
-        self._steps = max_steps
-
-    def step(self, span: Span | None) -> None:
-        """Count one application or iteration against the limit of the evaluation."""
-        self._steps -= 1
-        if self._steps < 0:
-            raise broken(
-                error("E0601", "the program is too large", span, notes=["evaluation was stopped after too many steps"])
-            )
-
-    # ------------------------------------------------------- values by need
-
-    def force(self, value: Value) -> Value:
-        """The value of a thunk (evaluated now, if it has not been); anything else as it is."""
-        if not isinstance(value, Thunk):
-            return value
-        if value.state != 2:
-            if value.state == 1:
-                span = value.expr.span if not isinstance(value, Deferred) and value.expr is not None else None
-                raise broken(error("E0604", "a value is needed for its own evaluation", span))
-            value.state = 1
-            outer, self.needs = self.needs, {}
-            try:
-                expr = value.expr
-                result = expr() if isinstance(value, Deferred) else self.evaluate(expr, value.env)
-            except FaultSignal as signal:
-                result = signal.fault
-            value.value = result
-            value.needs = self.needs or None
-            self.needs = outer
-            value.state = 2
-            value.expr = value.env = None
-        if value.needs is not None:
-            if self.needs:
-                for var, condition in value.needs.items():
-                    self.need(var, condition)
-            else:
-                self.needs = value.needs.copy()
-        result = value.value
-        if type(result) is Fault:
-            raise FaultSignal(result)
-        return result
-
-    def need(self, var: int, condition: Value) -> None:
-        """Note that decision `var` is asked under a condition."""
-        known = self.needs.get(var, False)
-        if known is not condition and known is not True:
-            self.needs[var] = self.diagrams.either(known, condition)
-
-    def under(self, condition: Callable[[], Value], compute: Callable[[], Value]) -> Value:
-        """What `compute` gives, a fault as a leaf; the decisions that it asks count as asked under
-        the condition (which is worked out when there are any)."""
-        outer, self.needs = self.needs, {}
-        try:
-            result = compute()
-        except FaultSignal as signal:
-            result = signal.fault
-        inner, self.needs = self.needs, outer
-        fresh = [(var, asked) for var, asked in inner.items() if outer.get(var) is not True]
-        if fresh:
-            here = condition()
-            for var, asked in fresh:
-                self.need(var, self.diagrams.both(here, asked))
-        return result
-
-    def bind(self, value: Value, then: Callable[[Value], Value]) -> Value:
-        """`then` run once for every distinct value, where the value depends on decisions."""
-        kind = type(value)
-        if kind is not Diagram:
-            if kind is Fault:
-                raise FaultSignal(value)
-            return then(value)
-        results: dict[Any, Value] = {}
-        for leaf in leaves(value):
-            if type(leaf) is Fault:
-                results[leaf_key(leaf)] = leaf
-            else:
-                condition = partial(self.diagrams.equals_leaf, value, leaf)
-                results[leaf_key(leaf)] = self.under(condition, partial(then, leaf))
-        return self.settle(self.diagrams.substitute(value, results, self.join))
-
-    def lift(self, function: Callable[..., Value], *values: Value) -> Value:
-        """`function` applied to static values, pointwise where they depend on decisions."""
-        for value in values:
-            kind = type(value)
-            if kind is Diagram:
-                return self.settle(self.diagrams.lift(function, *values))
-            if kind is Fault:
-                raise FaultSignal(value)
-        return function(*values)
-
-    def settle(self, value: Value) -> Value:
-        """The value; a signal when it is a fault whatever is chosen."""
-        if type(value) is Fault:
-            raise FaultSignal(value)
-        return value
-
-    def join(self, var: int, kids: tuple[Value, ...]) -> Value:
-        """The value that is `kids[i]` under pick i of a decision; tensors of equal rank meet in one
-        select node, whose dimensions are diagrams."""
-        tensors = [kid for kid in kids if type(kid) is Tensor]
-        if not tensors:
-            return self.diagrams.combine(var, kids)
-        first = tensors[0]
-        for kid in kids:
-            if type(kid) is Tensor:
-                if len(kid.shape) != len(first.shape) or kid.dtype != first.dtype:
-                    return self.diagrams.combine(var, kids)
-            elif type(kid) is not Fault:
-                return self.diagrams.combine(var, kids)
-        if all(kid is first for kid in kids):
-            return first
-        if all(type(kid) is Tensor and kid.ok is True and kid.shape == first.shape for kid in kids):
-            return Tensor(SelectNode(var, kids), first.dtype, first.shape)
-        combine = self.diagrams.combine
-        shape = tuple(
-            combine(var, tuple(kid.shape[axis] if type(kid) is Tensor else kid for kid in kids))
-            for axis in range(len(first.shape))
-        )
-        ok = combine(var, tuple(kid.ok if type(kid) is Tensor else kid for kid in kids))
-        return Tensor(SelectNode(var, kids), first.dtype, shape, ok)
-
-    def mask(self, value: Value, ok: Value) -> Value:
-        """The value where `ok` holds, and the faults of `ok` elsewhere."""
-        if ok is True:
-            return value
-        if type(ok) is Fault:
-            raise FaultSignal(ok)
-        if type(value) is Tensor:
-            # Where both fail it is `ok` that is told: what a `require` excludes is not looked at.
-            return Tensor(value.node, value.dtype, value.shape, self.both_ok(ok, value.ok))
-        return self.lift(lambda _, inner: inner, ok, value)
-
-    def both_ok(self, *oks: Value) -> Value:
-        """True where all are; the first fault elsewhere (as a leaf, not a signal)."""
-        result: Value = True
-        for ok in oks:
-            if ok is True:
-                continue
-            result = ok if result is True else self.diagrams.lift(lambda a, b: True, result, ok)
-        return result
-
-    def dim(self, tensor: Tensor, axis: int) -> Value:
-        """A dimension of a tensor, where the tensor exists."""
-        size = tensor.shape[axis]
-        return size if tensor.ok is True else self.lift(lambda _, known: known, tensor.ok, size)
-
-    def tensor(self, value: Value, span: Span | None, what: str) -> Tensor:
-        """The value as a tensor; a broken program when it is none."""
-        if type(value) is not Tensor:
-            raise broken(error("E0301", f"{what} takes a tensor, and this is {a_type(value)}", span))
-        return value
 
     # -------------------------------------------------------------- expressions
 
@@ -226,11 +71,12 @@ class Evaluator:
         """The value of an expression (not a thunk; a diagram where it depends on decisions)."""
         return _EVALUATE[type(expr)](self, expr, env)
 
-    def thunk(self, expr: ast.Expr, env: Env) -> Value:
+    def thunk(self, expr: Any, env: Env) -> Value:
         """The expression to be evaluated when needed; constants and names as they are."""
-        if isinstance(expr, ast.Number | ast.String | ast.Bool):
+        kind = type(expr)
+        if kind is ast.Number or kind is ast.String or kind is ast.Bool:
             return expr.value
-        if isinstance(expr, ast.Name):
+        if kind is ast.Name:
             found = env.names.get(expr.name, _MISSING)
             if found is not _MISSING:
                 return found
@@ -239,7 +85,7 @@ class Evaluator:
     def name(self, expr: ast.Name, env: Env) -> Value:
         found = env.names.get(expr.name, _MISSING)
         if found is not _MISSING:
-            return self.force(found)
+            return self.force(found) if isinstance(found, Thunk) else found
         return self.global_value(expr.name, env.frame.module, expr.span, env)
 
     def global_value(self, name: str, module: ModuleScope, span: Span | None, env: Env | None = None) -> Value:
@@ -299,41 +145,54 @@ class Evaluator:
         return bool(value)
 
     def _binary(self, expr: ast.Binary, env: Env) -> Value:
+        left = _EVALUATE[type(expr.left)](self, expr.left, env)
+        if type(left) is int or type(left) is bool:
+            return self._with_left(left, expr, env)
+        return self.after(self.exists(left), lambda: self._with_left(left, expr, env))
+
+    def _with_left(self, left: Value, expr: ast.Binary, env: Env) -> Value:
         symbol = expr.operator
-        left = self.evaluate(expr.left, env)
         if symbol == "and" or symbol == "or":
 
             def rest(value: Value) -> Value:
                 if self.truth(value, expr.left.span) is (symbol == "or"):
                     return value
                 right = self.evaluate(expr.right, env)
+                if type(right) is bool:
+                    return right
                 return self.lift(lambda value: self.truth(value, expr.right.span), right)
 
             return self.bind(left, rest)
-        right = self.evaluate(expr.right, env)
+        right = _EVALUATE[type(expr.right)](self, expr.right, env)
+        if type(left) is int and type(right) is int:
+            return binary(symbol, expr.span, left, right)
         return self.operate(symbol, left, right, expr, env)
 
     def operate(self, symbol: str, left: Value, right: Value, expr: ast.Binary, env: Env) -> Value:
         """`left symbol right`, for tensors by the library's op of that name."""
-        if type(left) is Tensor or type(right) is Tensor or _has_tensor(left) or _has_tensor(right):
+        if self._holds_tensor(left) or self._holds_tensor(right):
             return self.bind(
                 left, lambda a: self.bind(right, lambda b: application.operator(self, symbol, a, b, expr, env))
             )
         if symbol in ("==", "!="):
             left, right = self.resolved(left), self.resolved(right)
-        value = self.lift(lambda a, b: binary(symbol, a, b, expr.span), left, right)
+        value = self.lift(partial(binary, symbol, expr.span), left, right)
         return self.bind(value, self._decided) if self.sums and symbol in COMPARISONS else value
 
     def _decided(self, value: Value) -> Value:
         """A comparison's value; one that compares costs over all choices as a condition on budgets."""
         if type(value) is not Condition:
             return value
-        assert isinstance(self.handler, Varying)  # others make no sums
+        assert self.varying is not None  # others make no sums
         held: Value = True
         for budget, wanted in value.tests:
-            kept = self.handler.kept(self, budget)
+            kept = self.varying.kept(self, budget)
             held = self.diagrams.both(held, kept if wanted else self.diagrams.lift(operator.not_, kept))
         return self.lift(operator.not_, held) if value.negated else held
+
+    def _holds_tensor(self, value: Value) -> bool:
+        kind = type(value)
+        return kind is Tensor or (kind is Diagram and Tensor in self.diagrams.kinds(value))
 
     def resolved(self, value: Value) -> Value:
         """The value with the elements of lists evaluated, at every depth."""
@@ -530,10 +389,6 @@ def make_range(low: Value, high: Value, step: Value, expr: ast.Range) -> Value:
     if step < 1:
         raise broken(error("E0309", "the step of a range must be 1 or more", expr.span))
     return range(low, high if expr.exclusive else high + 1, step)
-
-
-def _has_tensor(value: Value) -> bool:
-    return type(value) is Diagram and any(type(leaf) is Tensor for leaf in leaves(value))
 
 
 _MISSING = object()

@@ -35,9 +35,11 @@ def excluded(diagnostic: Diagnostic) -> FaultSignal:
 
 
 class Entangled(Exception):
-    """The space cannot be evaluated with all alternatives kept; says which decisions are why."""
+    """The space cannot be evaluated with all alternatives kept; says which decisions are why, by their
+    addresses or, as long as these are not known, by their variables."""
 
-    def __init__(self, reason: str, decisions: tuple[str, ...] = ()):
+    def __init__(self, reason: str, decisions: tuple[str, ...] = (), variables: tuple[int, ...] = ()):
         super().__init__(reason)
         self.reason = reason
         self.decisions = decisions
+        self.variables = variables

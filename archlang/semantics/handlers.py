@@ -74,13 +74,8 @@ class Varying:
 
     def choose(self, ev: Evaluator, decision: Decision, yielded: Callable[[Pick], Value], span: Span) -> Value:
         domain = decision.domain
-        key = decision.address, domain
-        number = self._numbers.get(key)
-        wide = domain.size > MAX_ALTERNATIVES or domain.size == math.inf
-        if number is None:
-            number = self._numbers[key] = ev.diagrams.variable(1 if wide else int(domain.size))
-            self.variables[number] = Variable(decision, span, wide)
-        if wide:
+        number = self.number(ev, decision, span)
+        if self.variables[number].wide:
             ev.need(number, True)
             if isinstance(domain, Subsets):
                 subsets = f"{_many(domain.size)} subsets"
@@ -101,6 +96,27 @@ class Varying:
             number = self._numbers[budget.leaf_identity] = ev.diagrams.variable(2)
             self.budgets[number] = budget
         return ev.diagrams.literal(number, 0)
+
+    def number(self, ev: Evaluator, decision: Decision, span: Span) -> int:
+        """The variable of a decision, a new one when it is met first."""
+        domain = decision.domain
+        key = decision.address, domain
+        number = self._numbers.get(key)
+        if number is None:
+            wide = domain.size > MAX_ALTERNATIVES or domain.size == math.inf
+            number = self._numbers[key] = ev.diagrams.variable(1 if wide else int(domain.size))
+            self.variables[number] = Variable(decision, span, wide)
+        return number
+
+    def take(self, number: int, decision: Decision) -> int:
+        """Make a decision that of a variable, unless it has one; its variable."""
+        key = decision.address, decision.domain
+        if key not in self._numbers:
+            variable = self.variables[number]
+            del self._numbers[variable.decision.address, variable.decision.domain]
+            variable.decision = decision
+            self._numbers[key] = number
+        return self._numbers[key]
 
 
 def _many(size: float) -> str:

@@ -9,7 +9,8 @@ from archlang.diagnostics import ArchError, Collector, Diagnostic, Label, Source
 from archlang.resources import stdlib_path
 from archlang.semantics.sites import Names, site_names
 from archlang.syntax import ast
-from archlang.syntax.parser import ItemChunk, outline, parse, parse_item
+from archlang.syntax.library import LibraryItem, library_items
+from archlang.syntax.parser import parse
 
 Declaration = ast.Constant | ast.Def | ast.Block | ast.Space | ast.Op
 
@@ -54,7 +55,7 @@ class ModuleScope:
         self.source = source
         self.is_library = is_library
         self.library = library  # the library module of a dotted name
-        self.items: dict[str, Declaration | ItemChunk] = {}
+        self.items: dict[str, Declaration | LibraryItem] = {}
         self.imports: dict[str, ModuleScope] = {}
         self.lost: set[str] | None = set()  # names that a faulty `use` should have brought in; None: any name
         self.operations: dict[object, object] = {}  # worked-out op rules; see semantics.operations
@@ -63,8 +64,8 @@ class ModuleScope:
     def declaration(self, name: str) -> Declaration | None:
         """The item of that name of this module itself."""
         found = self.items.get(name)
-        if isinstance(found, ItemChunk):
-            item = parse_item(found)
+        if isinstance(found, LibraryItem):
+            item = found.parsed()
             assert not isinstance(item, ast.Use)
             found = self.items[name] = item
         return found
@@ -112,7 +113,7 @@ class ModuleScope:
         return [
             name
             for name, item in self.items.items()
-            if (item.kind == "space" if isinstance(item, ItemChunk) else isinstance(item, ast.Space))
+            if (item.kind == "space" if isinstance(item, LibraryItem) else isinstance(item, ast.Space))
         ]
 
 
@@ -167,36 +168,40 @@ class Loader:
 
     def load_library(self, name: str, used_at: Span | None = None) -> ModuleScope:
         """The library module of a dotted name such as `std.nn`."""
-        if name in self._modules:
-            return self._modules[name]
+        known = self._modules.get(name) or _library.get(name)
+        if known is not None:
+            return self._modules.setdefault(name, known)
         parts = name.split(".")
         path = stdlib_path().joinpath(*parts[1:]).with_suffix(".arch") if len(parts) > 1 else None
         if parts[0] != "std" or path is None or not path.is_file():
-            known = library_modules()
+            names = library_modules()
             raise ArchError(
                 error(
                     "E0202",
                     f"there is no module `{name}`",
                     used_at,
-                    hints=did_you_mean(name, known)
-                    or [f"the library has {', '.join(f'`{other}`' for other in known)}"],
+                    hints=did_you_mean(name, names)
+                    or [f"the library has {', '.join(f'`{other}`' for other in names)}"],
                 )
             )
         self._enter(name, used_at)
         try:
-            source = Source(name, path.read_text(encoding="utf-8"), is_library=True)
-            module = ModuleScope(name, source, self.load_library, is_library=True)
-            found = Collector()
-            for chunk in outline(source):
-                if chunk.kind == "use":
-                    self._use(module, parse_item(chunk), found)
-                else:
-                    module.items[chunk.name] = chunk
-            self._modules[name] = module
-            found.raise_if_any()
+            module = self._modules[name] = _library.setdefault(name, self._read_library(name, path))
             return module
         finally:
             self._loading.pop()
+
+    def _read_library(self, name: str, path: Path) -> ModuleScope:
+        source = Source(name, path.read_text(encoding="utf-8"), is_library=True)
+        module = ModuleScope(name, source, _load_library, is_library=True)
+        found = Collector()
+        for item in library_items(source):
+            if item.kind == "use":
+                self._use(module, item.parsed(), found)
+            else:
+                module.items[item.name] = item
+        found.raise_if_any()
+        return module
 
     def _enter(self, key: str, used_at: Span | None) -> None:
         if key in self._loading:
@@ -254,6 +259,14 @@ class Loader:
                 found.add(error("E0206", f"`{name}` is private to `{item.module}`", span))
             else:
                 module.imports[name] = used
+
+
+# Library modules never change: they are read once, and what is known of their items is kept.
+_library: dict[str, ModuleScope] = {}
+
+
+def _load_library(name: str) -> ModuleScope:
+    return Loader().load_library(name)
 
 
 def _normal(path: PurePosixPath) -> str:

@@ -8,21 +8,20 @@ evaluated on diagrams, and the operation follows when choices are known (`semant
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from archlang.diagnostics import Label, Span, error
+from archlang.diagnostics import Diagnostic, Label, Span, error
 from archlang.ir.graph import Operation, WeightSpec
 from archlang.ir.types import SymbolicDim, TensorType, per_sample
 from archlang.semantics.arithmetic import MAX_INT
-from archlang.semantics.diagram import Diagram, leaf_key, leaves
+from archlang.semantics.diagram import Diagram, leaf_key
 from archlang.semantics.fault import Fault, FaultSignal, broken
 from archlang.semantics.modules import ModuleScope
-from archlang.semantics.parameters import bind_config, match
-from archlang.semantics.patterns import check_rank, is_plain_shape, new_names, pattern_value, show_type
+from archlang.semantics.parameters import config_values, match
+from archlang.semantics.patterns import check_rank, fixed_dims, is_plain_shape, new_names, pattern_value, show_type
 from archlang.semantics.values import (
     FUNCTIONS,
     Deferred,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
 
 Places = tuple[Span, ...]
+_NUMBERS = frozenset([int, float, bool, Fault])
 DISAGREE = "shapes do not agree"  # the messages that begin so are told of what is applied
 
 
@@ -70,62 +70,50 @@ def apply_op(
     ev.step(span)
     declaration = op.declaration
     what = called or f"`{declaration.name}`"
-    tensors = [ev.force(value) for value in inputs]
     variadic = any(parameter.variadic for parameter in declaration.inputs)
-    if len(tensors) == 1 and (variadic or len(declaration.inputs) > 1):
-        if type(tensors[0]) is Diagram:
-            return ev.bind(tensors[0], lambda leaf: apply_op(ev, op, [leaf], site, span, called, places))
-        if type(tensors[0]) is List:
-            tensors = [ev.force(item) for item in tensors[0].items]
+    if len(inputs) == 1 and (variadic or len(declaration.inputs) > 1):
+        whole = ev.force(inputs[0])
+        if type(whole) is Diagram:
+            return ev.bind(whole, lambda leaf: apply_op(ev, op, [leaf], site, span, called, places))
+        inputs = list(whole.items) if type(whole) is List else [whole]
+    return ev.all_of(inputs, lambda tensors: _with_tensors(ev, op, tensors, site, span, what, places))
+
+
+def _with_tensors(
+    ev: Evaluator, op: OpValue, tensors: list[Value], site: Site, span: Span, what: str, places: Places
+) -> Value:
+    """An op on evaluated inputs, which should be tensors."""
     for position, tensor in enumerate(tensors):
         if type(tensor) is Diagram:
-            return ev.bind(tensor, partial(_with_input, ev, op, tensors, position, site, span, called, places))
+
+            def with_leaf(leaf: Value, position: int = position) -> Value:
+                given = [*tensors[:position], leaf, *tensors[position + 1 :]]
+                return ev.all_of(given, lambda given: _with_tensors(ev, op, given, site, span, what, places))
+
+            return ev.bind(tensor, with_leaf)
         ev.tensor(tensor, places[position] if position < len(places) else span, what)
+    declaration = op.declaration
     needed = len(declaration.inputs)
-    if len(tensors) != needed and not (variadic and tensors):
-        raise broken(
-            error(
-                "E0214",
-                f"{what} takes {'at least one' if variadic else needed} input{'s' * (needed != 1)} "
-                f"and is given {len(tensors)}",
-                span,
-            )
-        )
+    if len(tensors) != needed and not (tensors and declaration.inputs[-1].variadic):
+        takes = f"{needed} input{'s' * (needed != 1)}" if not declaration.inputs[-1].variadic else "at least one input"
+        raise broken(error("E0214", f"{what} takes {takes} and is given {len(tensors)}", span))
     given = op.config if op.config is not None else match(declaration.config, [], what, span)
-    frame = Frame(site, {}, op.module)
-    env = bind_config(ev, declaration.config, given, Env({}, frame), what)
-    values = [_attribute(ev, env.names[parameter.name]) for parameter in declaration.config]
+    config = config_values(ev, declaration.config, given, Frame(site, {}, op.module), what)
 
     def told(leaf: Value) -> Value:
-        """A fault that arises in the op's rule, told at the place where the op is applied; one that
-        comes with an attribute or input as it is."""
-        if type(leaf) is not Fault or leaf.excluded or any(leaf is known for known in _faults(values, tensors)):
+        """A fault that arises in the op's rule, told at the place where the op is applied."""
+        if type(leaf) is not Fault or leaf.excluded:
             return leaf
-        return _placed(leaf, tensors, span, what, places)
+        return ev.diagrams.fault(Fault(_placed(leaf.diagnostic, tensors, span, what, places)))
 
-    try:
-        return _apply(ev, op, values, tensors, site, told)
-    except FaultSignal as signal:
-        raise FaultSignal(told(signal.fault)) from None
+    def applied(config: list[Value]) -> Value:
+        values = [_attribute(ev, value) for value in config]
+        try:
+            return _apply(ev, op, values, tensors, site, told)
+        except FaultSignal as signal:
+            raise FaultSignal(told(signal.fault)) from None
 
-
-def _with_input(
-    ev: Evaluator,
-    op: OpValue,
-    tensors: list[Value],
-    position: int,
-    site: Site,
-    span: Span,
-    called: str | None,
-    places: Places,
-    leaf: Value,
-) -> Value:
-    return apply_op(ev, op, [*tensors[:position], leaf, *tensors[position + 1 :]], site, span, called, places)
-
-
-def _faults(values: list[Value], tensors: list[Tensor]) -> list[Fault]:
-    parts = [*values, *(dim for tensor in tensors for dim in tensor.shape)]
-    return [leaf for part in parts if type(part) is Diagram for leaf in leaves(part) if type(leaf) is Fault]
+    return ev.all_of(config, applied)
 
 
 def _apply(
@@ -137,18 +125,17 @@ def _apply(
     told: Callable[[Value], Value],
 ) -> Value:
     for position, value in enumerate(values):
-        if type(value) is Diagram and any(isinstance(leaf, tuple) for leaf in leaves(value)):
+        if type(value) is Diagram and AttributeTuple in ev.diagrams.kinds(value):
             # A list may decide the rank of the result: the op is applied once for each.
             def with_list(leaf: Value, position: int = position) -> Value:
                 return _apply(ev, op, [*values[:position], leaf, *values[position + 1 :]], tensors, site, told)
 
             return ev.bind(value, with_list)
-    ok = ev.both_ok(*(tensor.ok for tensor in tensors))
     node = OpNode(op, tuple(values), tuple(tensors), site.path, site.weights)
     if all(map(_is_plain, values)) and all(map(is_plain_shape, tensors)):
         types = tuple(TensorType(tensor.dtype, tensor.shape) for tensor in tensors)
         output = operation(op, tuple(values), types).output
-        return Tensor(node, output.dtype, output.shape, ok)
+        return Tensor(node, output.dtype, output.shape)
     # Equal diagrams are one object, so a rule is evaluated once for equal attributes and shapes.
     shapes = tuple((tensor.dtype, tuple(map(leaf_key, tensor.shape))) for tensor in tensors)
     key = id(op.declaration), tuple(map(leaf_key, values)), shapes
@@ -159,17 +146,17 @@ def _apply(
         shape = tuple(rule.shape())
         for dim in shape:
             own = ev.both_ok(own, ev.diagrams.lift(lambda _: True, dim))
+        shape = tuple(map(ev.diagrams.without_faults, shape))
         found = ev.rules[key] = own, shape, rule.dtype(), (op, values, tensors)
     own, shape, dtype, _ = found
-    return Tensor(node, dtype, shape, ev.both_ok(ok, ev.diagrams.map_leaves(own, told)))
+    return Tensor(node, dtype, shape, ev.diagrams.map_leaves(own, told))
 
 
 def _is_plain(value: Value) -> bool:
     return type(value) is not Diagram and not isinstance(value, Symbolic)
 
 
-def _placed(fault: Fault, tensors: list[Tensor], span: Span, what: str, places: Places) -> Fault:
-    found = fault.diagnostic
+def _placed(found: Diagnostic, tensors: list[Tensor], span: Span, what: str, places: Places) -> Diagnostic:
     types = [show_type(tensor) for tensor in tensors]
     if places:
         labels = tuple(Label(place, kind) for place, kind in zip(places, types, strict=True))
@@ -180,7 +167,7 @@ def _placed(fault: Fault, tensors: list[Tensor], span: Span, what: str, places: 
         message = f"{DISAGREE} in {what}{message.removeprefix(DISAGREE)}"
     elif what not in message:
         message = f"{what}: {message}"
-    return Fault(attrs.evolve(found, message=message, labels=labels))
+    return attrs.evolve(found, message=message, labels=labels)
 
 
 def _attribute(ev: Evaluator, value: Value) -> Value:
@@ -188,7 +175,7 @@ def _attribute(ev: Evaluator, value: Value) -> Value:
 
     def plain(leaf: Value) -> Value:
         if type(leaf) is List:
-            items = [_attribute(ev, item) for item in leaf.items]
+            items = [_attribute(ev, ev.force(item)) for item in leaf.items]
             return ev.lift(lambda *parts: AttributeTuple(parts), *items)
         if type(leaf) is range:
             return AttributeTuple(leaf)
@@ -196,8 +183,10 @@ def _attribute(ev: Evaluator, value: Value) -> Value:
             raise broken(error("E0301", f"an attribute of an op must be plain data, and this is {a_type(leaf)}"))
         return leaf
 
-    value = ev.force(value)
-    return ev.bind(value, plain) if type(value) is Diagram else plain(value)
+    kind = type(value)
+    if kind is int or kind is bool or kind is float or (kind is Diagram and ev.diagrams.kinds(value) <= _NUMBERS):
+        return value
+    return ev.bind(value, plain) if kind is Diagram else plain(value)
 
 
 class AttributeTuple(tuple[Any, ...]):
@@ -217,7 +206,7 @@ class _Rule:
     def __init__(self, ev: Evaluator, op: OpValue, values: list[Value], tensors: list[Tensor]):
         self._ev = ev
         self._declaration = declaration = op.declaration
-        self._tensors = tensors
+        self._tensors = [tensor.where(True) for tensor in tensors]  # their faults are told where they arise
         self._oks: list[Value] = []
         self._what = f"`{declaration.name}`"
         attributes = {p.name: _listed(value) for p, value in zip(declaration.config, values, strict=True)}
@@ -237,14 +226,14 @@ class _Rule:
                 given = self._tensors[position:]
                 for tensor in given:
                     self._check(parameter, tensor, env)
-                return env.bind({parameter.name: List(tuple(map(_exists, given)))})
+                return env.bind({parameter.name: List(tuple(given))})
             tensor = self._tensors[position]
             pattern = parameter.type
-            names: dict[str, Value] = {parameter.name: _exists(tensor)}
+            names: dict[str, Value] = {parameter.name: tensor}
             if isinstance(pattern, ast.TensorTypeExpr):
                 self._check(parameter, tensor, env)
                 for place, name in new_names(pattern, env).items():
-                    names[name] = pattern_value(ev, _exists(tensor), pattern, place)
+                    names[name] = pattern_value(ev, tensor, pattern, place)
             env = env.bind(names)
         return env
 
@@ -257,14 +246,8 @@ class _Rule:
         check_rank(pattern, tensor, what, parameter.span)
         if pattern.dtype is not None and pattern.dtype != tensor.dtype:
             raise broken(error("E0303", f"{what} must hold {pattern.dtype}, and holds {tensor.dtype}", parameter.span))
-        fresh = new_names(pattern, env)
-        own = {name: pattern_value(ev, _exists(tensor), pattern, place) for place, name in fresh.items()}
-        inner = env.bind(own)
-        for place, dim in enumerate(pattern.dims):
-            if place in fresh or isinstance(dim, ast.AnyDim | ast.RestDims | ast.SpliceDims):
-                continue
-            actual = pattern_value(ev, _exists(tensor), pattern, place)
-            self._oks.append(ev.lift(_same_size(what, place, dim), actual, ev.evaluate(dim, inner)))
+        for place, dim, actual, expected in fixed_dims(ev, tensor, pattern, env):
+            self._oks.append(ev.lift(_same_size(what, place, dim), actual, expected))
 
     def ok(self) -> Value:
         """True where the op's requirements hold."""
@@ -367,11 +350,6 @@ class _Rule:
 def _listed(value: Value) -> Value:
     """An attribute as the rule sees it: tuples are lists again."""
     return List(tuple(map(_listed, value))) if isinstance(value, tuple) else value
-
-
-def _exists(tensor: Tensor) -> Tensor:
-    """The tensor with its own faults left out: they are told where they arise."""
-    return Tensor(tensor.node, tensor.dtype, tensor.shape) if tensor.ok is not True else tensor
 
 
 def _same_size(what: str, place: int, dim: ast.Expr) -> Any:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archlang.diagnostics import Label, Span, did_you_mean, error
 from archlang.ir.types import SymbolicDim
 from archlang.semantics.diagram import Diagram
-from archlang.semantics.fault import broken
+from archlang.semantics.fault import Fault, FaultSignal, broken
 from archlang.semantics.values import (
     FUNCTIONS,
     Deferred,
     Env,
+    Frame,
     List,
     Record,
     Symbolic,
@@ -94,7 +95,7 @@ def _signature(what: str, parameters: tuple[ast.Parameter, ...]) -> tuple[str, .
 def bind_config(
     ev: Evaluator,
     parameters: tuple[ast.Parameter, ...],
-    given: dict[str, Value] | Any,
+    given: Mapping[str, Value],
     env: Env,
     what: str,
     scope: Callable[[], Env] | None = None,
@@ -102,23 +103,62 @@ def bind_config(
     """The names with every parameter bound to its argument or default, checked when needed. The
     defaults see the parameters before them, or all names of `scope`."""
     places = given.places if isinstance(given, Given) else {}
+    names = dict(env.names)
     for parameter in parameters:
-        if parameter.name in given:
-            value = given[parameter.name]
+        name = parameter.name
+        if name in given:
+            value = given[name]
         else:
             assert parameter.default is not None
-            value = ev.thunk(parameter.default, env)
+            value = ev.thunk(parameter.default, Env(dict(names), env.frame, env.loops))
             if scope is not None and isinstance(value, Thunk):
                 value = Deferred(partial(_default, ev, parameter.default, scope))
         if parameter.type is not None:
-            place, declared = places.get(parameter.name, parameter.span), parameter.span
-            value = typed(ev, value, parameter.type, f"`{parameter.name}` of {what}", place, declared)
-        env = env.bind({parameter.name: value})
-    return env
+            place, declared = places.get(name, parameter.span), parameter.span
+            value = typed(ev, value, parameter.type, f"`{name}` of {what}", place, declared)
+        names[name] = value
+    return Env(names, env.frame, env.loops)
+
+
+def config_values(
+    ev: Evaluator, parameters: tuple[ast.Parameter, ...], given: Mapping[str, Value], frame: Frame, what: str
+) -> list[Value]:
+    """The values of all parameters, evaluated and checked in order, up to one that is a fault. The
+    defaults see the parameters before them."""
+    places = given.places if isinstance(given, Given) else {}
+    names: dict[str, Value] = {}
+    for parameter in parameters:
+        name = parameter.name
+        try:
+            if name in given:
+                value = ev.force(given[name])
+            else:
+                assert parameter.default is not None
+                value = ev.evaluate(parameter.default, Env(dict(names), frame))
+            if parameter.type is not None and not _fits(ev, value, parameter.type):
+                place, declared = places.get(name, parameter.span), parameter.span
+                value = _check(ev, value, parameter.type, f"`{name}` of {what}", place, declared)
+        except FaultSignal as signal:
+            return [*names.values(), signal.fault]
+        names[name] = value
+    return list(names.values())
 
 
 def _default(ev: Evaluator, default: ast.Expr, scope: Callable[[], Env]) -> Value:
     return ev.evaluate(default, scope())
+
+
+_DATA = {"int": int, "float": float, "bool": bool, "str": str}
+
+
+def _fits(ev: Evaluator, value: Value, expected: ast.TypeExpr) -> bool:
+    """Whether a value is certainly of a type, and stays as it is."""
+    if type(expected) is not ast.NamedType:
+        return False
+    kind = _DATA.get(expected.name)
+    if type(value) is Diagram:
+        return kind is not None and ev.diagrams.kinds(value) <= {kind, Fault}
+    return type(value) is kind or expected.name == "any" or (expected.name == "block" and type(value) in FUNCTIONS)
 
 
 def typed(
@@ -126,32 +166,23 @@ def typed(
 ) -> Value:
     """The value or thunk, checked against a type as soon as it is evaluated. `declared` is where the
     type stands, when that is not `span`."""
-    label = Label(declared, "declared here") if declared is not None and declared != span else None
     if isinstance(value, Thunk):
-        return Deferred(lambda: _check(ev, ev.force(value), expected, what, span, label))
-    return _check_later(ev, value, expected, what, span, label)
-
-
-def _check_later(
-    ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span, declared: Label | None
-) -> Value:
-    if isinstance(expected, ast.NamedType):
-        kind = type(value)
-        if expected.name == kind.__name__ and kind in (int, float, bool, str):
-            return value
-        if expected.name == "any" or (expected.name == "block" and kind in FUNCTIONS):
-            return value
+        return Deferred(lambda: _check(ev, ev.force(value), expected, what, span, declared))
+    if _fits(ev, value, expected):
+        return value
     return Deferred(lambda: _check(ev, value, expected, what, span, declared))
 
 
-def _check(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span, declared: Label | None) -> Value:
+def _check(ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span, declared: Span | None) -> Value:
+    if _fits(ev, value, expected):
+        return value
     if type(value) is Diagram:
         return ev.lift(lambda leaf: conform(ev, leaf, expected, what, span, declared), value)
     return conform(ev, value, expected, what, span, declared)
 
 
 def conform(
-    ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span, declared: Label | None = None
+    ev: Evaluator, value: Value, expected: ast.TypeExpr, what: str, span: Span, declared: Span | None = None
 ) -> Value:
     """The value as the type wants it (an int becomes a float where one is expected); broken when
     it does not fit."""
@@ -190,7 +221,8 @@ def conform(
         case ast.TensorTypeExpr():
             if type(value) is Tensor:
                 return value
-    raise broken(error("E0301", f"{what} must be {format_type(expected)}, and is {_shown(value)}", span, declared))
+    label = Label(declared, "declared here") if declared is not None and declared != span else None
+    raise broken(error("E0301", f"{what} must be {format_type(expected)}, and is {_shown(value)}", span, label))
 
 
 def _is(value: Value, name: str) -> bool:

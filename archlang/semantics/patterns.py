@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from archlang.diagnostics import Label, Span, error
@@ -60,21 +60,28 @@ def new_names(pattern: ast.TensorTypeExpr, env: Env) -> dict[int, str]:
 
 def pattern_value(ev: Evaluator, tensor: Tensor, pattern: ast.TensorTypeExpr, place: int) -> Value:
     """The dimension (or, for `...rest`, the list of dimensions) at a place of a pattern."""
-    start, stop = _axes(pattern, len(tensor.shape), place)
-    if isinstance(pattern.dims[place], ast.RestDims):
-        return List(tuple(ev.dim(tensor, axis) for axis in range(start, stop)))
-    return ev.dim(tensor, start)
+    extra = len(tensor.shape) - len(pattern.dims)
+    for other, dim in enumerate(pattern.dims[: place + 1]):
+        if type(dim) is ast.RestDims:
+            if other == place:
+                return List(tuple(ev.dim(tensor, axis) for axis in range(place, place + extra + 1)))
+            return ev.dim(tensor, place + extra)
+    return ev.dim(tensor, place)
 
 
-def _axes(pattern: ast.TensorTypeExpr, rank: int, place: int) -> tuple[int, int]:
-    """The axes, from start to before stop, that a place of the pattern stands for."""
-    rest = next((i for i, dim in enumerate(pattern.dims) if isinstance(dim, ast.RestDims)), None)
-    extra = rank - len(pattern.dims)
-    if rest is None or place < rest:
-        return place, place + 1
-    if place == rest:
-        return place, place + extra + 1
-    return place + extra, place + extra + 1
+def fixed_dims(
+    ev: Evaluator, tensor: Tensor, pattern: ast.TensorTypeExpr, env: Env
+) -> Iterator[tuple[int, ast.Expr, Value, Value]]:
+    """The places of a pattern that say a size: what stands there, the tensor's size, and that size."""
+    fresh = new_names(pattern, env)
+    inner: Env | None = None
+    for place, dim in enumerate(pattern.dims):
+        if place in fresh or isinstance(dim, (ast.AnyDim, ast.RestDims, ast.SpliceDims)):
+            continue
+        if inner is None:
+            inner = env.bind({name: pattern_value(ev, tensor, pattern, other) for other, name in fresh.items()})
+        expected = ev.evaluate(dim, inner)
+        yield place, dim, pattern_value(ev, tensor, pattern, place), expected
 
 
 def check(ev: Evaluator, value: Value, pattern: ast.TensorTypeExpr, env: Env, what: str, span: Span) -> Value:
@@ -84,17 +91,10 @@ def check(ev: Evaluator, value: Value, pattern: ast.TensorTypeExpr, env: Env, wh
     if pattern.dtype is not None and pattern.dtype != value.dtype:
         raise broken(error("E0303", f"{what} must hold {pattern.dtype}, and holds {value.dtype}", span))
     check_rank(pattern, value, what, span)
-    fresh = new_names(pattern, env)
-    own: dict[str, Value] = {name: pattern_value(ev, value, pattern, place) for place, name in fresh.items()}
-    inner = env.bind(own)
     ok: Value = True
-    for place, dim in enumerate(pattern.dims):
-        if place in fresh or isinstance(dim, ast.AnyDim | ast.RestDims | ast.SpliceDims):
-            continue
-        expected = ev.evaluate(dim, inner)
-        actual = pattern_value(ev, value, pattern, place)
-        one = _agree(ev, actual, expected, value, pattern, dim, what, span)
-        ok = ev.both_ok(ok, one)
+    for place, dim, actual, expected in fixed_dims(ev, value, pattern, env):
+        if type(actual) is not int or type(expected) is not int or actual != expected:
+            ok = ev.both_ok(ok, _agree(ev, actual, expected, place, pattern, dim, what, span))
     return ev.mask(value, ok)
 
 
@@ -102,7 +102,7 @@ def _agree(
     ev: Evaluator,
     actual: Value,
     expected: Value,
-    tensor: Tensor,
+    place: int,
     pattern: ast.TensorTypeExpr,
     dim: ast.Expr,
     what: str,
@@ -111,7 +111,6 @@ def _agree(
     def same(actual: Value, expected: Value) -> bool:
         if known(actual, "a size") == known(expected, "a size") and type(actual) is type(expected):
             return True
-        place = list(pattern.dims).index(dim)
         shown = f"`{dim.name}` is {expected}" if isinstance(dim, ast.Name) else f"{expected} is needed"
         raise broken(
             error(
@@ -161,4 +160,4 @@ def _plain(dim: Value) -> bool:
 
 def is_plain_shape(tensor: Tensor) -> bool:
     """Whether no dimension depends on decisions."""
-    return all(_plain(dim) for dim in tensor.shape)
+    return Diagram not in map(type, tensor.shape)

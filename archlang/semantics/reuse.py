@@ -1,30 +1,45 @@
-"""Calls of a shared block, evaluated once for equal inputs when all alternatives are kept.
+"""Calls of one block with equal arguments, evaluated once when all alternatives are kept.
 
-Such calls make the same decisions and differ only in their inputs and in the addresses of their
-nodes. The first call with inputs of certain types is evaluated on placeholders; this and every
-later one is a copy of the result, with the inputs and addresses put in.
+Such calls differ only in the addresses of their decisions, nodes and weights, and in what computes
+their inputs. The first of them is evaluated with placeholders for all of these: a template. Every
+call, the first too, is an instance of it (`semantics.instances`) with its own put in.
+
+Arguments are equal that are equal plain data, one and the same diagram, functions of the same
+declarations with equal configuration, and tensors of equal type. A call with other arguments is
+evaluated by itself, and so is one whose result is no tensor or that asks for the cost of a tensor,
+which is that of everything before it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from archlang.diagnostics import Span
-from archlang.semantics import application
-from archlang.semantics.fault import FaultSignal
-from archlang.semantics.patterns import is_plain_shape
+from archlang.ir.types import SymbolicDim
+from archlang.semantics import instances
+from archlang.semantics.diagram import Diagram, leaves, support
+from archlang.semantics.fault import Fault, FaultSignal
+from archlang.semantics.instances import Slot, Template
+from archlang.semantics.needs import flat
+from archlang.semantics.parameters import Given
 from archlang.semantics.values import (
     BlockValue,
+    BuiltinValue,
+    ComposeValue,
     Deferred,
+    DefValue,
+    FloatRange,
     Frame,
     InputNode,
+    LabelledValue,
     List,
-    OpNode,
-    SelectNode,
+    OpValue,
+    Record,
+    RepeatValue,
     SharedValue,
     Site,
     Tensor,
@@ -35,163 +50,219 @@ from archlang.semantics.values import (
 if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
 
-_PLACE = "\0"  # stands for the path of a call in the addresses of a template
-_numbers = count(1)
+_PLAIN = (int, float, bool, str, range, FloatRange, SymbolicDim)
+
+# What a block's value is for its configuration, its inputs, and the frame that it is evaluated in.
+Compute = Callable[[Mapping[str, Value], list[Value], Frame], Value]
+
+
+class NotReusable(Exception):
+    """What is evaluated depends on more than the arguments of the call."""
 
 
 @attrs.frozen(eq=False)
-class _Template:
-    """A call on placeholders. Among the needs, negative numbers are those of the inputs."""
+class Call:
+    """A block that is applied: what it is given, its frame, where that is written, and its value."""
 
-    function: SharedValue  # kept, for its identity is a key
-    inputs: dict[int, int]  # the placeholders' nodes, by id, to the input's position
-    keep: tuple[Tensor, ...]
-    result: Tensor
-    needs: dict[int, Value]
-    numbers: tuple[int, ...]
-    blocks: dict[str, str]
+    function: BlockValue
+    config: Mapping[str, Value]
+    inputs: list[Value]
+    frame: Frame
+    span: Span
+    value: Compute
 
 
-def shared_call(
-    ev: Evaluator, function: SharedValue, inputs: list[Value], site: Site, span: Span, frame: Frame
-) -> Value:
-    """The value of a shared block applied at a site (whose decisions are the shared ones)."""
-    spread, parts = _parts(ev, inputs)
-    tensors = [_peek(ev, part) for part in parts]
-    if any(tensor is None for tensor in tensors):
-        return application.apply(ev, function.function, inputs, site, span, frame)
-    # What is being applied already decides where a `limit` ends.
-    key = _identity(ev, function), frame.open_calls, spread, tuple((t.dtype, t.shape) for t in tensors)
-    if key not in ev.templates:
-        ev.templates[key] = _template(ev, function, spread, tensors, site, span, frame)
-    template = ev.templates[key]
+def refuse(ev: Evaluator) -> None:
+    """Called where something depends on what lies before the inputs of a call."""
+    if ev.open_templates:
+        raise NotReusable
+
+
+def applied(ev: Evaluator, call: Call) -> Value:
+    """The value of a call, from a template where that is certain to be the same."""
+    found = _from_template(ev, call)
+    return call.value(call.config, call.inputs, call.frame) if found is None else found
+
+
+def _from_template(ev: Evaluator, call: Call) -> Value:
+    declaration = call.function.declaration
+    if id(declaration) in ev.not_reusable:
+        return None
+    arguments = _Arguments(ev, call)
+    if not arguments.usable:
+        return None
+    limits = tuple(name for name in call.frame.open_calls if name in ev.limited)
+    key: Any = (id(declaration), arguments.key, limits)
+    template = _known(ev, call, arguments, key)
+    if template is not None and template.result.ok is not True:
+        faulty = [at for at, tensor in enumerate(arguments.tensors) if tensor is not None and tensor.ok is not True]
+        if faulty:
+            template = _known(ev, call, arguments, (key, *faulty), faulty)
     if template is None:
-        return application.apply(ev, function.function, inputs, site, span, frame)
-    return _copy(ev, template, parts, site)
+        return None
+    return instances.instance(ev, template, call.frame, arguments.tensors, arguments.needs)
 
 
-def _identity(ev: Evaluator, function: SharedValue) -> Any:
-    """What tells shared blocks apart: the block with its plain configuration, else the object."""
-    block = function.function
-    if type(block) is not BlockValue:
-        return id(function)
-    config = []
-    for name, given in (block.config or {}).items():
-        value = _peek(ev, given, object)
-        if type(value) not in (int, float, bool, str) or (isinstance(given, Thunk) and given.needs is not None):
-            return id(function)
-        config.append((name, type(value), value))
-    return id(block.declaration), function.site, function.tied, tuple(config)
+def _known(ev: Evaluator, call: Call, arguments: _Arguments, key: Any, faulty: Sequence[int] = ()) -> Template | None:
+    """The template of a call for which some inputs may be missing, made when there is none yet."""
+    places = tuple(arguments.places)
+    template = ev.templates.get(key, _MISSING)
+    if template is _BY_PLACE:
+        template = ev.templates.get((key, places), _MISSING)
+    if template is _MISSING:
+        template = ev.templates[key] = _template(ev, call, arguments, faulty)
+        if template is not None and _tells(template.result.ok, places):
+            ev.templates[key] = _BY_PLACE
+            ev.templates[key, places] = template
+    return template  # type: ignore[no-any-return]
 
 
-def _parts(ev: Evaluator, inputs: list[Value]) -> tuple[bool, list[Value]]:
-    """The inputs one by one, also where they come as one tuple."""
-    if len(inputs) == 1:
-        whole = _peek(ev, inputs[0], List)
-        if whole is not None:
-            return True, list(whole.items)
-    return False, inputs
+_MISSING = object()
+_BY_PLACE = object()  # the template for a key tells faults where the call is written
 
 
-def _peek(ev: Evaluator, value: Value, kind: type = Tensor) -> Any:
-    """The value without needing it, if it is of a kind (a tensor only where its type depends on no
-    decision); else None."""
-    outer, ev.needs = ev.needs, {}
+def _tells(ok: Value, places: tuple[Span, ...]) -> bool:
+    """Whether a fault is told at one of the places."""
+    return any(label.span in places for leaf in leaves(ok) if type(leaf) is Fault for label in leaf.diagnostic.labels)
+
+
+def _template(ev: Evaluator, call: Call, arguments: _Arguments, faulty: Sequence[int]) -> Template | None:
+    template = _evaluated(ev, call, arguments, faulty)
+    if template is not None and template.met_others:
+        # Decisions of the text around were met between its own: once more, now that they are known.
+        template = _evaluated(ev, call, arguments, faulty)
+    return None if template is None or template.met_others else template
+
+
+def _evaluated(ev: Evaluator, call: Call, arguments: _Arguments, faulty: Sequence[int]) -> Template | None:
+    """The call evaluated on placeholders; None when it has no tensor for its value."""
+    prefix = ev.new_place(call.frame.site)
+    start = len(ev.diagrams.sizes)
+    around = call.frame
+    frame = Frame(Site(prefix, prefix, prefix), around.names, around.module, around.depth, around.open_calls)
+    slots, config, inputs = arguments.on_placeholders(ev, call, faulty)
+    needs, ev.needs = ev.needs, {}
+    blocks, ev.blocks = ev.blocks, {}
+    deepest, ev.deepest = ev.deepest, frame.depth
+    left = ev.steps_left
+    ev.open_templates += 1
     try:
-        value = ev.force(value)
-    except FaultSignal:
-        return None
-    finally:
-        ev.needs = outer
-    if kind is not object and type(value) is not kind:
-        return None
-    if type(value) is Tensor and (value.ok is not True or not is_plain_shape(value)):
-        return None
-    return value
-
-
-def _template(
-    ev: Evaluator,
-    function: SharedValue,
-    spread: bool,
-    tensors: list[Tensor],
-    site: Site,
-    span: Span,
-    frame: Frame,
-) -> _Template | None:
-    placeholders = tuple(Tensor(InputNode(""), tensor.dtype, tensor.shape) for tensor in tensors)
-    numbers = tuple(-next(_numbers) for _ in placeholders)
-
-    def asked(number: int, placeholder: Tensor) -> Deferred:
-        def needed() -> Tensor:
-            ev.need(number, True)
-            return placeholder
-
-        return Deferred(needed)
-
-    given: list[Value] = [asked(*pair) for pair in zip(numbers, placeholders, strict=True)]
-    if spread:
-        given = [List(tuple(given), "tuple")]
-    here = Site(_PLACE, site.decisions, site.weights if function.tied else _PLACE)
-    outer_needs, ev.needs = ev.needs, {}
-    outer_blocks, ev.blocks = ev.blocks, {}
-    try:
-        result = application.apply(ev, function.function, given, here, span, frame)
+        result = call.value(config, inputs, frame)
         if type(result) is not Tensor:
-            return None
-        inputs = {id(placeholder.node): position for position, placeholder in enumerate(placeholders)}
-        return _Template(function, inputs, placeholders, result, ev.needs, numbers, ev.blocks)
+            raise NotReusable
+        return instances.template(
+            ev,
+            prefix,
+            start,
+            max(support(*arguments.diagrams), default=-1),
+            slots,
+            result,
+            flat(ev.diagrams, ev.needs),
+            left - ev.steps_left,
+            ev.deepest - frame.depth,
+        )
+    except NotReusable:
+        ev.not_reusable.add(id(call.function.declaration))
+        return None
     except FaultSignal:
         return None
     finally:
         # What was evaluated on the way for the text around the call stays where it is.
-        outer_blocks.update({path: name for path, name in ev.blocks.items() if not path.startswith(_PLACE)})
-        ev.needs, ev.blocks = outer_needs, outer_blocks
+        blocks.update({path: name for path, name in ev.blocks.items() if not path.startswith(prefix)})
+        ev.needs, ev.blocks, ev.deepest = needs, blocks, max(deepest, ev.deepest)
+        ev.open_templates -= 1
 
 
-def _copy(ev: Evaluator, template: _Template, parts: list[Value], site: Site) -> Value:
-    for var, condition in template.needs.items():
-        if var not in template.numbers:
-            ev.need(var, condition)
-        else:
-            part = parts[template.numbers.index(var)]
-            ev.under(partial(_same, condition), partial(ev.force, part))
-    for path, name in template.blocks.items():
-        ev.blocks[_placed(path, site.path)] = name
-    nodes: dict[int, Any] = {}
+class _Arguments:
+    """What a call is given, evaluated: a key that is equal for equal arguments, and for each slot
+    its tensor (if it is one) and what it needs. Not `usable` when something cannot be compared."""
 
-    def copied(tensor: Value) -> Value:
-        if type(tensor) is not Tensor:
-            return tensor  # a fault among the alternatives of a select
-        position = template.inputs.get(id(tensor.node))
-        if position is not None:
-            return ev.force(parts[position])
-        node = tensor.node
-        done = nodes.get(id(node))
-        if done is None:
-            if type(node) is OpNode:
-                if not node.address.startswith(_PLACE):
-                    return tensor
-                inputs = tuple([copied(given) for given in node.inputs])
-                address, weights = _placed(node.address, site.path), _placed(node.weights_at, site.weights)
-                done = OpNode(node.op, node.config, inputs, address, weights)
-            elif type(node) is SelectNode:
-                done = SelectNode(node.var, tuple([copied(kid) for kid in node.kids]))
+    def __init__(self, ev: Evaluator, call: Call):
+        self.places = [call.span]  # where the arguments are written
+        self.diagrams: list[Diagram] = []
+        self.tensors: list[Tensor | None] = []
+        self.needs: list[Any] = []
+        self._values: list[Value] = []
+        self.usable = True
+        self._ev = ev
+        keys: list[Any] = []
+        self._note(call.function, call.config)
+        for given in (*call.config.values(), *call.inputs):
+            value = ev.ahead(given) if isinstance(given, Thunk) else given
+            needs = given.needs if isinstance(given, Thunk) else None
+            if type(value) is Tensor:
+                keys.append((value.dtype, value.shape))
+                self.diagrams += [dim for dim in value.shape if type(dim) is Diagram]
+                self.tensors.append(value)
             else:
-                return tensor
-            nodes[id(node)] = done
-        return Tensor(done, tensor.dtype, tensor.shape, tensor.ok)
+                keys.append((self._key(value), needs is None))
+                self.tensors.append(None)
+            self.needs.append(needs)
+            self._values.append(value)
+            if not self.usable:
+                break
+        self.key = (*call.config, *keys)
 
-    outer, ev.needs = ev.needs, {}
-    try:
-        return copied(template.result)
-    finally:
-        ev.needs = outer
+    def on_placeholders(
+        self, ev: Evaluator, call: Call, faulty: Sequence[int]
+    ) -> tuple[list[Slot], dict[str, Value], list[Value]]:
+        """The slots, and the configuration and inputs to evaluate the block on."""
+        slots, given = [], []
+        for position, (tensor, needs, value) in enumerate(zip(self.tensors, self.needs, self._values, strict=True)):
+            slot = Slot(position, InputNode(""), ev.diagrams.variable(2) if position in faulty else None)
+            slots.append(slot)
+            if tensor is not None:
+                ok = True if slot.guard is None else ev.diagrams.node(slot.guard, (True, slot.missing))
+                value = Tensor(slot.node, tensor.dtype, tensor.shape, ok)
+            if tensor is not None or needs is not None:
+                value = Deferred(partial(_needed, ev, slot, value))
+            given.append(value)
+        config = Given()
+        config.update(zip(call.config, given, strict=False))
+        config.places = call.config.places if isinstance(call.config, Given) else {}
+        return slots, config, given[len(call.config) :]
+
+    def _note(self, function: BlockValue | OpValue, config: Mapping[str, Value] | None) -> None:
+        if function.span is not None:
+            self.places.append(function.span)
+        if isinstance(config, Given):
+            self.places += config.places.values()
+
+    def _key(self, value: Value) -> Any:
+        kind = type(value)
+        if kind in _PLAIN:
+            return kind, value
+        if kind is Diagram:
+            self.diagrams.append(value)
+            return value
+        if isinstance(value, Thunk):
+            key = self._key(self._ev.ahead(value))
+            return key if value.needs is None else (key, value.needs)
+        if kind is OpValue or kind is BlockValue:
+            self._note(value, value.config)
+            config = value.config or {}
+            return kind, id(value.declaration), value.config is None, *config, *map(self._key, config.values())
+        if kind is DefValue:
+            return kind, id(value.declaration)
+        if kind is BuiltinValue:
+            return kind, value.name
+        if kind is LabelledValue:
+            return kind, self._key(value.function), value.label, value.decision
+        if kind is SharedValue:
+            return kind, self._key(value.function), value.site, value.tied
+        if kind is ComposeValue:
+            return kind, self._key(value.first), self._key(value.second), value.names
+        if kind is RepeatValue:
+            self.places.append(value.span)
+            return kind, self._key(value.count), self._key(value.function)
+        if kind is List:
+            return kind, value.kind, *map(self._key, value.items)
+        if kind is Record:
+            return kind, *value.fields, *map(self._key, value.fields.values())
+        self.usable = False
+        return None
 
 
-def _same(condition: Value) -> Value:
-    return condition
-
-
-def _placed(address: str, path: str) -> str:
-    return path + address[1:] if address.startswith(_PLACE) else address
+def _needed(ev: Evaluator, slot: Slot, value: Value) -> Value:
+    ev.needs[slot] = True
+    return value

@@ -26,7 +26,7 @@ def body(ev: Evaluator, body: ast.Body, env: Env) -> Value:
     ok: Value = True
     for check in checks:
         ok = ev.both_ok(ok, check())
-    return ev.mask(ev.evaluate(body.result, env), ok)
+    return ev.after(ok, lambda: ev.evaluate(body.result, env))
 
 
 def run(ev: Evaluator, statements: tuple[ast.Statement, ...], env: Env) -> tuple[Env, list[Check]]:
@@ -118,7 +118,12 @@ class _Loop:
                 raise broken(error("E0208", f"`{name}` has no value when the loop does not run", self._statement.span))
             return self._ev.force(env.names[name])
 
-        return Deferred(lambda: self._ev.bind(self._ev.force(self._range), after))
+        def carried() -> Value:
+            if self._ev.varying and name in self._env.names:
+                self._ev.ahead(self._env.names[name])
+            return self._ev.bind(self._ev.force(self._range), after)
+
+        return Deferred(carried)
 
     def check(self) -> Value:
         def all_hold(items: Value) -> Value:

@@ -57,9 +57,10 @@ class Frame:
     open_calls: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
 
-    def inside(self, decision: str) -> Frame:
-        """The frame as it is inside an alternative of a decision."""
-        return attrs.evolve(self, within=(*self.within, decision))
+    def inside(self, decision: str, site: Site | None = None) -> Frame:
+        """The frame as it is inside an alternative of a decision, perhaps at another site."""
+        within = (*self.within, decision)
+        return Frame(site or self.site, self.names, self.module, self.depth, self.open_calls, within)
 
 
 class Env:
@@ -83,8 +84,8 @@ class Env:
 
 
 class Thunk:
-    """An expression and its names, evaluated at most once, when needed. `needs` maps each decision
-    that its evaluation asked to the condition under which it asked."""
+    """An expression and its names, evaluated at most once, when needed. `needs` says what its
+    evaluation asked (see `semantics.needs`), None for nothing."""
 
     __slots__ = ("env", "expr", "needs", "state", "value")
 
@@ -93,7 +94,7 @@ class Thunk:
         self.env = env
         self.state = 0
         self.value: Value = None
-        self.needs: dict[int, Value] | None = None
+        self.needs: Any = None
 
 
 class Deferred(Thunk):
@@ -205,16 +206,39 @@ FUNCTIONS = (BlockValue, OpValue, DefValue, BuiltinValue, RepeatValue, ComposeVa
 class Tensor:
     """A tensor: what computes it, its type, and for which choices it exists.
 
-    Dimensions may be diagrams; `ok` is True, or a diagram with leaves True and faults.
+    Dimensions may be diagrams; `ok` is True, or a diagram with leaves True and faults. Where there
+    is no tensor its dimensions say nothing.
     """
 
-    __slots__ = ("dtype", "node", "ok", "shape")
+    __slots__ = ("dtype", "made_by", "ok", "shape")
 
-    def __init__(self, node: TensorNode, dtype: str, shape: tuple[Dim | Value, ...], ok: Value = True):
-        self.node = node
+    def __init__(self, node: TensorNode | PendingNode, dtype: str, shape: tuple[Dim | Value, ...], ok: Value = True):
+        self.made_by = node
         self.dtype = dtype
         self.shape = shape
         self.ok = ok
+
+    @property
+    def node(self) -> TensorNode:
+        """What computes the tensor."""
+        node = self.made_by
+        if isinstance(node, PendingNode):
+            node = self.made_by = node.made()
+        return node
+
+    def where(self, ok: Value) -> Tensor:
+        """The tensor as existing for other choices."""
+        return Tensor(self.made_by, self.dtype, self.shape, ok)
+
+
+class PendingNode:
+    """A node that is made when it is first looked at."""
+
+    __slots__ = ()
+
+    def made(self) -> TensorNode:
+        """The node, the same one every time."""
+        raise NotImplementedError
 
 
 @attrs.frozen(eq=False)

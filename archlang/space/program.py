@@ -5,24 +5,18 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archlang.backend import backend
 from archlang.cost import Cost, cost
 from archlang.diagnostics import ArchError, error
-from archlang.ir.canonical import canonical_hash
-from archlang.ir.dot import dot_text
-from archlang.ir.flat import flat_text
 from archlang.ir.graph import Graph
-from archlang.ir.source import program_source
-from archlang.semantics.declared import declarations_for
-from archlang.semantics.defaults import op_defaults
 from archlang.space.choices import Choices, show_pick
 from archlang.space.resolver import Resolved
-from archlang.syntax.format import format_module
-from archlang.syntax.parser import parse_text
+
+# What only some programs are asked for is imported then: checking a space is not to wait for it.
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from archlang.backend import Backend
     from archlang.space.space import Space
 
 
@@ -78,11 +72,20 @@ class Program:
     @cached_property
     def canonical_hash(self) -> str:
         """A hash that programs with equal networks share, however they are written."""
+        from archlang.ir.canonical import canonical_hash
+
         return canonical_hash(self.graph)
 
     def source(self, flat: bool = False) -> str:
         """The program as `.arch` text without choices: with its blocks, or one op a line (the text
         of the IR: it evaluates to an equal graph)."""
+        from archlang.ir.flat import flat_text
+        from archlang.ir.source import program_source
+        from archlang.semantics.declared import declarations_for
+        from archlang.semantics.defaults import op_defaults
+        from archlang.syntax.format import format_module
+        from archlang.syntax.parser import parse_text
+
         graph = self._read[0] or Graph(self.space.name, (), (), ())
         module = self.space.module
         uses, items = declarations_for(module, graph)
@@ -95,25 +98,33 @@ class Program:
 
     def dot(self) -> str:
         """The network as Graphviz text, one cluster for each block: `dot -Tsvg` makes a picture."""
+        from archlang.ir.dot import dot_text
+
         return dot_text(self.graph)
 
     def build(self, name: str = "torch", seed: int = 0) -> Any:
         """The network as a module of a backend; weights are drawn by `seed` and their addresses."""
-        return backend(name).build(self.graph, seed=seed)
+        return _backend(name).build(self.graph, seed=seed)
 
     def save_weights(self, network: Any, path: Path | str, name: str = "torch") -> None:
         """Write a built network's weights to a `.safetensors` file, named by address."""
-        backend(name).save_weights(self.graph, network, path)
+        _backend(name).save_weights(self.graph, network, path)
 
     def load_weights(self, network: Any, path: Path | str, name: str = "torch") -> None:
         """Give a built network the weights of a file that any backend wrote; ArchError when they do
         not fit."""
-        backend(name).load_weights(self.graph, network, path)
+        _backend(name).load_weights(self.graph, network, path)
 
     def emit(self, name: str = "torch") -> str:
         """The network as readable source code of a backend that needs no archlang."""
-        return backend(name).emit(self.graph, self._notes())
+        return _backend(name).emit(self.graph, self._notes())
 
     def _notes(self) -> list[str]:
         chosen = [f"{address} = {show_pick(pick)}" for address, pick in self.choices.items()]
         return [f"A program of {self.space.name}.", *chosen]
+
+
+def _backend(name: str) -> Backend:
+    from archlang.backend import backend
+
+    return backend(name)

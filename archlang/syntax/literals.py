@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from fractions import Fraction
 
 from archlang.diagnostics import Diagnostic, Source, Span, error
 from archlang.syntax.tokens import Token
@@ -18,6 +17,8 @@ _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 
 def number_value(text: str, span: Span, found: list[Diagnostic]) -> int | float:
     """The value of a number as written; what is wrong with it is added to `found`."""
+    if text.isdecimal() and len(text) <= DIGIT_LIMIT:
+        return int(text)
     match = _NUMBER.fullmatch(text.replace("_", ""))
     assert match is not None
     whole, fraction, exponent, suffix = match.groups()
@@ -35,6 +36,8 @@ def number_value(text: str, span: Span, found: list[Diagnostic]) -> int | float:
         found.append(error("E0108", f"this number has more than {DIGIT_LIMIT} digits", span))
         return 0
     if exponent is None and (fraction is None or suffix):
+        from fractions import Fraction  # it takes a while to import, and few numbers need it
+
         exact = Fraction(whole + (fraction or "")[:DIGIT_LIMIT]) * _SUFFIXES[suffix]
         return int(exact) if exact.denominator == 1 else float(exact)
     value = float(f"{whole}{fraction or ''}{exponent or ''}") * _SUFFIXES[suffix]

@@ -3,7 +3,7 @@
     text ──scan──▶ items, as tokens ──parse──▶ AST
 
 A file is cut into its items first; each is then parsed alone, all of them at once (`parse`) or one
-by one when it is needed (`outline`, `parse_item`). All errors of a text are reported together.
+by one when it is needed (`library`, `parse_item`). All errors of a text are reported together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from archlang.syntax.mistakes import explain, is_stand_in, without_statement
 from archlang.syntax.scan import ItemChunk, scan
 from archlang.syntax.tokens import Token
 
-__all__ = ["ItemChunk", "outline", "parse", "parse_expression", "parse_item", "parse_text"]
+__all__ = ["parse", "parse_expression", "parse_item", "parse_text"]
 
 _ERRORS_PER_ITEM = 20
 _ABOUT_VALUES = ("E0111", "E0112", "E0113")
@@ -42,19 +42,8 @@ def parse_text(text: str, name: str = "<text>") -> ast.Module:
     return parse(Source(name, text))
 
 
-def outline(source: Source) -> tuple[ItemChunk, ...]:
-    """The items of a file in order, not parsed yet; raises ArchError for what is no item."""
-    scanned = scan(source)
-    if scanned.diagnostics:
-        raise ArchError(_in_order(list(scanned.diagnostics)))
-    for chunk in scanned.chunks:
-        if not chunk.kind:
-            parse_item(chunk)
-    return scanned.chunks
-
-
 def parse_item(chunk: ItemChunk) -> ast.Item:
-    """The item of a chunk of `outline`; raises ArchError with the syntax errors in it."""
+    """The item of a chunk; raises ArchError with the syntax errors in it."""
     item, problems = _parse_chunk(chunk)
     if problems or item is None:
         raise ArchError(_in_order(problems))

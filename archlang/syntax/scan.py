@@ -64,12 +64,13 @@ class Scan:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def scan(source: Source, as_expression: bool = False) -> Scan:
+def scan(source: Source, as_expression: bool = False, start: int = 0, end: int | None = None) -> Scan:
     """The items of a text, cut into tokens, with its comments and the errors found on the way.
 
-    Offsets are those of the text. `as_expression` takes the whole text as one chunk.
+    Offsets are those of the text. `as_expression` takes the whole text as one chunk; `start` and
+    `end` bound the part of the text that is looked at.
     """
-    return _Scanner(source, as_expression).run()
+    return _Scanner(source, as_expression).run(start, len(source.text) if end is None else end)
 
 
 class _Open:
@@ -107,9 +108,9 @@ class _Scanner:
 
     # ------------------------------------------------------------------ the pass
 
-    def run(self) -> Scan:
+    def run(self, begin: int, stop: int) -> Scan:
         text = self.text
-        for match in lex.PATTERN.finditer(text, 1 if text.startswith("\ufeff") else 0):
+        for match in lex.PATTERN.finditer(text, begin or int(text.startswith("\ufeff")), stop):
             group = match.lastindex
             if group == lex.SPACE:
                 continue

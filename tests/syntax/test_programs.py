@@ -13,7 +13,8 @@ from archlang.diagnostics import Source, Span
 from archlang.resources import grammar_path, stdlib_path
 from archlang.syntax import ast
 from archlang.syntax.format import format_module
-from archlang.syntax.parser import outline, parse, parse_expression, parse_item, parse_text
+from archlang.syntax.library import library_items
+from archlang.syntax.parser import parse, parse_expression, parse_text
 from archlang.syntax.tables import build, tables
 
 PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.arch"))
@@ -31,18 +32,17 @@ def test_a_program_survives_formatting(path: Path) -> None:
     assert format_module(again) == text
 
 
-@pytest.mark.parametrize("path", [*PROGRAMS, *LIBRARY], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
 def test_items_parsed_one_by_one_are_those_of_the_whole(path: Path) -> None:
     source = Source(path.name, path.read_text(encoding="utf-8"))
-    chunks = outline(source)
-    items = parse(source).items
-    assert tuple(parse_item(chunk) for chunk in chunks) == items
-    for chunk, item in zip(chunks, items, strict=True):
-        assert chunk.span.start == item.span.start
-        assert chunk.span.end == item.span.end
-        if not isinstance(item, ast.Use):
-            assert chunk.name == item.name == item.name_span.text
-            assert chunk.doc == item.doc
+    found, items = library_items(source), parse(source).items
+    assert tuple(item.parsed() for item in found) == items
+    for entry, item in zip(found, items, strict=True):
+        if isinstance(item, ast.Use):
+            assert entry.kind == "use"
+        else:
+            assert entry.name == item.name == item.name_span.text
+            assert entry.parsed().doc == item.doc  # type: ignore[union-attr]
 
 
 def expressions_in(node: object) -> Iterator[ast.Expr]:

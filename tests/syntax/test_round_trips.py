@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from archlang.diagnostics import Source
 from archlang.syntax import ast
 from archlang.syntax.format import format_expression, format_item, format_module
-from archlang.syntax.parser import outline, parse_expression, parse_item, parse_text
+from archlang.syntax.parser import parse_expression, parse_item, parse_text
+from archlang.syntax.scan import scan
 from tests.syntax import trees
 
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -36,5 +37,5 @@ def test_a_module_survives_its_text(module: ast.Module) -> None:
 @given(trees.items)
 def test_an_item_survives_its_text(item: ast.Item) -> None:
     text = format_item(item)
-    (chunk,) = outline(Source("<text>", text))
+    (chunk,) = scan(Source("<text>", text)).chunks
     assert parse_item(chunk) == item
