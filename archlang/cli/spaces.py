@@ -52,6 +52,8 @@ def check(file: str, settings: Settings, json_output: bool) -> None:
             click.echo(f"{space.name}: kept {space.count()}, left out {left_out} with errors")
         else:
             click.echo(f"{space.name}: every program is valid ({space.count()})")
+        for place in space.left_open:
+            click.echo(f"{space.name}: which programs meet the requirement at {place} is not followed")
         for found in space.findings():
             click.echo(render(found), err=True)
     if not spaces:
@@ -81,6 +83,7 @@ def _as_json(space: Space) -> dict[str, Any]:
     if space.prune:
         left_out = space.left_out()
         found["left_out"] = None if left_out is None else left_out.low if left_out.exact else str(left_out)
+    found["left_open"] = list(space.left_open)
     found["findings"] = [each.as_json() for each in space.findings()]
     return found
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from archlang.diagnostics import Span, error
 from archlang.ir.types import SymbolicDim
-from archlang.semantics import sums
-from archlang.semantics.fault import Entangled, broken
-from archlang.semantics.values import List, Symbolic, Value, a_type, type_name
+from archlang.semantics import bounded, sums
+from archlang.semantics.bounded import MAX_INT
+from archlang.semantics.fault import broken
+from archlang.semantics.values import List, Symbolic, Undecided, Value, a_type, known, type_name
 
-MAX_INT = 2**63 - 1
 MAX_LIST = 100_000
 
 COMPARISONS = {
@@ -144,6 +144,8 @@ def _compare(symbol: str, left: Value, right: Value, span: Span | None) -> bool:
 
 def equal(left: Value, right: Value, span: Span | None) -> bool:
     """Whether two values are equal; lists element by element (their items must be evaluated)."""
+    known(left, "whether lists are equal")
+    known(right, "whether lists are equal")
     if isinstance(left, List) and isinstance(right, List):
         return len(left.items) == len(right.items) and all(
             equal(a, b, span) for a, b in zip(left.items, right.items, strict=True)
@@ -175,61 +177,30 @@ def _dimension(symbol: str, left: Value, right: Value) -> Value:
 # ------------------------------------------------------------ symbolic values
 
 
-def bounds(value: Value) -> tuple[float, float]:
-    """The least and greatest that a number may be."""
-    return (value.low, value.high) if isinstance(value, Symbolic) else (value, value)
-
-
 def _symbolic(symbol: str, left: Value, right: Value, span: Span | None) -> Value:
-    """Arithmetic with a value that depends on a float decision: kept as it is, with bounds. A
-    comparison must be decided by the bounds."""
-    decisions = frozenset[str]().union(*(v.decisions for v in (left, right) if isinstance(v, Symbolic)))
+    """An operator on numbers of which only bounds are known. A comparison that these do not decide
+    is undecided."""
     for value in (left, right):
         if not isinstance(value, Symbolic) and not _number(value):
             raise broken(error("E0301", f"`{symbol}` cannot take a number and {a_type(value)}", span))
-    whole = sums.combined(symbol, left, right)
-    if whole is not None:
-        return whole
-    (a, b), (c, d) = bounds(left), bounds(right)
-    if symbol in COMPARISONS:
-        decided = _compare_bounds(symbol, a, b, c, d)
-        if decided is None:
-            decided = sums.compared(symbol, left, right, lambda part, x, y: bool(COMPARISONS[part](x, y)))
-        if decided is None:
-            raise Entangled("a float decision decides a comparison", tuple(sorted(decisions)))
-        return decided
-    follows = sums.followed(symbol, left, right)
-    low, high = -math.inf, math.inf
-    if symbol == "+":
-        low, high = a + c, b + d
-    elif symbol == "-":
-        low, high = a - d, b - c
-    elif symbol == "*" and all(map(math.isfinite, (a, b, c, d))):
-        corners = (a * c, a * d, b * c, b * d)
-        low, high = min(corners), max(corners)
-    elif symbol == "/" and (c > 0 or d < 0) and all(map(math.isfinite, (a, b, c, d))):
-        corners = (a / c, a / d, b / c, b / d)
-        low, high = min(corners), max(corners)
+    total = sums.combined(symbol, left, right)
+    if total is not None:
+        return total
 
     def function(x: Value, y: Value) -> Value:
         return binary(symbol, span, x, y)
 
+    if symbol in COMPARISONS:
+        decided: Value = bounded.compared(symbol, left, right)
+        if decided is None:
+            decided = sums.compared(symbol, left, right, lambda part, x, y: bool(COMPARISONS[part](x, y)))
+        if decided is None:
+            decided = Undecided(function, (left, right), bounded.decisions_of((left, right)), 0, 1)
+        return decided
+    facts = bounded.combined(symbol, left, right)
+    follows = sums.followed(symbol, left, right)
     if follows is not None:
-        return sums.OfSum(function, (left, right), decisions, low, high, sum=follows[0], rising=follows[1])
-    return Symbolic(function, (left, right), decisions, low, high)
-
-
-def _compare_bounds(symbol: str, a: float, b: float, c: float, d: float) -> bool | None:
-    match symbol:
-        case "<":
-            return True if b < c else False if a >= d else None
-        case "<=":
-            return True if b <= c else False if a > d else None
-        case ">":
-            return True if a > d else False if b <= c else None
-        case ">=":
-            return True if a >= d else False if b < c else None
-        case "==":
-            return False if b < c or a > d else None
-        case _:
-            return True if b < c or a > d else None
+        decisions = bounded.decisions_of((left, right))
+        total, rising = follows
+        return sums.OfSum(function, (left, right), decisions, facts.low, facts.high, sum=total, rising=rising)
+    return bounded.number(function, (left, right), facts)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import Span, error
 from archlang.ir.types import SymbolicDim
-from archlang.semantics import costs, operations
+from archlang.semantics import bounded, costs, operations
 from archlang.semantics.arithmetic import binary, checked
 from archlang.semantics.diagram import Diagram, leaves
 from archlang.semantics.fault import Entangled, broken
@@ -21,8 +21,10 @@ from archlang.semantics.values import (
     Site,
     Symbolic,
     Tensor,
+    Undecided,
     Value,
     a_type,
+    known,
 )
 
 if TYPE_CHECKING:
@@ -90,8 +92,7 @@ def _numeric(function: Callable[..., Any]) -> Callable[[_Call], Value]:
         def one(*plain: Value) -> Value:
             for value in plain:
                 if isinstance(value, Symbolic):
-                    decisions = frozenset[str]().union(*(v.decisions for v in plain if isinstance(v, Symbolic)))
-                    return Symbolic(one, plain, decisions)
+                    return bounded.number(one, plain, _known(function, plain))
                 if isinstance(value, SymbolicDim):
                     raise broken(
                         error(
@@ -114,6 +115,24 @@ def _to_float(value: float) -> float:
     return float(value)
 
 
+_RISING = (math.floor, math.ceil, math.sqrt, math.exp, round, int, _to_float)  # they keep the order of numbers
+_TO_INT = (math.floor, math.ceil, round, int)
+
+
+def _known(function: Callable[..., Any], values: tuple[Value, ...]) -> bounded.Known:
+    """What is known of a function's value for numbers of which bounds are known."""
+    whole = (1, 0) if function in _TO_INT else ()
+    if function not in _RISING:
+        return bounded.Known(-math.inf, math.inf)
+    given = bounded.known_of(values[0])
+    if given.step is not None and whole:
+        return given
+    try:
+        return bounded.Known(function(given.low), function(given.high), *whole)
+    except (ValueError, OverflowError):  # infinite, or it has no value for some
+        return bounded.Known(-math.inf, math.inf, *whole)
+
+
 def _fold(symbol: str, start: Value) -> Callable[[_Call], Value]:
     def run(call: _Call) -> Value:
         ev = call.ev
@@ -128,7 +147,7 @@ def _fold(symbol: str, start: Value) -> Callable[[_Call], Value]:
             parts = [ev.lift(call.number, value) for value in values] or [start]
             while len(parts) > 1:
                 paired = [
-                    ev.lift(partial(binary, symbol, call.span), *pair)
+                    ev.calculate(partial(binary, symbol, call.span), *pair)
                     for pair in zip(parts[::2], parts[1::2], strict=False)
                 ]
                 parts = paired + parts[2 * len(paired) :]
@@ -150,7 +169,7 @@ def _add(call: _Call, values: list[Value]) -> Value:
     return operations.apply_op(call.ev, op, values, call.site, call.span, "`sum`")
 
 
-def _extreme(symbol: str) -> Callable[[_Call], Value]:
+def _extreme(symbol: str, choose: Callable[..., Any]) -> Callable[[_Call], Value]:
     def run(call: _Call) -> Value:
         ev = call.ev
 
@@ -162,8 +181,12 @@ def _extreme(symbol: str) -> Callable[[_Call], Value]:
                 raise call.wrong("the list is empty", "E0306")
             result = values[0]
             for value in values[1:]:
-                result = ev.lift(lambda a, b: a if binary(symbol, call.span, a, b) else b, result, value)
+                result = ev.calculate(better, result, value)
             return result
+
+        def better(a: Value, b: Value) -> Value:
+            first = binary(symbol, call.span, a, b)
+            return bounded.extreme(choose, (a, b)) if isinstance(first, Undecided) else a if first else b
 
         return call.items(best)
 
@@ -222,7 +245,7 @@ def _sorted(call: _Call) -> Value:
 
     def ordered(items: Any) -> Value:
         def sort(*plain: Value) -> Value:
-            return List(tuple(sorted(map(call.number, plain))))
+            return List(tuple(sorted(known(call.number(value), "an order") for value in plain)))
 
         return ev.all_of(items, lambda values: ev.lift(sort, *values))
 
@@ -258,22 +281,31 @@ def _broadcast(call: _Call) -> Value:
         for axis in range(len(sequences[0])):
             size = ev.force(sequences[0][axis])
             for other in sequences[1:]:
-                size = ev.lift(_meet(call.span), size, ev.force(other[axis]))
+                size = ev.lift(partial(_meet, ev, call.span), size, ev.force(other[axis]))
             sizes.append(size)
         return List(tuple(sizes))
 
     return call.items(common)
 
 
-def _meet(span: Span) -> Callable[[Value, Value], Value]:
-    def meet(a: Value, b: Value) -> Value:
-        if a == b or b == 1:
-            return a
-        if a == 1:
-            return b
-        raise broken(error("E0304", f"shapes do not agree: {a} and {b}", span))
+def _agree(a: int, b: int) -> bool:
+    return a == b or 1 in (a, b)
 
-    return meet
+
+def _meet(ev: Evaluator, span: Span, a: Value, b: Value) -> Value:
+    """The common size of two dimensions."""
+    if a == b or b == 1:
+        return a
+    if a == 1:
+        return b
+    if isinstance(a, Symbolic) or isinstance(b, Symbolic):
+        if bounded.compared("==", a, 1) is None or bounded.compared("==", b, 1) is None:
+            agree = Undecided(_agree, (a, b), bounded.decisions_of((a, b)), 0, 1)
+            ev.holds(agree, span)
+            return bounded.extreme(max, (a, b))  # where one of them is 1, the other is no less
+        if ev.same_size(a, b, span):
+            return a
+    raise broken(error("E0304", f"shapes do not agree: {a} and {b}", span))
 
 
 # ---------------------------------------------------------------------- costs
@@ -288,6 +320,8 @@ def _cost(call: _Call) -> Value:
     try:
         return _tensor(call, price)
     except Entangled as problem:
+        if ev.widening is not None:
+            return ev.widening.unknown_cost(problem, call.span)
         raise Entangled(f"`{call.name}`: {problem.reason}", problem.decisions) from None
 
 
@@ -298,8 +332,8 @@ _BUILTINS: dict[str, tuple[Callable[[_Call], Value], int, int]] = {
     "zip": (_zip, 1, _MANY),
     "sum": (_fold("+", 0), 1, _MANY),
     "prod": (_fold("*", 1), 1, _MANY),
-    "min": (_extreme("<="), 1, _MANY),
-    "max": (_extreme(">="), 1, _MANY),
+    "min": (_extreme("<=", min), 1, _MANY),
+    "max": (_extreme(">=", max), 1, _MANY),
     "abs": (_numeric(abs), 1, 1),
     "round": (_numeric(round), 1, 1),
     "floor": (_numeric(math.floor), 1, 1),

@@ -20,7 +20,8 @@ from archlang.semantics.diagram import Diagram, Diagrams, leaf_key, leaves
 from archlang.semantics.fault import Entangled, Fault, FaultSignal, broken
 from archlang.semantics.handlers import Handler, Varying
 from archlang.semantics.needs import packed
-from archlang.semantics.values import Deferred, Env, SelectNode, Site, Tensor, Thunk, Value, a_type
+from archlang.semantics.values import Deferred, Env, SelectNode, Site, Symbolic, Tensor, Thunk, Value, a_type
+from archlang.semantics.widening import Widening
 from archlang.syntax import ast
 
 MAX_DEPTH = 200  # of blocks applied inside each other
@@ -34,13 +35,14 @@ class _Unready(Exception):
 class ByNeed(ABC):
     """The state of one evaluation under one handler, and what is done with values in it."""
 
-    def __init__(self, handler: Handler, max_steps: int):
+    def __init__(self, handler: Handler, max_steps: int, widen: bool):
         self.handler = handler
         self.varying = handler if isinstance(handler, Varying) else None  # all alternatives are kept
         self.diagrams = Diagrams()
         self.needs: dict[Any, Value] = {}  # what is being evaluated asks; see semantics.needs
         self.steps_left = max_steps
         self.deepest = 0  # how many blocks have been applied inside each other
+        self.widening = Widening(self) if widen else None
         self._places: dict[str, Site] = {}
         self._ahead = 0  # how many evaluations ahead of need are going on
         self._in_time = True  # whether there may be more of them
@@ -185,10 +187,18 @@ class ByNeed(ABC):
         for value in values:
             kind = type(value)
             if kind is Diagram:
-                return self.settle(self.diagrams.lift(function, *values))
+                lift = self.diagrams.lift if self.widening is None else self.widening.lift
+                return self.settle(lift(function, *values))
             if kind is Fault:
                 raise FaultSignal(value)
         return function(*values)
+
+    def calculate(self, function: Callable[..., Value], *values: Value) -> Value:
+        """As `lift`, for `partial(binary, symbol, …)` of two numbers. When one of them is known by its
+        bounds, the result is: else it would be another number for each value of the other."""
+        if self.widening is not None and Symbolic in map(type, values):
+            return self.settle(self.widening.on_bounds(function, values))
+        return self.lift(function, *values)
 
     def settle(self, value: Value) -> Value:
         """The value; a signal when it is a fault whatever is chosen."""

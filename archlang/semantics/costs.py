@@ -76,7 +76,7 @@ def added_up(ev: Evaluator, terms: Iterable[Value]) -> Value:
     total: Value = 0
     started = ev.diagrams.steps
     for term in terms:
-        total = ev.lift(operator.add, total, term)
+        total = ev.diagrams.lift(operator.add, total, term)
         if len(leaves(total)) > MAX_SUMS or ev.diagrams.steps > started + MAX_SUM_STEPS:
             return None
     return total
@@ -91,7 +91,7 @@ def restricted(ev: Evaluator, result: Value, condition: ast.Expr, env: Env) -> V
     names: dict[str, Value] = {name: Deferred(partial(cost_of, ev, name, tensors)) for name in METRICS}
 
     def test(value: Value) -> Value:
-        if not ev.truth(value, condition.span):
+        if not ev.holds(value, condition.span, requirement=True):
             raise excluded(error("E0501", "a requirement does not hold", condition.span))
         return True
 

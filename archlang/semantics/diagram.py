@@ -125,6 +125,7 @@ class Diagrams:
     def __init__(self) -> None:
         self.sizes: list[int] = []
         self.steps = 0
+        self.limit = MAX_STEPS
         self._nodes: dict[tuple[Any, ...], Diagram] = {}
         self._equal: dict[Any, tuple[Value, Value, Value]] = {}
         self._faults: dict[tuple[Diagnostic, bool], Fault] = {}
@@ -138,7 +139,12 @@ class Diagrams:
     @property
     def exhausted(self) -> bool:
         """Whether nothing more can be worked out."""
-        return self.steps > MAX_STEPS or len(self._nodes) > MAX_NODES
+        return self.steps > self.limit or self.full
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for more diagrams, in any task."""
+        return len(self._nodes) > MAX_NODES
 
     def variable(self, size: int) -> int:
         """A new variable with `size` picks, after all others in the order."""
@@ -153,7 +159,7 @@ class Diagrams:
         """The value that is `kids[i]` under pick i of `var`; the kids depend on later variables only."""
         keys = tuple([id(kid) if type(kid) is Diagram or type(kid) is bool else leaf_key(kid) for kid in kids])
         self.steps += max(1, len(kids) // 3)  # wide nodes take longer
-        if self.steps > MAX_STEPS or len(self._nodes) > MAX_NODES:
+        if self.steps > self.limit or len(self._nodes) > MAX_NODES:
             raise Entangled("the values of the space depend on too many decisions at once")
         if keys.count(keys[0]) == len(keys):
             return kids[0]

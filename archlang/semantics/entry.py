@@ -103,11 +103,13 @@ def evaluate_space(
     handler: Handler,
     max_steps: int,
     where: Sequence[ast.Expr] = (),
+    widen: bool = False,
 ) -> Evaluated:
     """The space's value under a handler; raises `FaultSignal` when it is broken (or excluded)
-    whatever is chosen. `where` are requirements from outside, on its costs."""
+    whatever is chosen. `where` are requirements from outside, on its costs. With `widen`, values of
+    too many decisions are known by their bounds (`semantics.widening`)."""
     with deep_recursion(), _no_collection():
-        ev = Evaluator(handler, max_steps)
+        ev = Evaluator(handler, max_steps, widen)
         try:
             return _evaluate(module, declaration, config, ev, where)
         except Entangled as problem:
@@ -175,6 +177,8 @@ def _evaluate(
     conditions += [restricted(ev, result, condition, Env({}, frame)) for condition in where]
     conditions.append(_ok(ev, result))
     ev.needs = flat(ev.diagrams, ev.needs)
+    if ev.widening is not None:
+        ev.widening.check_needs(ev.needs)
     return Evaluated(ev, tuple(inputs), result, tuple(conditions))
 
 

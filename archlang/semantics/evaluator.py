@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import Span, did_you_mean, error
+from archlang.ir.types import SymbolicDim
 from archlang.semantics import application, choosing, statements
 from archlang.semantics.arithmetic import COMPARISONS, binary, negative
 from archlang.semantics.by_need import ByNeed
@@ -38,6 +39,7 @@ from archlang.semantics.values import (
     Site,
     Tensor,
     Thunk,
+    Undecided,
     Value,
     a_type,
     known,
@@ -46,6 +48,7 @@ from archlang.syntax import ast
 
 if TYPE_CHECKING:
     from archlang.semantics.handlers import Handler
+    from archlang.semantics.widening import Widening
 
 MAX_STEPS = 500_000
 MAX_RANGE = 1_000_000
@@ -54,8 +57,8 @@ MAX_RANGE = 1_000_000
 class Evaluator(ByNeed):
     """One evaluation under one handler."""
 
-    def __init__(self, handler: Handler, max_steps: int = MAX_STEPS):
-        super().__init__(handler, max_steps)
+    def __init__(self, handler: Handler, max_steps: int = MAX_STEPS, widen: bool = False):
+        super().__init__(handler, max_steps, widen)
         self.blocks: dict[str, str] = {}
         self.templates: dict[Any, Any] = {}  # calls of blocks by what they are given; see semantics.reuse
         self.open_templates = 0  # how many are being evaluated
@@ -135,14 +138,32 @@ class Evaluator(ByNeed):
     def _unary(self, expr: ast.Unary, env: Env) -> Value:
         operand = self.evaluate(expr.operand, env)
         if expr.operator == "not":
-            return self.lift(lambda value: not self.truth(value, expr.operand.span), operand)
+            return self.lift(lambda value: self._negation(value, expr.operand.span), operand)
         return self.lift(lambda value: negative(value, expr.span), operand)
+
+    def _negation(self, value: Value, span: Span) -> Value:
+        if isinstance(value, Undecided):
+            return Undecided(operator.not_, (value,), value.decisions, 0, 1)
+        return not self.truth(value, span)
 
     def truth(self, value: Value, span: Span | None) -> bool:
         """A condition's value; a broken program when it is no bool."""
         if not isinstance(known(value, "a condition"), bool):
             raise broken(error("E0301", f"a condition must be true or false, and this is {a_type(value)}", span))
         return bool(value)
+
+    def holds(self, value: Value, span: Span, requirement: bool = False) -> bool:
+        """A condition's value; True, with a note, where it may be left open."""
+        if self.widening is not None and isinstance(value, Undecided):
+            self.widening.leave_open(value.decisions, span, requirement)
+            return True
+        return self.truth(value, span)
+
+    def same_size(self, actual: Value, expected: Value, span: Span) -> bool:
+        """Whether two dimensions are equal; True, with a note, where that may be left open."""
+        if SymbolicDim not in (type(actual), type(expected)) and (type(actual) is not int or type(expected) is not int):
+            return self.holds(binary("==", span, actual, expected), span)
+        return type(actual) is type(expected) and bool(actual == expected)
 
     def _binary(self, expr: ast.Binary, env: Env) -> Value:
         left = _EVALUATE[type(expr.left)](self, expr.left, env)
@@ -155,18 +176,37 @@ class Evaluator(ByNeed):
         if symbol == "and" or symbol == "or":
 
             def rest(value: Value) -> Value:
+                if self.widening is not None and isinstance(value, Undecided):
+                    return self._with_undecided(value, expr, env, self.widening)
                 if self.truth(value, expr.left.span) is (symbol == "or"):
                     return value
                 right = self.evaluate(expr.right, env)
                 if type(right) is bool:
                     return right
-                return self.lift(lambda value: self.truth(value, expr.right.span), right)
+                return self.lift(lambda value: self._condition(value, expr.right.span), right)
 
             return self.bind(left, rest)
         right = _EVALUATE[type(expr.right)](self, expr.right, env)
         if type(left) is int and type(right) is int:
             return binary(symbol, expr.span, left, right)
         return self.operate(symbol, left, right, expr, env)
+
+    def _condition(self, value: Value, span: Span) -> Value:
+        return value if isinstance(value, Undecided) else self.truth(value, span)
+
+    def _with_undecided(self, left: Undecided, expr: ast.Binary, env: Env, widening: Widening) -> Value:
+        """`and` or `or` after a condition of which it is not known where it holds."""
+        stop = expr.operator == "or"
+
+        def both(right: Value) -> Value:
+            right = self._condition(right, expr.right.span)
+            if isinstance(right, bool):
+                return right if right is stop else left
+            connected = operator.or_ if stop else operator.and_
+            return Undecided(connected, (left, right), left.decisions | right.decisions, 0, 1)
+
+        right = widening.perhaps(lambda: self.evaluate(expr.right, env), left)
+        return self.lift(both, right)
 
     def operate(self, symbol: str, left: Value, right: Value, expr: ast.Binary, env: Env) -> Value:
         """`left symbol right`, for tensors by the library's op of that name."""
@@ -176,8 +216,11 @@ class Evaluator(ByNeed):
             )
         if symbol in ("==", "!="):
             left, right = self.resolved(left), self.resolved(right)
-        value = self.lift(partial(binary, symbol, expr.span), left, right)
-        return self.bind(value, self._decided) if self.sums and symbol in COMPARISONS else value
+        function = partial(binary, symbol, expr.span)
+        if symbol not in COMPARISONS:
+            return self.calculate(function, left, right)
+        value = self.lift(function, left, right)
+        return self.bind(value, self._decided) if self.sums else value
 
     def _decided(self, value: Value) -> Value:
         """A comparison's value; one that compares costs over all choices as a condition on budgets."""

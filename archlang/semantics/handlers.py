@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from archlang.diagnostics import Diagnostic, Label, Span, error
-from archlang.semantics.decision import Decision, Pick, Subsets
+from archlang.semantics.decision import Decision, Integers, Pick, Subsets
 from archlang.semantics.fault import Entangled, broken
 from archlang.semantics.sums import Budget
 from archlang.semantics.values import Symbolic, Value
@@ -128,4 +128,5 @@ def _symbolic(decision: Decision, yielded: Callable[[Pick], Value]) -> Value:
     domain: Any = decision.domain
     if not hasattr(domain, "low"):
         raise Entangled(f"`{decision.address}` has {domain.size:,} alternatives", (decision.address,))
-    return Symbolic(None, (), frozenset([decision.address]), domain.low, domain.high, domain)
+    whole = (domain.step, domain.low % domain.step) if isinstance(domain, Integers) else ()
+    return Symbolic(None, (), frozenset([decision.address]), domain.low, domain.high, domain, *whole)

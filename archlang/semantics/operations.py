@@ -16,7 +16,8 @@ import attrs
 from archlang.diagnostics import Diagnostic, Label, Span, error
 from archlang.ir.graph import Operation, WeightSpec
 from archlang.ir.types import SymbolicDim, TensorType, per_sample
-from archlang.semantics.arithmetic import MAX_INT
+from archlang.semantics.arithmetic import binary
+from archlang.semantics.bounded import MAX_INT
 from archlang.semantics.diagram import Diagram, leaf_key
 from archlang.semantics.fault import Fault, FaultSignal, broken
 from archlang.semantics.modules import ModuleScope
@@ -247,7 +248,7 @@ class _Rule:
         if pattern.dtype is not None and pattern.dtype != tensor.dtype:
             raise broken(error("E0303", f"{what} must hold {pattern.dtype}, and holds {tensor.dtype}", parameter.span))
         for place, dim, actual, expected in fixed_dims(ev, tensor, pattern, env):
-            self._oks.append(ev.lift(_same_size(what, place, dim), actual, expected))
+            self._oks.append(ev.lift(_same_size(ev, what, place, dim), actual, expected))
 
     def ok(self) -> Value:
         """True where the op's requirements hold."""
@@ -273,14 +274,14 @@ class _Rule:
                 case ast.AnyDim() | ast.RestDims():
                     raise broken(error("E0310", "the result of an op needs every dimension", dim.span))
                 case _:
-                    sizes.append(ev.lift(_size(dim.span), ev.evaluate(dim, self.env)))
+                    sizes.append(ev.lift(_size(ev, dim.span), ev.evaluate(dim, self.env)))
         return sizes
 
     def _spliced(self, value: Value, span: Span) -> list[Value]:
         ev = self._ev
         if type(value) is not List:
             raise broken(error("E0301", f"`...` takes a list of ints, and this is {a_type(value)}", span))
-        return [ev.lift(_size(span), ev.force(item)) for item in value.items]
+        return [ev.lift(_size(ev, span), ev.force(item)) for item in value.items]
 
     # The rest is worked out for plain values only.
 
@@ -352,9 +353,9 @@ def _listed(value: Value) -> Value:
     return List(tuple(map(_listed, value))) if isinstance(value, tuple) else value
 
 
-def _same_size(what: str, place: int, dim: ast.Expr) -> Any:
+def _same_size(ev: Evaluator, what: str, place: int, dim: ast.Expr) -> Any:
     def same(actual: Value, expected: Value) -> bool:
-        if known(actual, "a size") == known(expected, "a size"):
+        if ev.same_size(actual, expected, dim.span):
             return True
         named = f"`{dim.name}`" if isinstance(dim, ast.Name) else "its declaration"
         raise broken(error("E0304", f"dimension {place} of {what} is {actual}, and {named} is {expected}", dim.span))
@@ -364,7 +365,7 @@ def _same_size(what: str, place: int, dim: ast.Expr) -> Any:
 
 def _holds(ev: Evaluator, clause: ast.Require) -> Any:
     def holds(value: Value) -> bool:
-        if not ev.truth(value, clause.condition.span):
+        if not ev.holds(value, clause.condition.span):
             code = "E0304" if (clause.message or "").startswith(DISAGREE) else "E0313"
             raise broken(error(code, clause.message or "a requirement of the op does not hold", clause.span))
         return True
@@ -372,11 +373,14 @@ def _holds(ev: Evaluator, clause: ast.Require) -> Any:
     return holds
 
 
-def _size(span: Span) -> Any:
+def _size(ev: Evaluator, span: Span) -> Any:
     def size(value: Value) -> Value:
         if isinstance(value, SymbolicDim):
             return value
-        if isinstance(known(value, "a size"), bool) or not isinstance(value, int) or not 1 <= value <= MAX_INT:
+        if isinstance(value, Symbolic) and value.step is not None:
+            if not ev.holds(binary(">=", span, value, 1), span):
+                raise broken(error("E0314", f"a dimension of the result would be {value.high} or less", span))
+        elif isinstance(known(value, "a size"), bool) or not isinstance(value, int) or not 1 <= value <= MAX_INT:
             raise broken(error("E0314", f"a dimension of the result would be {value}", span))
         return value
 
@@ -385,21 +389,24 @@ def _size(span: Span) -> Any:
 
 def operation(op: OpValue, values: tuple[Any, ...], types: tuple[TensorType, ...]) -> Operation:
     """The operation for plain attributes and input types; worked out once, a fault too. Raises
-    Entangled when a number that depends on a float decision decides a shape, a weight or a cost."""
+    Entangled when a number of which only bounds are known decides a shape, a weight or a cost."""
+    for kind in types:
+        for dim in kind.shape:
+            known(dim, "a size")
     if any(isinstance(value, Symbolic) for value in values):
         return _work_out(op, values, types)
     key = op.declaration.name, tuple(map(leaf_key, values)), types
-    known = op.module.operations.get(key)
-    if known is None:
+    found = op.module.operations.get(key)
+    if found is None:
         try:
-            known = _work_out(op, values, types)
+            found = _work_out(op, values, types)
         except FaultSignal as signal:
-            known = signal.fault
-        op.module.operations[key] = known
-    if isinstance(known, Fault):
-        raise FaultSignal(known)
-    assert isinstance(known, Operation)
-    return known
+            found = signal.fault
+        op.module.operations[key] = found
+    if isinstance(found, Fault):
+        raise FaultSignal(found)
+    assert isinstance(found, Operation)
+    return found
 
 
 def _work_out(op: OpValue, values: tuple[Any, ...], types: tuple[TensorType, ...]) -> Operation:
@@ -409,7 +416,7 @@ def _work_out(op: OpValue, values: tuple[Any, ...], types: tuple[TensorType, ...
     tensors = [Tensor(InputNode(""), kind.dtype, kind.shape) for kind in types]
     rule = _Rule(Evaluator(Picking(_no_choice)), op, list(values), tensors)
     rule.ok()
-    output = TensorType(rule.dtype(), tuple(rule.shape()))
+    output = TensorType(rule.dtype(), tuple(known(dim, "a size") for dim in rule.shape()))
     return Operation(
         op.declaration.name,
         tuple((p.name, _attribute_value(value)) for p, value in zip(op.declaration.config, values, strict=True)),

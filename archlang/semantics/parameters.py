@@ -20,6 +20,7 @@ from archlang.semantics.values import (
     Symbolic,
     Tensor,
     Thunk,
+    Undecided,
     Value,
     a_type,
     type_name,
@@ -188,7 +189,9 @@ def conform(
     it does not fit."""
     match expected:
         case ast.NamedType(name):
-            if isinstance(value, Symbolic) and name in ("int", "float"):
+            if isinstance(value, Symbolic) and (name == "float" or (name == "int" and value.step is not None)):
+                return value
+            if isinstance(value, Undecided) and name == "bool":
                 return value
             if name == "float" and isinstance(value, int) and not isinstance(value, bool):
                 return float(value)

@@ -10,7 +10,7 @@ from archlang.ir.types import SymbolicDim
 from archlang.semantics.diagram import Diagram
 from archlang.semantics.fault import broken
 from archlang.semantics.parameters import typed
-from archlang.semantics.values import Deferred, Env, List, Tensor, Thunk, Value, a_type, known
+from archlang.semantics.values import Deferred, Env, List, Tensor, Thunk, Value, a_type
 from archlang.syntax import ast
 from archlang.syntax.format import format_type
 
@@ -109,7 +109,7 @@ def _agree(
     span: Span,
 ) -> Value:
     def same(actual: Value, expected: Value) -> bool:
-        if known(actual, "a size") == known(expected, "a size") and type(actual) is type(expected):
+        if ev.same_size(actual, expected, span):
             return True
         shown = f"`{dim.name}` is {expected}" if isinstance(dim, ast.Name) else f"{expected} is needed"
         raise broken(
@@ -160,4 +160,4 @@ def _plain(dim: Value) -> bool:
 
 def is_plain_shape(tensor: Tensor) -> bool:
     """Whether no dimension depends on decisions."""
-    return Diagram not in map(type, tensor.shape)
+    return all(map(_plain, tensor.shape))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import error
@@ -67,7 +68,7 @@ def _has_require(statements: tuple[ast.Statement, ...]) -> bool:
 
 def _check(ev: Evaluator, statement: ast.Require, env: Env) -> Check:
     def test(value: Value) -> Value:
-        if not ev.truth(value, statement.condition.span):
+        if not ev.holds(value, statement.condition.span, requirement=True):
             because = f": {statement.message}" if statement.message else ""
             raise excluded(error("E0501", f"a requirement does not hold{because}", statement.span))
         return True
@@ -75,7 +76,7 @@ def _check(ev: Evaluator, statement: ast.Require, env: Env) -> Check:
     def check() -> Value:
         return ev.lift(test, ev.evaluate(statement.condition, env))
 
-    return check
+    return check if ev.widening is None else partial(ev.widening.attempt, check, statement.span)
 
 
 def bind_target(ev: Evaluator, target: ast.Target, value: Value, env: Env) -> Env:

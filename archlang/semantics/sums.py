@@ -69,7 +69,7 @@ def sum_of(terms: list[tuple[Value, int]], constant: int, decisions: frozenset[s
         return constant + sum(value * factor for value, (_, factor) in zip(values, kept, strict=True))
 
     arguments = tuple(term for term, _ in kept)
-    return Sum(total, arguments, decisions, low, high, terms=kept, constant=constant)
+    return Sum(total, arguments, decisions, low, high, step=1, terms=kept, constant=constant)
 
 
 def combined(symbol: str, left: Value, right: Value) -> Value:

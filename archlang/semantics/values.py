@@ -279,6 +279,16 @@ class Symbolic:
     low: float = float("-inf")
     high: float = float("inf")
     domain: Domain | None = None
+    step: int | None = None  # with offset: see `semantics.bounded`
+    offset: int = 0
+
+    def __str__(self) -> str:
+        return "?"
+
+
+@attrs.frozen(eq=False)
+class Undecided(Symbolic):
+    """A truth value that depends on such decisions."""
 
 
 def a_type(value: Value) -> str:
@@ -288,15 +298,15 @@ def a_type(value: Value) -> str:
 
 
 def known(value: Value, what: str) -> Value:
-    """The value; Entangled when a float decision decides it, and so `what`."""
+    """The value; Entangled when it is one of too many to list, and so `what` is."""
     if isinstance(value, Symbolic):
-        raise Entangled(f"a float decision decides {what}", tuple(sorted(value.decisions)))
+        raise Entangled(f"{what} depends on more picks than can be listed", tuple(sorted(value.decisions)))
     return value
 
 
 def type_name(value: Value) -> str:
     """How the language calls the type of a value, for messages."""
-    if isinstance(value, bool):
+    if isinstance(value, bool | Undecided):
         return "bool"
     if isinstance(value, int):
         return "int"

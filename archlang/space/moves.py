@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any, Protocol
 
-from archlang.diagnostics import ArchError, error
+import attrs
+
+from archlang.diagnostics import ArchError, Cause, error
 from archlang.semantics.decision import Decision, Pick
-from archlang.space.choices import Choices
+from archlang.space.choices import Choices, show_pick
 from archlang.space.compiled import Programs, Steps
 from archlang.space.resolver import Picker, Resolved, Resolver
 
@@ -174,6 +176,12 @@ def _listed(decision: Decision) -> int:
     return int(decision.domain.size)
 
 
+def cause_of(resolved: Resolved) -> Cause | None:
+    """All choices of a program, as a cause of what it shows; None when it makes none."""
+    made = tuple((address, show_pick(pick)) for address, (_, pick) in resolved.decisions.items())
+    return Cause(made) if made else None
+
+
 class ByTrial:
     """Moves by drawing picks until a program meets the requirements."""
 
@@ -187,7 +195,7 @@ class ByTrial:
             if resolved.fault is None:
                 return _choices_of(resolved)
             if not resolved.fault.excluded:
-                raise ArchError(resolved.fault.diagnostic)
+                raise ArchError(attrs.evolve(resolved.fault.diagnostic, cause=cause_of(resolved)))
         return None
 
     def draw(self, random: Random, evenly: bool) -> Choices | None:

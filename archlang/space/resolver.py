@@ -95,11 +95,15 @@ class OnceForAll:
         declaration: ast.Space,
         config: Mapping[str, Any],
         where: Sequence[ast.Expr] = (),
+        widen: bool = False,
     ):
         handler = Varying()
-        self.evaluated = evaluate_space(module, declaration, config, handler, MAX_STEPS_VARIED, where)
+        self.evaluated = evaluate_space(module, declaration, config, handler, MAX_STEPS_VARIED, where, widen)
         self.variables = handler.variables
         self.budgets = handler.budgets
+        widening = self.evaluated.evaluator.widening
+        self.open = list(widening.open.values()) if widening is not None else []
+        self.all_met = widening is None or widening.all_met
         needs = self.evaluated.needs
         ordered = sorted(needs, key=lambda number: in_order(self.variables[number].decision.address))
         self._conditions = [(number, needs[number]) for number in ordered]

@@ -93,9 +93,22 @@ class Space:
             return OnceForAll(self.module, self.declaration, self._values, self._where)
         except Entangled as problem:
             self._not_proved(problem)
-            return None
         except FaultSignal as signal:
             raise ArchError(self._never_valid(signal.fault)) from None
+        bounded = self._bounded
+        if bounded is None or bounded.open:
+            return None
+        self.unproved = None
+        return bounded
+
+    @cached_property
+    def _bounded(self) -> OnceForAll | None:
+        """The space evaluated as a whole with bounds for numbers of too many decisions, and with
+        conditions that these leave open taken to hold; None where that fails too."""
+        try:
+            return OnceForAll(self.module, self.declaration, self._values, self._where, widen=True)
+        except (Entangled, FaultSignal):  # of a fault everywhere it is not known what it leaves open
+            return None
 
     @cached_property
     def _resolver(self) -> Resolver:
@@ -158,8 +171,34 @@ class Space:
                 if errors:
                     raise ArchError(errors)
                 return
+        elif self._bounded is not None and not self.prune and self._holds_open(self._bounded):
+            self.unproved = None
+            return
         for seed in range(SAMPLES):
             self.draw(Random(seed))
+
+    def _holds_open(self, bounded: OnceForAll) -> bool:
+        """Whether every program is valid whatever conditions are left open; ArchError with the errors
+        that programs have."""
+        from archlang.space.approximate import check_bounded
+
+        try:
+            compiled = Compiled(bounded)
+            if not compiled.possible(bounded.evaluated.conditions):
+                what = f"no program of `{self.name}` meets its requirements"
+                raise ArchError(error("E0503", what, self.declaration.name_span))
+            doubt = check_bounded(bounded, compiled, self._resolver)
+        except Entangled:
+            return False
+        return doubt is None and all(each.requirement for each in bounded.open)
+
+    @property
+    def left_open(self) -> tuple[str, ...]:
+        """The requirements that are not followed over all programs, where every program is valid all
+        the same: the places, and some of the decisions that each depends on."""
+        if self._once is not None or self._bounded is None:
+            return ()
+        return tuple(map(str, self._bounded.open))
 
     def findings(self) -> list[Diagnostic]:
         """Warnings about a valid space: alternatives that no program picks, decisions that change
@@ -209,6 +248,11 @@ class Space:
         if once is not None and compiled is not None:
             try:
                 return compiled.counted(once.evaluated.conditions)
+            except Entangled as problem:
+                self._not_proved(problem)
+        elif self._bounded is not None and self._bounded.all_met:
+            try:
+                return Count(0, Compiled(self._bounded).counted(self._bounded.evaluated.conditions).high)
             except Entangled as problem:
                 self._not_proved(problem)
         raise ArchError(

@@ -55,8 +55,15 @@ def test_check_as_json(run: Run) -> None:
     assert found == {
         "valid": True,
         "spaces": [
-            {"space": "first", "proved": True, "programs": 4, "findings": []},
-            {"space": "second", "proved": True, "programs": "inf", "but_for_floats": [1, 1], "findings": []},
+            {"space": "first", "proved": True, "programs": 4, "left_open": [], "findings": []},
+            {
+                "space": "second",
+                "proved": True,
+                "programs": "inf",
+                "but_for_floats": [1, 1],
+                "left_open": [],
+                "findings": [],
+            },
         ],
     }
     found = json.loads(run("check", "wrong.arch", "--json", code=1).stdout)

@@ -40,7 +40,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     import torch
 
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    shutil.copy(ROOT / "tests" / "cli" / "files" / "wrong.arch", tmp_path)
+    for name in ("wrong.arch", "open.arch"):
+        shutil.copy(ROOT / "tests" / "cli" / "files" / name, tmp_path)
     monkeypatch.chdir(tmp_path)
     few = tuple(array[::10] for array in data._digits())
     monkeypatch.setattr(data, "_digits", lambda: few)
