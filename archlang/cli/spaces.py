@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def check(file: str, settings: Settings, json_output: bool) -> None:
     """Check a file and every program of its spaces.
 
-    Errors are told with the choices that cause them; so are, as warnings, alternatives that no
-    program picks and decisions that change nothing.
+    Errors are told with the choices that cause them. Warnings are told of alternatives that no
+    program picks or that make the same programs, and of decisions that change nothing.
 
     \b
     archlang check net.arch

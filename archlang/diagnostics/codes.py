@@ -121,4 +121,5 @@ CODES: dict[str, str] = {
     "W0501": "a decision that no program makes",
     "W0502": "alternatives that no program picks",
     "W0503": "a decision that changes nothing",
+    "W0504": "alternatives that make the same programs",
 }

@@ -1,12 +1,14 @@
-"""What is no error and yet hardly meant: alternatives that nothing picks, decisions without effect."""
+"""What is no error and yet hardly meant: alternatives that nothing picks, or that make the same programs,
+and decisions without effect."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from archlang.diagnostics import Diagnostic, Label
 from archlang.semantics.diagram import Diagram, Value, leaves, support
-from archlang.semantics.fault import Fault
+from archlang.semantics.fault import Entangled, Fault
 from archlang.semantics.handlers import Variable
 from archlang.semantics.values import List, OpNode, Record, SelectNode, Symbolic, Tensor
 from archlang.space.choices import show_pick
@@ -18,7 +20,7 @@ SHOWN = 4
 
 def findings(once: OnceForAll, compiled: Compiled, programs: Programs) -> list[Diagnostic]:
     """Warnings about the programs that meet the requirements: decisions that none of them makes,
-    alternatives that none picks, decisions that change none. Raises Entangled."""
+    alternatives that none picks, decisions that change none, alternatives alike. Raises Entangled."""
     taken = programs.taken()
     never: list[tuple[Variable, str]] = []
     unpicked: list[tuple[Variable, str]] = []
@@ -41,6 +43,7 @@ def findings(once: OnceForAll, compiled: Compiled, programs: Programs) -> list[D
         for place, var in enumerate(compiled.layout.order)
         if taken[place] and compiled.decisions[place].domain.size > 1 and var not in used
     ]
+    alike = [] if len(idle) == len(taken) else list(_alike(once, compiled, taken, used))
     return [
         *_told(
             "W0501",
@@ -50,7 +53,28 @@ def findings(once: OnceForAll, compiled: Compiled, programs: Programs) -> list[D
         ),
         *_told("W0502", "no program picks `{address}` = {rest}", unpicked, None),
         *_told("W0503", "`{address}` changes nothing: all its picks make the same programs", idle, None),
+        *_told("W0504", "`{address}` makes the same programs with {rest}", alike, None),
     ]
+
+
+def _alike(
+    once: OnceForAll, compiled: Compiled, taken: Sequence[set[int]], used: set[int]
+) -> Iterator[tuple[Variable, str]]:
+    """Decisions of which some picks make the same programs, and these picks."""
+    from archlang.space.distinct.alike import Alike
+
+    try:
+        alike = Alike(once)
+    except Entangled:
+        return
+    for place, var in enumerate(compiled.layout.order):
+        if var in used and not compiled.wide[place] and len(taken[place]) > 1:
+            with suppress(Entangled):
+                for same in alike.classes(var, sorted(taken[place])):
+                    if len(same) > 1:
+                        shown = [show_pick(compiled.picks[place][pick]) for pick in same]
+                        rest = f" and {len(same) - SHOWN} more" if len(same) > SHOWN else f" and {shown.pop()}"
+                        yield once.variables[var], ", ".join(shown[:SHOWN]) + rest
 
 
 def _told(code: str, message: str, found: list[tuple[Variable, str]], note: str | None) -> Iterable[Diagnostic]:

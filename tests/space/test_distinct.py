@@ -13,6 +13,7 @@ import archlang as al
 from archlang.cli.main import main
 from archlang.diagnostics import ArchError
 from archlang.space.distinct import counting, groups, rows
+from archlang.space.distinct.alike import Alike
 from tests.space.random_spaces import network_spaces
 
 MOST = 300
@@ -146,3 +147,40 @@ def test_count_says_what_it_counts() -> None:
     told = CliRunner().invoke(main, ["count", "std.spaces.nats_sss", "--distinct"])
     assert told.stdout == "32,768 different networks, of 32,768 programs\n"
     assert prod([8] * 5) == 32_768
+
+
+@settings(max_examples=150, deadline=None)
+@given(layered_spaces())
+def test_picks_told_alike_make_the_same_programs(text: str) -> None:
+    space = al.loads(text)
+    once = space._once
+    assert once is not None
+    alike = Alike(once)
+    for number, variable in once.variables.items():
+        address, domain = variable.decision.address, variable.decision.domain
+        for same in alike.classes(number, range(int(domain.size))):
+            for pick in same[1:]:
+                for seen, choices in enumerate(space.enumerate()):
+                    assume(seen < MOST)
+                    if choices.get(address) == domain.pick(same[0]):
+                        other = space.program({**choices, address: domain.pick(pick)})
+                        assert other.canonical_hash == space.program(choices).canonical_hash, (text, address)
+
+
+SAME = """use std.nn
+space s(z: f32[n, 4, 8, 8]) {
+  width = choose [4, 8]
+  y = z |> choose { a: conv2d(width), b: conv2d(width, kernel=3), c: conv2d(width, kernel=5) } as default
+  x = y |> choose [relu, identity, relu] as activation
+  (choose { l: (x |> relu) + (x |> sigmoid), r: (x |> sigmoid) + (x |> relu) } as order)
+    |> choose { p: conv2d(8, kernel=choose [1, 3]), q: conv2d(8, kernel=3) } as none
+}
+"""
+
+
+def test_alternatives_that_make_the_same_programs_are_told() -> None:
+    assert sorted(found.message for found in al.loads(SAME).findings()) == [
+        "`activation` makes the same programs with 0 and 2",
+        "`default` makes the same programs with a and b",
+        "`order` makes the same programs with l and r",
+    ]

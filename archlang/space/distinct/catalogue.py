@@ -39,6 +39,10 @@ class Catalogue:
             self._facts.append((label, commutes, identity, stochastic, bool(operation.weights)))
         return found
 
+    def fact(self, number: int) -> tuple[int, ...]:
+        """What `facts` says of one operation."""
+        return self._facts[number]
+
     @property
     def facts(self) -> Array:
         """For each operation its label, and whether it is commutative, an identity, stochastic, and
