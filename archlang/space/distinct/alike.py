@@ -4,12 +4,14 @@ varied graph is the same up to the names of its nodes."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from archlang.ir.labelling import canonical_order
+from archlang.semantics.costs import Amounts, in_order
 from archlang.semantics.diagram import Diagram, Diagrams, Value, leaf_key, leaves, support
 from archlang.semantics.entry import Evaluated
-from archlang.semantics.fault import Fault
+from archlang.semantics.fault import Entangled, Fault
 from archlang.semantics.values import List, Record, Symbolic, Tensor
 from archlang.space.distinct.catalogue import Catalogue
 from archlang.space.distinct.varied import NONE, Fragment, Options, fragments
@@ -27,22 +29,31 @@ class Alike:
     def __init__(self, once: OnceForAll):
         evaluated = once.evaluated
         self._diagrams = evaluated.evaluator.diagrams
-        terms = [term for budget in once.budgets.values() for term, _ in budget.terms]
-        values = [*evaluated.conditions, *evaluated.needs.values(), *terms, *_static(evaluated, evaluated.result)]
+        if len(in_order([tensor for tensor, _ in once.tensors])) > MAX_NODES:
+            raise Entangled("the varied graph is too large")
+        # What weighs differently is not alike: that is quickly seen, and true of most alternatives.
+        terms = [self._diagrams.map_leaves(term, lambda amounts: Amounts(amounts[:2])) for term in once.terms]
+        terms += [term for budget in once.budgets.values() for term, _ in budget.terms]
+        values = [*terms, *evaluated.conditions, *evaluated.needs.values(), *_static(evaluated, evaluated.result)]
         self._values = list({id(value): value for value in values if type(value) is Diagram}.values())
         self._reads = [support(value) for value in self._values]
-        forms = {fragment.form: fragment for fragment in fragments(evaluated, MAX_NODES)}
-        self._fragments = [_Fragment(fragment, self._diagrams) for fragment in forms.values()]
+        self._evaluated = evaluated
+
+    @cached_property
+    def _fragments(self) -> list[_Fragment]:
+        forms = {fragment.form: fragment for fragment in fragments(self._evaluated)}
+        return [_Fragment(fragment, self._diagrams) for fragment in forms.values()]
 
     def classes(self, variable: int, picks: Iterable[int]) -> list[list[int]]:
         """The picks of a variable, those together that make the same programs."""
         values = [value for value, reads in zip(self._values, self._reads, strict=True) if variable in reads]
-        concerned = [fragment for fragment in self._fragments if variable in fragment.reads]
         found: list[list[int]] = []
         for pick in picks:
             for others in found:
                 pair = variable, others[0], pick
-                if all(self._same(value, *pair) for value in values) and all(part.same(*pair) for part in concerned):
+                if all(self._same(value, *pair) for value in values) and all(
+                    fragment.same(*pair) for fragment in self._fragments if variable in fragment.reads
+                ):
                     others.append(pick)
                     break
             else:

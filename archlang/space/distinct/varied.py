@@ -79,15 +79,11 @@ def _key(which: Value) -> object:
     return id(which) if type(which) is Diagram else which
 
 
-def fragments(evaluated: Evaluated, most: int | None = None) -> list[Fragment]:
+def fragments(evaluated: Evaluated) -> list[Fragment]:
     """The network of a space as fragments, each with one source and one root: what the one before
     it gives, and what it gives the next. One fragment where no tensor has all paths through it.
-    Raises Entangled when a float decision is part of an operation, or (with `most`) when there are
-    more nodes."""
-    cutter = _Cutter(evaluated)
-    if most is not None and len(cutter.order) > most:
-        raise Entangled("the varied graph is too large")
-    return cutter.fragments()
+    Raises Entangled when a float decision is part of an operation."""
+    return _Cutter(evaluated).fragments()
 
 
 class _Cutter:
@@ -96,8 +92,8 @@ class _Cutter:
         self._diagrams = evaluated.evaluator.diagrams
         self._results = _results(evaluated, evaluated.result)
         tensors = [leaf for value in self._results.values() for leaf in leaves(value) if type(leaf) is Tensor]
-        self.order = in_order(tensors)
-        self._place = {id(tensor.node): place for place, tensor in enumerate(self.order)}
+        self._order = in_order(tensors)
+        self._place = {id(tensor.node): place for place, tensor in enumerate(self._order)}
         self._operations: dict[Any, tuple[Value, Any]] = {}
         # For each node the value it stands for: a place, or a diagram of places.
         self._values: dict[int, Value] = {}
@@ -105,16 +101,16 @@ class _Cutter:
     def fragments(self) -> list[Fragment]:
         if not self._results:
             return []
-        last = len(self.order) - 1
+        last = len(self._order) - 1
         ends = self._cuts() if self._is_chain() else []
         found = []
-        sources = [place for place, tensor in enumerate(self.order) if type(tensor.node) is InputNode]
+        sources = [place for place, tensor in enumerate(self._order) if type(tensor.node) is InputNode]
         start = 0
         for end in [*ends, last]:
-            roots = self._results if end == last else {"": self.order[end]}
+            roots = self._results if end == last else {"": self._order[end]}
             found.append(self._fragment(sources, start, end, roots))
             start, sources = end + 1, [end]
-            self._values[id(self.order[end].node)] = end
+            self._values[id(self._order[end].node)] = end
         return found
 
     def _is_chain(self) -> bool:
@@ -122,20 +118,20 @@ class _Cutter:
 
     def _cuts(self) -> list[int]:
         """The places of tensors, the last excepted, that all paths pass and no tied weights span."""
-        used_until = [0] * len(self.order)
-        tied_until = [0] * len(self.order)
+        used_until = [0] * len(self._order)
+        tied_until = [0] * len(self._order)
         first_holder: dict[str, int] = {}
-        for place, tensor in enumerate(self.order):
+        for place, tensor in enumerate(self._order):
             node = tensor.node
             for given in _operands(node):
                 used_until[self._place[id(given.node)]] = place
             if type(node) is OpNode and _has_weights(node):
                 tied_until[first_holder.setdefault(node.weights_at, place)] = place
-        begun = max(place for place, tensor in enumerate(self.order) if not _operands(tensor.node))
+        begun = max(place for place, tensor in enumerate(self._order) if not _operands(tensor.node))
         found, used, tied = [], 0, 0
-        for place in range(len(self.order) - 1):
+        for place in range(len(self._order) - 1):
             tied = max(tied, tied_until[place])
-            if max(begun, used, tied) <= place and type(self.order[place].node) is not InputNode:
+            if max(begun, used, tied) <= place and type(self._order[place].node) is not InputNode:
                 found.append(place)
             used = max(used, used_until[place])
         return found
@@ -145,7 +141,7 @@ class _Cutter:
         numbers = {place: number for number, place in enumerate(sources)}
         parts: list[Part] = []
         for place in range(start, end + 1):
-            tensor = self.order[place]
+            tensor = self._order[place]
             node = tensor.node
             if type(node) is SelectNode:
                 kids = tuple(NONE if type(kid) is Fault else self._values[id(kid.node)] for kid in node.kids)
