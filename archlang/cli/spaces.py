@@ -16,7 +16,7 @@ from archlang.space.space import Space
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
-    from archlang.space.distinct import Distinct
+    from archlang.space.distinct.count import Distinct
 
 
 @click.command()

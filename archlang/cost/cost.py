@@ -156,8 +156,12 @@ def price(nodes: Iterable[Node]) -> Totals:
 
 def weight_bytes(weights: Iterable[WeightSpec], operation: Operation) -> int:
     """The bytes of some weights of an operation."""
-    dtype = operation.output.dtype
-    return sum([weight.elements for weight in weights]) * (BYTES[dtype] if "f" in dtype else 4)
+    return sum([weight.elements for weight in weights]) * weight_width(operation.output.dtype)
+
+
+def weight_width(dtype: str) -> int:
+    """The bytes of an element of a weight, where results have a dtype."""
+    return BYTES[dtype] if "f" in dtype else 4
 
 
 def _with_fresh_weights(nodes: Iterable[Node]) -> Iterator[tuple[Node, tuple[WeightSpec, ...]]]:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import Span, error
-from archlang.semantics import blocks, builtins, operations, reuse
+from archlang.semantics import blocks, builtins, operations
 from archlang.semantics.arithmetic import binary
 from archlang.semantics.fault import broken
 from archlang.semantics.parameters import Arguments, match
@@ -184,7 +184,7 @@ def _apply_repeat(
 
 def _builtin(ev: Evaluator, name: str, arguments: Arguments, site: Site, span: Span, env: Env) -> Value:
     if name in COSTS:
-        reuse.refuse(ev)  # the cost of a tensor is that of everything before it
+        ev.refuse_reuse()  # the cost of a tensor is that of everything before it
     return builtins.call(ev, name, arguments, site, span, env)
 
 

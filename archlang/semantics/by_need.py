@@ -17,7 +17,7 @@ from typing import Any
 
 from archlang.diagnostics import Span, error
 from archlang.semantics.diagram import Diagram, Diagrams, leaf_key, leaves
-from archlang.semantics.fault import Entangled, Fault, FaultSignal, broken
+from archlang.semantics.fault import Entangled, Fault, FaultSignal, NotReusable, broken
 from archlang.semantics.handlers import Handler, Varying
 from archlang.semantics.needs import packed
 from archlang.semantics.values import Deferred, Env, SelectNode, Site, Symbolic, Tensor, Thunk, Value, a_type
@@ -41,6 +41,7 @@ class ByNeed(ABC):
         self.diagrams = Diagrams()
         self.needs: dict[Any, Value] = {}  # what is being evaluated asks; see semantics.needs
         self.steps_left = max_steps
+        self.open_templates = 0  # how many calls are being evaluated that others are to be made of
         self.deepest = 0  # how many blocks have been applied inside each other
         self.widening = Widening(self) if widen else None
         self._places: dict[str, Site] = {}
@@ -65,6 +66,11 @@ class ByNeed(ABC):
         """Note that blocks are applied inside each other to a depth; whether that may be."""
         self.deepest = max(self.deepest, depth)
         return depth <= MAX_DEPTH
+
+    def refuse_reuse(self) -> None:
+        """Called where something depends on more than the arguments of the calls around."""
+        if self.open_templates:
+            raise NotReusable
 
     def new_place(self, site: Site) -> str:
         """A stand-in for the path of a site in addresses."""

@@ -12,14 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.cost import cost
-from archlang.cost.cost import METRICS, weight_bytes
+from archlang.cost.cost import METRICS, weight_bytes, weight_width
 from archlang.diagnostics import error
 from archlang.ir.graph import Input, Operation
 from archlang.ir.types import TensorType
 from archlang.semantics.diagram import Diagram, Value, leaf_key, leaves, support
-from archlang.semantics.fault import Entangled, Fault, broken, excluded
+from archlang.semantics.fault import Entangled, Fault, FaultSignal, broken, excluded
 from archlang.semantics.graphs import PLAIN
-from archlang.semantics.operations import operation
+from archlang.semantics.operations import prices
 from archlang.semantics.sums import sum_of
 from archlang.semantics.values import Deferred, Env, InputNode, List, OpNode, Record, SelectNode, Tensor
 from archlang.syntax import ast
@@ -203,38 +203,25 @@ def _inputs(tensors: Wanted) -> tuple[Input, ...]:
 
 def _price(ev: Evaluator, node: OpNode, known: dict[Any, tuple[Value, Any]]) -> Value:
     """The op's own costs, a diagram where its attributes or shapes depend on decisions."""
-    dims = [dim for given in node.inputs for dim in given.shape]
-    dtypes = [(given.dtype, len(given.shape)) for given in node.inputs]
-    key = id(node.op.declaration), tuple(map(leaf_key, node.config)), tuple(map(leaf_key, dims)), tuple(dtypes)
-    if key in known:
-        return known[key][0]
-    count = len(node.config)
-
-    def price(*values: Value) -> Amounts:
-        types, start = [], count
-        for dtype, rank in dtypes:
-            types.append(TensorType(dtype, values[start : start + rank]))
-            start += rank
-        return _amounts(operation(node.op, values[:count], tuple(types)))
-
-    term = ev.diagrams.lift(price, *node.config, *dims)
-    if type(term) is not Amounts:
-        # Where the op is broken the tensor does not exist.
-        term = ev.diagrams.map_leaves(term, lambda leaf: NOTHING if type(leaf) is Fault else leaf)
-    known[key] = term, node.config  # the identities in the key stay taken
-    return term
-
-
-def _amounts(work: Operation) -> Amounts:
-    return Amounts(
-        [
-            work.params,
-            work.cost("macs"),
-            work.cost("matmul_macs"),
-            work.output.elements,
-            weight_bytes(work.weights, work),
-        ]
-    )
+    shapes = tuple((given.dtype, tuple(map(leaf_key, given.shape))) for given in node.inputs)
+    key = id(node.op.declaration), tuple(map(leaf_key, node.config)), shapes
+    if key not in known:
+        try:
+            found = prices(ev, node)
+        except FaultSignal:  # where the op is broken the tensor does not exist
+            return NOTHING
+        if isinstance(found, Operation):
+            bytes_ = weight_bytes(found.weights, found)
+            amounts = found.params, found.cost("macs"), found.cost("matmul_macs"), found.output.elements, bytes_
+            term: Value = Amounts(amounts)
+        else:
+            bytes_ = ev.diagrams.lift(weight_width(found.dtype).__mul__, found.weights)
+            declared = map(found.declared, ("macs", "matmul_macs"))
+            parts = found.trained, *declared, found.elements, bytes_
+            term = ev.diagrams.lift(lambda *amounts: Amounts(amounts), *parts)
+            term = ev.diagrams.map_leaves(term, lambda leaf: NOTHING if type(leaf) is Fault else leaf)
+        known[key] = term, node  # the identities in the key stay taken
+    return known[key][0]
 
 
 # ---------------------------------------------------------------------- depth

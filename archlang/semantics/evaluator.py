@@ -61,7 +61,6 @@ class Evaluator(ByNeed):
         super().__init__(handler, max_steps, widen)
         self.blocks: dict[str, str] = {}
         self.templates: dict[Any, Any] = {}  # calls of blocks by what they are given; see semantics.reuse
-        self.open_templates = 0  # how many are being evaluated
         self.not_reusable: set[int] = set()  # the declarations of blocks that are evaluated call by call
         self.limited: set[str] = set()  # the blocks that have a `limit`
         self.rules: dict[Any, Any] = {}  # the rules of ops on diagrams; see semantics.operations

@@ -34,6 +34,10 @@ def excluded(diagnostic: Diagnostic) -> FaultSignal:
     return FaultSignal(Fault(diagnostic, excluded=True))
 
 
+class NotReusable(Exception):
+    """What is evaluated depends on more than the arguments of the call that it is part of."""
+
+
 class Entangled(Exception):
     """The space cannot be evaluated with all alternatives kept; says which decisions are why, by their
     addresses or, as long as these are not known, by their variables."""

@@ -7,7 +7,9 @@ evaluated on diagrams, and the operation follows when choices are known (`semant
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -137,20 +139,61 @@ def _apply(
         types = tuple(TensorType(tensor.dtype, tensor.shape) for tensor in tensors)
         output = operation(op, tuple(values), types).output
         return Tensor(node, output.dtype, output.shape)
-    # Equal diagrams are one object, so a rule is evaluated once for equal attributes and shapes.
-    shapes = tuple((tensor.dtype, tuple(map(leaf_key, tensor.shape))) for tensor in tensors)
-    key = id(op.declaration), tuple(map(leaf_key, values)), shapes
-    found = ev.rules.get(key)
+    found = _applied(ev, node)
+    return Tensor(node, found.dtype, found.shape, ev.diagrams.map_leaves(found.ok, told))
+
+
+@attrs.frozen
+class _Applied:
+    """What the rule of an op says of attributes and shapes that depend on decisions."""
+
+    rule: _Rule
+    ok: Value
+    shape: tuple[Value, ...]
+    dtype: str
+    node: OpNode  # its attributes and shapes keep the identities taken that it is known by
+
+
+def _applied(ev: Evaluator, node: OpNode) -> _Applied:
+    """The rule of an op applied: once for equal attributes and shapes, as equal diagrams are one object."""
+    shapes = tuple((tensor.dtype, tuple(map(leaf_key, tensor.shape))) for tensor in node.inputs)
+    key = id(node.op.declaration), tuple(map(leaf_key, node.config)), shapes
+    found: _Applied | None = ev.rules.get(key)
     if found is None:
-        rule = _Rule(ev, op, values, tensors)
-        own = rule.ok()
+        rule = _Rule(ev, node.op, list(node.config), list(node.inputs))
+        ok = rule.ok()
         shape = tuple(rule.shape())
         for dim in shape:
-            own = ev.both_ok(own, ev.diagrams.lift(lambda _: True, dim))
+            ok = ev.both_ok(ok, ev.diagrams.lift(lambda _: True, dim))
         shape = tuple(map(ev.diagrams.without_faults, shape))
-        found = ev.rules[key] = own, shape, rule.dtype(), (op, values, tensors)
-    own, shape, dtype, _ = found
-    return Tensor(node, dtype, shape, ev.diagrams.map_leaves(own, told))
+        found = ev.rules[key] = _Applied(rule, ok, shape, rule.dtype(), node)
+    return found
+
+
+@attrs.frozen
+class Prices:
+    """The costs of an op that depend on decisions, each a number or a diagram: what it declares, its
+    trained and all its weights (in elements), and the elements of its result."""
+
+    declared: Callable[[str], Value]
+    trained: Value
+    weights: Value
+    dtype: str
+    elements: Value
+
+
+def prices(ev: Evaluator, node: OpNode) -> Prices | Operation:
+    """The costs of an op of the varied graph: those of its operation, if it is one for all choices.
+    Raises Entangled where a number of which only bounds are known decides one."""
+    if all(map(_is_plain, node.config)) and all(map(is_plain_shape, node.inputs)):
+        types = tuple(TensorType(tensor.dtype, tensor.shape) for tensor in node.inputs)
+        return operation(node.op, node.config, types)
+    found = _applied(ev, node)
+    trained, weights = found.rule.weight_elements()
+    elements: Value = 1
+    for dim in found.shape:
+        elements = ev.diagrams.lift(lambda total, size: total * per_sample(known(size, "a size")), elements, dim)
+    return Prices(found.rule.declared_cost, trained, weights, found.dtype, elements)
 
 
 def _is_plain(value: Value) -> bool:
@@ -283,6 +326,35 @@ class _Rule:
             raise broken(error("E0301", f"`...` takes a list of ints, and this is {a_type(value)}", span))
         return [ev.lift(_size(ev, span), ev.force(item)) for item in value.items]
 
+    def weight_elements(self) -> tuple[Value, Value]:
+        """The elements of the trained weights, and of all."""
+        ev = self._ev
+        trained: Value = 0
+        total: Value = 0
+        for clause in self._declaration.clauses:
+            if isinstance(clause, ast.Weight):
+                there = True if clause.condition is None else ev.evaluate(clause.condition, self.env)
+                count = ev.bind(there, partial(self._elements, clause))
+                total = ev.diagrams.lift(operator.add, total, count)
+                trained = ev.diagrams.lift(operator.add, trained, count) if clause.trained else trained
+        return trained, total
+
+    def _elements(self, clause: ast.Weight, there: Value) -> Value:
+        count: Value = 1
+        if not self._ev.truth(there, clause.span):
+            return 0
+        for dim in clause.dims:
+            size = self._ev.evaluate(dim.size, self.env)
+            count = self._ev.diagrams.lift(partial(_times_weight_size, dim), count, size)
+        return count
+
+    def declared_cost(self, name: str) -> Value:
+        """A declared cost for one sample; 0 when the op declares none of that name."""
+        for clause in self._declaration.clauses:
+            if isinstance(clause, ast.CostRule) and clause.name == name:
+                return self._ev.diagrams.lift(partial(_one_cost, clause), self._ev.evaluate(clause.value, self.env))
+        return 0
+
     # The rest is worked out for plain values only.
 
     def weights(self) -> tuple[WeightSpec, ...]:
@@ -293,7 +365,7 @@ class _Rule:
                 continue
             if clause.condition is not None and not ev.truth(ev.evaluate(clause.condition, self.env), clause.span):
                 continue
-            shape = tuple(self._weight_size(dim) for dim in clause.dims)
+            shape = tuple(_weight_size(dim, ev.evaluate(dim.size, self.env)) for dim in clause.dims)
             if not found:
                 fan_in = prod(shape[1:]) if len(shape) > 1 else 1
             found.append(
@@ -307,14 +379,6 @@ class _Rule:
                 )
             )
         return tuple(found)
-
-    def _weight_size(self, dim: ast.WeightDim) -> int:
-        size = known(self._ev.evaluate(dim.size, self.env), "the size of a weight")
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise broken(
-                error("E0311", f"a weight's dimension must be a known int of 1 or more, and is {size}", dim.span)
-            )
-        return size
 
     def _init(self, init: ast.Expr | None) -> tuple[Any, ...]:
         match init:
@@ -330,12 +394,7 @@ class _Rule:
         ev, found = self._ev, list[tuple[str, int]]()
         for clause in self._declaration.clauses:
             if isinstance(clause, ast.CostRule):
-                value = known(ev.evaluate(clause.value, self.env), "a cost")
-                if isinstance(value, float) and value.is_integer():
-                    value = int(value)
-                if isinstance(value, bool) or not isinstance(value, int | SymbolicDim):
-                    raise broken(error("E0301", f"`{clause.name}` must be an int, and is {a_type(value)}", clause.span))
-                found.append((clause.name, per_sample(value)))
+                found.append((clause.name, _one_cost(clause, ev.evaluate(clause.value, self.env))))
         return tuple(found)
 
     def traits(self) -> frozenset[str]:
@@ -346,6 +405,26 @@ class _Rule:
             if isinstance(clause, ast.Trait)
             and (clause.condition is None or ev.truth(ev.evaluate(clause.condition, self.env), clause.span))
         )
+
+
+def _weight_size(dim: ast.WeightDim, size: Value) -> int:
+    size = known(size, "the size of a weight")
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise broken(error("E0311", f"a weight's dimension must be a known int of 1 or more, and is {size}", dim.span))
+    return size
+
+
+def _times_weight_size(dim: ast.WeightDim, count: int, size: Value) -> int:
+    return count * _weight_size(dim, size)
+
+
+def _one_cost(clause: ast.CostRule, value: Value) -> int:
+    value = known(value, "a cost")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | SymbolicDim):
+        raise broken(error("E0301", f"`{clause.name}` must be an int, and is {a_type(value)}", clause.span))
+    return per_sample(value)
 
 
 def _listed(value: Value) -> Value:

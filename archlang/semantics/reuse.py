@@ -22,7 +22,7 @@ from archlang.diagnostics import Span
 from archlang.ir.types import SymbolicDim
 from archlang.semantics import instances
 from archlang.semantics.diagram import Diagram, leaves, support
-from archlang.semantics.fault import Fault, FaultSignal
+from archlang.semantics.fault import Fault, FaultSignal, NotReusable
 from archlang.semantics.instances import Slot, Template
 from archlang.semantics.needs import flat
 from archlang.semantics.parameters import Given
@@ -56,10 +56,6 @@ _PLAIN = (int, float, bool, str, range, FloatRange, SymbolicDim)
 Compute = Callable[[Mapping[str, Value], list[Value], Frame], Value]
 
 
-class NotReusable(Exception):
-    """What is evaluated depends on more than the arguments of the call."""
-
-
 @attrs.frozen(eq=False)
 class Call:
     """A block that is applied: what it is given, its frame, where that is written, and its value."""
@@ -70,12 +66,6 @@ class Call:
     frame: Frame
     span: Span
     value: Compute
-
-
-def refuse(ev: Evaluator) -> None:
-    """Called where something depends on what lies before the inputs of a call."""
-    if ev.open_templates:
-        raise NotReusable
 
 
 def applied(ev: Evaluator, call: Call) -> Value:

@@ -77,6 +77,7 @@ class Widening:
         ok = self._ev.both_ok(*map(self._ev.exists, values))
         if self._ev.diagrams.is_faulty(ok):
             return ok
+        self._ev.refuse_reuse()  # what a number is computed from is not renamed
         numbers = [self._number(value) for value in values]
         return self._ev.after(ok, lambda: self._result(function, numbers))
 
@@ -108,6 +109,7 @@ class Widening:
     def perhaps(self, compute: Callable[[], Value], condition: Undecided) -> Value:
         """What `compute` gives, which is evaluated only where a condition holds that is not known."""
         ev = self._ev
+        ev.refuse_reuse()
         outer, ev.needs = ev.needs, {}
         try:
             value = compute()

@@ -181,24 +181,14 @@ class Compiled:
 
     def counted(self, conditions: Sequence[Value]) -> Count:
         """The number of programs for which all conditions are True, exact or with proven bounds."""
-        low = high = 0
-        endless = False
-        for region in self.regions(conditions):
-            less, more = self._count(region)
-            endless = endless or (more > 0 and self._endless(region))
-            low, high = low + less, high + more
-        return Count(low, high, endless)
+        return Programs(self, self.regions(conditions)).counted()
 
     def possible(self, conditions: Sequence[Value]) -> bool:
         """Whether all conditions are True for any program."""
-        for region in self.regions(conditions):
-            if Programs(self, [region]).draw(Random(0)) is not None:
-                return True
-            if self._count(region)[1]:
-                raise Entangled("whether any program keeps within the budgets is not known")
-        return False
+        return Programs(self, self.regions(conditions)).possible()
 
-    def _count(self, region: Region) -> tuple[int, int]:
+    def count_within(self, region: Region) -> tuple[int, int]:
+        """At least and at most how many programs are in a region."""
         if not region.limits:
             total = region.paths.count(self.weights)
             return total, total
@@ -206,7 +196,8 @@ class Compiled:
 
         return count(region.paths, region.limits, self.weights)
 
-    def _endless(self, region: Region) -> bool:
+    def endless(self, region: Region) -> bool:
+        """Whether float decisions are among those of a region."""
         floats = {place for place, decision in enumerate(self.decisions) if math.isinf(decision.domain.size)}
         return any(place in floats for place in region.paths.places)
 
@@ -291,6 +282,26 @@ class Programs:
     def free(self) -> bool:
         """Whether no limits hold: then every path is a program."""
         return all(not region.limits for region in self.regions)
+
+    def counted(self) -> Count:
+        """How many there are, exact or with proven bounds."""
+        compiled = self.compiled
+        low = high = 0
+        endless = False
+        for region in self.regions:
+            less, more = compiled.count_within(region)
+            endless = endless or (more > 0 and compiled.endless(region))
+            low, high = low + less, high + more
+        return Count(low, high, endless)
+
+    def possible(self) -> bool:
+        """Whether there is a program. Raises Entangled where budgets leave that open."""
+        for region in self.regions:
+            if Programs(self.compiled, [region]).draw(Random(0)) is not None:
+                return True
+            if self.compiled.count_within(region)[1]:
+                raise Entangled("whether any program keeps within the budgets is not known")
+        return False
 
     # ------------------------------------------------------------------ drawing
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any, cast
 
 import attrs
@@ -26,6 +26,7 @@ from archlang.space.ordering import arranged, parents_first
 
 END = 0
 DEAD = -1
+SEEN = 1_000  # states that say which decisions hang together
 MAX_STATES = 200_000
 
 Costs = tuple[int, ...]
@@ -307,7 +308,7 @@ class _Builder:
             starts = self._starts[place]
             total += len(known)
             if total > MAX_STATES:
-                raise _TooMany({var for state in known for _, left in state for var in support(left)})
+                raise _TooMany({var for state in islice(known, SEEN) for _, left in state for var in support(left)})
             for state in known:
                 factors = [*state, *starts] if starts else state
                 active = self._active[place]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -26,9 +27,11 @@ from archlang.syntax.format import format_expression
 from archlang.syntax.parser import parse_expression
 
 if TYPE_CHECKING:
+    from archlang.space.approximate import Approximation
     from archlang.space.batch import Batch
     from archlang.space.bounds import Bounds
-    from archlang.space.distinct import Distinct, Progress
+    from archlang.space.distinct.count import Distinct
+    from archlang.space.distinct.groups import Progress
     from archlang.space.explaining import Explanation
     from archlang.space.pricing import Pricing
 
@@ -57,6 +60,7 @@ class Space:
         self.where = tuple(where)  # requirements on the costs of programs, from outside
         self._where = tuple(parse_expression(condition, "condition") for condition in where)
         self.unproved: str | None = None
+        self._entangled = "its decisions are too entangled"
 
     @property
     def name(self) -> str:
@@ -140,7 +144,7 @@ class Space:
 
     def _not_proved(self, problem: Entangled) -> None:
         named = f" ({', '.join(problem.decisions[:5])})" if problem.decisions else ""
-        self.unproved = problem.reason + named
+        self.unproved = self._entangled = problem.reason + named
 
     def _never_valid(self, fault: Fault) -> Diagnostic:
         if not fault.excluded:
@@ -153,52 +157,74 @@ class Space:
         )
 
     def check(self) -> None:
-        """Check every program; ArchError with all errors, each with choices that cause it. Where
-        the space cannot be evaluated as a whole, `unproved` says why, and some programs are
-        tried."""
-        once, compiled = self._once, self._compiled
-        if once is not None and compiled is not None:
-            try:
-                errors = [] if self.prune else space_errors(once, compiled)
-                errors = errors or address_conflicts(once, compiled)
-                empty = not errors and not compiled.possible(once.evaluated.conditions)
-            except Entangled as problem:
-                self._not_proved(problem)
-            else:
-                if empty:
-                    what = f"no program of `{self.name}` meets its requirements"
-                    errors = [error("E0503", what, self.declaration.name_span)]
-                if errors:
-                    raise ArchError(errors)
-                return
-        elif self._bounded is not None and not self.prune and self._holds_open(self._bounded):
+        """Check every program; ArchError with all errors, each with choices that cause it. Where a
+        requirement cannot be followed, `left_open` names it, and every program is valid whatever it
+        says; where not even that is proven, `unproved` says why, and some programs are tried."""
+        try:
+            proven = self._check_whole() or self._check_open()
+        except Entangled as problem:
+            self._not_proved(problem)
+            proven = False
+        if proven:
             self.unproved = None
             return
         for seed in range(SAMPLES):
             self.draw(Random(seed))
 
-    def _holds_open(self, bounded: OnceForAll) -> bool:
-        """Whether every program is valid whatever conditions are left open; ArchError with the errors
-        that programs have."""
+    def _check_whole(self) -> bool:
+        """Whether every program is proven valid; raises Entangled, and ArchError with all errors."""
+        once, compiled = self._once, self._compiled
+        if once is None or compiled is None:
+            return False
+        errors = [] if self.prune else space_errors(once, compiled)
+        errors = errors or address_conflicts(once, compiled)
+        if errors:
+            from archlang.space.examples import with_sizes
+
+            each_anew = EachAnew(self.module, self.declaration, self._values, self._where)
+            raise ArchError([with_sizes(found, each_anew) for found in errors])
+        with suppress(Entangled):
+            # What cannot be followed now are requirements: whatever they say, no program is wrong.
+            if self._programs is not None and not self._programs.possible():
+                raise ArchError(self._no_program_meets())
+        return True
+
+    def _check_open(self) -> bool:
+        """Whether every program is valid whatever conditions are left open; raises Entangled, and
+        ArchError with the errors that programs have."""
         from archlang.space.approximate import check_bounded
 
-        try:
-            compiled = Compiled(bounded)
-            if not compiled.possible(bounded.evaluated.conditions):
-                what = f"no program of `{self.name}` meets its requirements"
-                raise ArchError(error("E0503", what, self.declaration.name_span))
-            doubt = check_bounded(bounded, compiled, self._resolver)
-        except Entangled:
+        bounded = self._bounded
+        if bounded is None or self.prune:
             return False
+        compiled = Compiled(bounded)
+        if not compiled.possible(bounded.evaluated.conditions):
+            raise ArchError(self._no_program_meets())
+        doubt = check_bounded(bounded, compiled, self._resolver)
         return doubt is None and all(each.requirement for each in bounded.open)
+
+    def _no_program_meets(self) -> Diagnostic:
+        what = f"no program of `{self.name}` meets its requirements"
+        return error("E0503", what, self.declaration.name_span)
+
+    @cached_property
+    def _approximation(self) -> Approximation | None:
+        """What is known of the programs where requirements cannot be followed."""
+        from archlang.space.approximate import approximation
+
+        once = self._once or self._bounded
+        try:
+            return approximation(once, Compiled(once)) if once is not None and once.all_met else None
+        except Entangled:
+            return None
 
     @property
     def left_open(self) -> tuple[str, ...]:
         """The requirements that are not followed over all programs, where every program is valid all
         the same: the places, and some of the decisions that each depends on."""
-        if self._once is not None or self._bounded is None:
+        if self._programs is not None or self.unproved is not None or self._approximation is None:
             return ()
-        return tuple(map(str, self._bounded.open))
+        return tuple(map(str, self._approximation.open))
 
     def findings(self) -> list[Diagnostic]:
         """Warnings about a valid space: alternatives that no program picks, decisions that change
@@ -242,25 +268,18 @@ class Space:
     def count(self) -> Count:
         """The number of programs, exact or with proven bounds; infinite with a float decision or
         unbounded recursion. ArchError where it cannot be worked out."""
-        once, compiled = self._once, self._compiled
-        if once is None and self._is_endless():
+        if self._once is None and self._is_endless():
             return Count(0, 0, endless=True)
-        if once is not None and compiled is not None:
-            try:
-                return compiled.counted(once.evaluated.conditions)
-            except Entangled as problem:
-                self._not_proved(problem)
-        elif self._bounded is not None and self._bounded.all_met:
-            try:
-                return Count(0, Compiled(self._bounded).counted(self._bounded.evaluated.conditions).high)
-            except Entangled as problem:
-                self._not_proved(problem)
+        if self._programs is not None:
+            return self._programs.counted()
+        if self._approximation is not None:
+            return self._approximation.count
         raise ArchError(
             error(
                 "E0504",
                 f"the programs of `{self.name}` cannot be counted",
                 self.declaration.name_span,
-                notes=[self.unproved or "its decisions are too entangled"],
+                notes=[self._entangled],
             )
         )
 
@@ -268,7 +287,7 @@ class Space:
         """The number of different networks (by `canonical_hash`) among the programs: exact, or bounds
         and the reason. It can take a minute: `progress` is told what is being done, how much of it
         is done, and of how much."""
-        from archlang.space.distinct import Distinct, count_distinct
+        from archlang.space.distinct.count import Distinct, count_distinct
 
         programs = self.count()
         if self._once is None:
@@ -516,7 +535,7 @@ class Space:
                     "E0504",
                     f"the programs of `{self.name}` cannot be {what}",
                     self.declaration.name_span,
-                    notes=[self.unproved or "its decisions are too entangled"],
+                    notes=[self._entangled],
                 )
             )
         return programs

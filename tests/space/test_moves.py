@@ -179,7 +179,8 @@ def test_a_space_that_cannot_be_counted_is_tried_and_says_so(part: str, monkeypa
 
     monkeypatch.setattr(f"archlang.space.compiled.Compiled.{part}", give_up)
     space = al.loads(TOO_MUCH)
-    assert space.unproved == "it is too much"
+    # Paths are not needed to see that no program is wrong.
+    assert space.unproved == ("it is too much" if part == "__init__" else None)
     assert space.sample().values
     with pytest.raises(al.ArchError, match="it is too much"):
         _ = space.size

@@ -209,6 +209,27 @@ OPEN = """space open() {
 """
 
 
+def test_numbers_made_in_a_block_are_its_own() -> None:
+    """A block whose sizes are known by their bounds is not evaluated once for several calls."""
+    space = al.loads("""use std.nn
+block doubled(x: [n, c, h, w]) { x |> conv2d(2 * c) }
+block wide(x: [n, c, h, w]) {
+  concat([x |> conv2d(choose [1, 2 ^ i + 1] as width) for i in 0..<20]) |> doubled
+}
+space two(x: f32[n, 3, 8, 8]) { concat(x |> wide, x |> wide) |> conv2d(8) }
+""")
+    assert space.unproved is None
+    picks = {decision.address: 0 for decision in space.all_decisions()}
+    assert len(picks) == 40
+    for address in picks:
+        program = space.program({**picks, address: 1})
+        made = [
+            node.operation.output.shape[1] for node in program.graph.nodes if node.address.endswith("doubled/conv2d")
+        ]
+        raised = 2 ** (1 + int(address.rpartition("[")[2][:-1]))
+        assert made == ([40 + raised, 40] if address.startswith("wide#1") else [40, 40 + raised]), address
+
+
 def test_requirements_that_are_left_open_are_named(tmp_path: Path) -> None:
     path = tmp_path / "open.arch"
     path.write_text(OPEN, encoding="utf-8")
@@ -219,3 +240,54 @@ def test_requirements_that_are_left_open_are_named(tmp_path: Path) -> None:
     assert second.startswith(f"open: which programs meet the requirement at {path}:3:11 (number[0], ")
     space = al.load(str(path))
     assert sum(n**3 for n in space.sample(seed=1).choices.values()) % 7 == 3
+
+
+CROSSED = """use std.nn
+space crossed(x: f32[n, 3, 32, 32]) {
+  early = [choose [16, 24, 32, 48, 64, 96] as early for i in 0..<8]
+  late = [choose [16, 24, 32, 48, 64, 96] as late for i in 0..<8]
+  y = x
+  for i in 0..<8 { y = y |> conv2d(early[i]) |> conv2d(late[7 - i]) |> relu }
+  require macs(y) <= 300M
+  y |> global_avg_pool |> linear(10)
+}
+"""
+
+
+def test_budgets_that_hang_together_too_much_are_left_open() -> None:
+    space = al.loads(CROSSED)
+    assert space.unproved is None
+    (place,) = space.left_open
+    assert place.startswith("<text>:7:3 (early[0], ")
+    assert (space.count().low, space.count().high) == (0, 6**16)
+    with pytest.raises(ArchError, match="shapes do not agree"):
+        al.loads(CROSSED.replace("relu }", "residual(conv2d(48)) }").replace("\nspace", RESIDUAL))
+
+
+RESIDUAL = "\nblock residual(f: block)(x: [n, c, h, w]) { x + (x |> f) }\nspace"
+
+
+def test_costs_of_joined_layers_are_followed_exactly() -> None:
+    """A concatenation's costs hang from all widths at once: they are worked out as sums."""
+    text = """use std.nn
+space joined(x: f32[n, 3, 8, 8]) {
+  widths = [choose [8, 16, 24] as width for i in 0..<5]
+  y = concat([x |> conv2d(w, kernel=choose [1, 3] as kernel) for w in widths]) |> conv2d(widths[0])
+  require macs(y) <= 600k and activations(y) < 12k
+  y |> global_avg_pool |> linear(10)
+}
+"""
+    space, free = al.loads(text), al.loads(text.replace("  require", "  # require"))
+    costs = [free.program(choices).cost() for choices in free.enumerate()]
+    for name in ("params", "macs", "activations", "weight_bytes"):
+        found = free.bounds(name)
+        values = [getattr(cost, name) for cost in costs]
+        assert (found.least.value, found.most.value) == (min(values), max(values)), name
+        assert found.least.exact
+        assert found.most.exact
+    kept = 0
+    for choices, cost in zip(free.enumerate(), costs, strict=True):
+        width = choices["width[0]"]
+        kept += cost.macs - 10 * width <= 600_000 and cost.activations - width - 10 < 12_000
+    assert space.size == kept
+    assert 0 < kept < len(costs)

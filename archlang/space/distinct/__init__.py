@@ -6,8 +6,3 @@
 A program's network is read off as `program.canonical_hash` sees it. Nothing is taken on trust: the
 count is exact, or it comes as bounds with the reason.
 """
-
-from archlang.space.distinct.count import Distinct, count_distinct
-from archlang.space.distinct.groups import Progress
-
-__all__ = ["Distinct", "Progress", "count_distinct"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from archlang.ir.graph import Operation
-from archlang.space.distinct.rows import Array
+
+if TYPE_CHECKING:
+    from archlang.space.distinct.rows import Array
 
 
 class Catalogue:
@@ -47,4 +47,6 @@ class Catalogue:
     def facts(self) -> Array:
         """For each operation its label, and whether it is commutative, an identity, stochastic, and
         has weights."""
+        import numpy as np  # only counting needs it
+
         return np.array(self._facts, dtype=np.int64).reshape(-1, 5)
