@@ -9,7 +9,7 @@ import numpy as np
 
 from archlang.semantics.fault import Entangled
 from archlang.space.distinct.catalogue import Catalogue
-from archlang.space.distinct.rows import Array, Table, hashed
+from archlang.space.distinct.rows import Array, Table, hashed, repeated
 from archlang.space.distinct.structures import Structures
 
 CHUNK = 12_000_000  # numbers that describe the networks worked on at a time
@@ -50,7 +50,7 @@ def networks(
             here = places[start : start + step]
             found = reader.read(numbers[here], picks[here])
             for part, live in _compact(found, _live(found), _values(found)):
-                live.tied[~_repeated(live.tied)] = 0  # the others are alternatives of the program's
+                live.tied[~repeated(live.tied)] = 0  # the others are alternatives of the program's
                 for inner, simple in _compact(live, *_merged(live, facts)):
                     yield here[part][inner], simple
 
@@ -130,18 +130,6 @@ def _live(found: Networks) -> Array:
         if len(there):
             live[there[:, None], found.inputs[there, node]] = True
     return live[:, found.sources : -1]
-
-
-def _repeated(values: Array) -> Array:
-    """Which entries stand in their row more than once."""
-    order = np.argsort(values, axis=1, kind="stable")
-    ordered = np.take_along_axis(values, order, axis=1)
-    same = np.zeros(values.shape, dtype=bool)
-    same[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
-    same[:, :-1] |= same[:, 1:]
-    found = np.empty_like(same)
-    np.put_along_axis(found, order, same, axis=1)
-    return found
 
 
 def _merged(found: Networks, facts: Array) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from archlang.space.distinct.rows import Array, mixed
+from archlang.space.distinct.rows import Array, mixed, repeated
 
 # Far from labels, so that no colour meets the number that it is to be mixed with.
 _FROM, _TO, _APART, _SOURCE, _LABEL = (mixed(np.array([seed << 50], dtype=np.uint64)) for seed in range(1, 6))
@@ -25,7 +25,7 @@ def refined(labels: Array, inputs: Array, commutes: Array, sources: int) -> tupl
     hashes = mixed(_round(colours, inputs, commutes, sources)).sum(axis=1, dtype=np.uint64)
     left = np.arange(count)
     while True:
-        alike = _alike(colours[left])
+        alike = repeated(colours[left])
         left = left[alike.any(axis=1)]
         alike = alike[alike.any(axis=1)]
         if not len(left):
@@ -51,18 +51,6 @@ def _stabilise(colours: Array, inputs: Array, commutes: Array, sources: int, row
 def _classes(colours: Array) -> Array:
     ordered = np.sort(colours, axis=1)
     found: Array = (ordered[:, 1:] != ordered[:, :-1]).sum(axis=1)
-    return found
-
-
-def _alike(colours: Array) -> Array:
-    """Which nodes have a colour that another node of their graph has too."""
-    order = np.argsort(colours, axis=1, kind="stable")
-    ordered = np.take_along_axis(colours, order, axis=1)
-    same = np.zeros(colours.shape, dtype=bool)
-    same[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
-    same[:, :-1] |= same[:, 1:]
-    found = np.empty_like(same)
-    np.put_along_axis(found, order, same, axis=1)
     return found
 
 

@@ -163,3 +163,15 @@ def mixed(values: Array) -> Array:
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     found: Array = values ^ (values >> np.uint64(31))
     return found
+
+
+def repeated(values: Array) -> Array:
+    """Which entries stand in their row more than once."""
+    order = np.argsort(values, axis=1, kind="stable")
+    ordered = np.take_along_axis(values, order, axis=1)
+    same = np.zeros(values.shape, dtype=bool)
+    same[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    same[:, :-1] |= same[:, 1:]
+    found = np.empty_like(same)
+    np.put_along_axis(found, order, same, axis=1)
+    return found
