@@ -9,7 +9,7 @@ import click
 
 from benchmarks.language import counts, moves, programs, texts
 from benchmarks.measure import Benchmark, Figure
-from benchmarks.spaces import budgets, compiled
+from benchmarks.spaces import budgets, compiled, distinct, errors
 from benchmarks.startup import startup
 from benchmarks.torch_modules import torch_modules
 
@@ -20,6 +20,8 @@ BENCHMARKS = (
     Benchmark("move", moves),
     Benchmark("compiled", compiled),
     Benchmark("budget", budgets),
+    Benchmark("errors", errors),
+    Benchmark("distinct", distinct),
     Benchmark("program", programs),
     Benchmark("torch", torch_modules),
 )

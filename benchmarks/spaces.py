@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -20,6 +21,7 @@ SPACES = {
     + "".join(f"    {label}: {CANDIDATE}\n" for label in "abcdef")
     + "  } for i in 0..<50]\n}",
 }
+PLANTED = sorted((Path(__file__).parent.parent / "tests" / "space" / "planted").glob("*.arch"))
 MANY = 200  # draws that are timed together: one alone is shorter than the clock can tell
 
 
@@ -87,6 +89,27 @@ def budgets(repetitions: int) -> Iterator[Figure]:
     note = f"one program in {1 / share:.1e}"
     yield timed("1,000 rare mobile programs", lambda: rare().sample_many(1_000), max(1, repetitions // 5), 2_000, note)
     yield timed("count ofa within macs <= 180M", _count_within, max(1, repetitions // 10))
+
+
+def errors(repetitions: int) -> Iterator[Figure]:
+    """From text to diagnostic: each time is that of another space with one planted mistake."""
+    times = [timed(path.stem, partial(_refused, path), max(3, repetitions // 3)).median for path in PLANTED]
+    yield Figure("a planted mistake told", tuple(times), aim=200, note=f"{len(times)} spaces, one time each")
+
+
+def distinct(repetitions: int) -> Iterator[Figure]:
+    """Counts of different networks, after checking."""
+    for name in ("nasbench201", "ofa_mobilenetv3", "proxylessnas"):
+        space = al.load(f"std.spaces.{name}")
+        yield timed(f"count --distinct {name}", space.distinct, max(1, repetitions // 5))
+
+
+def _refused(path: Path) -> None:
+    try:
+        al.load(str(path))
+    except al.ArchError:
+        return
+    raise AssertionError(f"{path} is to hold a mistake")
 
 
 def _count_within() -> object:
