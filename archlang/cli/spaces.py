@@ -12,7 +12,7 @@ from archlang.diagnostics import ArchError, Diagnostic, Source, error
 from archlang.diagnostics.render import render
 from archlang.semantics.modules import Loader, library_modules
 from archlang.space.loading import open_module
-from archlang.space.space import Space
+from archlang.space.space import SAMPLES, Space
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ def check(file: str, settings: Settings, json_output: bool) -> None:
         return
     for space in spaces:
         if space.unproved is not None:
-            click.echo(f"{space.name}: some programs were tried and are valid; not proved for all: {space.unproved}")
+            click.echo(
+                f"{space.name}: not proved for all programs: {space.unproved};"
+                f" of {SAMPLES} that were tried none is wrong, and {space.tried} meet the requirements"
+            )
             continue
         left_out = space.left_out() if space.prune else None
         if left_out is not None:

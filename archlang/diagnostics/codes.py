@@ -60,6 +60,7 @@ CODES: dict[str, str] = {
     "E0315": "an input of a space without a tensor type",
     "E0316": "an input of a space with a size that is not fixed",
     "E0317": "a space whose value is a block that was not applied",
+    "E0318": "tied weights of different shapes",
     "E0401": "something that cannot be chosen from",
     "E0402": "a choice without alternatives",
     "E0403": "`log` where the choice is not from positive floats",

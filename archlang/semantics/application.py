@@ -63,6 +63,8 @@ def _stage(ev: Evaluator, part: ast.Expr, value: Value, env: Env, pinned: ast.Pi
     if pinned is not None and pinned.address is not None:
         weights = pinned.weights if pinned.weights is not None else pinned.address
         site = Site(pinned.address, site.decisions, weights)
+        if pinned.weights is not None:
+            ev.ties.setdefault(weights, part.span)
     if ev.varying:
         ev.ahead(value)
     function = ev.evaluate(part, env)

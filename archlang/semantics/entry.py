@@ -25,6 +25,7 @@ from archlang.semantics.modules import ModuleScope
 from archlang.semantics.needs import flat
 from archlang.semantics.parameters import bind_config, match
 from archlang.semantics.patterns import check_result
+from archlang.semantics.ties import agreement
 from archlang.semantics.values import (
     FUNCTIONS,
     Env,
@@ -175,6 +176,8 @@ def _evaluate(
         value = check_result(ev, value, declaration.result, env, what)
     result = _deep(ev, value, declaration)
     conditions += [restricted(ev, result, condition, Env({}, frame)) for condition in where]
+    if ev.ties:
+        conditions.append(agreement(ev, result))
     conditions.append(_ok(ev, result))
     ev.needs = flat(ev.diagrams, ev.needs)
     if ev.widening is not None:

@@ -62,6 +62,7 @@ class Evaluator(ByNeed):
         self.blocks: dict[str, str] = {}
         self.templates: dict[Any, Any] = {}  # calls of blocks by what they are given; see semantics.reuse
         self.not_reusable: set[int] = set()  # the declarations of blocks that are evaluated call by call
+        self.ties: dict[str, Span] = {}  # where weights are tied, by their path
         self.limited: set[str] = set()  # the blocks that have a `limit`
         self.rules: dict[Any, Any] = {}  # the rules of ops on diagrams; see semantics.operations
         self.sums = False  # whether a cost is kept as a sum; see semantics.sums
@@ -390,6 +391,8 @@ class Evaluator(ByNeed):
                         hints=["bind a value to a name to use one decision in several places"],
                     )
                 )
+            if isinstance(expr, ast.Tie):
+                self.ties.setdefault(site.weights, expr.span)
             return SharedValue(function, site, isinstance(expr, ast.Tie))
 
         return self.lift(shared, self.evaluate(expr.value, env))

@@ -170,6 +170,15 @@ def _applied(ev: Evaluator, node: OpNode) -> _Applied:
     return found
 
 
+def weight_shapes(ev: Evaluator, node: OpNode) -> Value:
+    """The names and shapes of an op's weights, as one value for all choices."""
+    if all(map(_is_plain, node.config)) and all(map(is_plain_shape, node.inputs)):
+        types = tuple(TensorType(tensor.dtype, tensor.shape) for tensor in node.inputs)
+        made = operation(node.op, node.config, types)
+        return AttributeTuple(AttributeTuple((weight.name, *weight.shape)) for weight in made.weights)
+    return _applied(ev, node).rule.weight_shapes()
+
+
 @attrs.frozen
 class Prices:
     """The costs of an op that depend on decisions, each a number or a diagram: what it declares, its
@@ -338,6 +347,25 @@ class _Rule:
                 total = ev.diagrams.lift(operator.add, total, count)
                 trained = ev.diagrams.lift(operator.add, trained, count) if clause.trained else trained
         return trained, total
+
+    def weight_shapes(self) -> Value:
+        """The names and shapes of the weights that there are."""
+        ev = self._ev
+        found: Value = AttributeTuple()
+        for clause in self._declaration.clauses:
+            if isinstance(clause, ast.Weight):
+                there = True if clause.condition is None else ev.evaluate(clause.condition, self.env)
+                shape = ev.bind(there, partial(self._named_shape, clause))
+                found = ev.diagrams.lift(
+                    lambda known, one: AttributeTuple((*known, one)) if one else known, found, shape
+                )
+        return found
+
+    def _named_shape(self, clause: ast.Weight, there: Value) -> Value:
+        if not self._ev.truth(there, clause.span):
+            return AttributeTuple()
+        sizes = [self._ev.evaluate(dim.size, self.env) for dim in clause.dims]
+        return self._ev.diagrams.lift(lambda *shape: AttributeTuple((clause.name, *shape)), *sizes)
 
     def _elements(self, clause: ast.Weight, there: Value) -> Value:
         count: Value = 1

@@ -38,6 +38,11 @@ class Open:
     decisions: frozenset[str]
     requirement: bool
 
+    def lies_in(self, other: Open) -> bool:
+        """Whether it is written within the other."""
+        here, there = self.span, other.span
+        return here.source is there.source and there.start <= here.start and here.end <= there.end
+
     def __str__(self) -> str:
         line, column = self.span.source.position(self.span.start)
         named = sorted(self.decisions)[:SHOWN]
@@ -154,10 +159,22 @@ class Widening:
 
     def unknown_cost(self, problem: Entangled, span: Span) -> Value:
         """A cost that cannot be worked out: nothing is known of it."""
-        decisions = frozenset(self._ev.readable(problem).decisions)
         self._ev.diagrams.restart()
+        decisions = frozenset(self._ev.readable(problem).decisions) or self._met()
         self.leave_open(decisions, span, requirement=True)
         return Symbolic(None, (), decisions, 0, step=1)
+
+    def _met(self) -> frozenset[str]:
+        """The decisions that have been met so far."""
+        assert self._ev.varying is not None
+        asked = flat(self._ev.diagrams, self._ev.needs)
+        addresses = tuple(self._ev.varying.variables[key].decision.address for key in asked if type(key) is int)
+        return frozenset(self._ev.readable(Entangled("", addresses)).decisions)
+
+    def all_open(self) -> list[Open]:
+        """What is left open, each once: a cost that is part of a requirement goes with it."""
+        found = list(self.open.values())
+        return [one for one in found if not any(other is not one and one.lies_in(other) for other in found)]
 
 
 def _itself(value: Value) -> Value:

@@ -11,14 +11,13 @@ from itertools import islice
 
 import attrs
 
-from archlang.diagnostics import ArchError, Diagnostic
+from archlang.diagnostics import ArchError, Cause, Diagnostic
 from archlang.semantics.diagram import Value, leaves, support
 from archlang.semantics.fault import Entangled, Fault
 from archlang.semantics.widening import Open
 from archlang.space.checking import address_conflicts, space_errors
 from archlang.space.compiled import Compiled, Count
 from archlang.space.examples import examples
-from archlang.space.moves import cause_of
 from archlang.space.resolver import OnceForAll, Resolver
 
 TRIES = 64  # programs that are tried to show that an error is met
@@ -78,9 +77,10 @@ def check_bounded(bounded: OnceForAll, compiled: Compiled, resolver: Resolver) -
     ArchError with the errors that programs have, and Entangled."""
     errors = space_errors(bounded, compiled) or address_conflicts(bounded, compiled)
     met = [
-        attrs.evolve(diagnostic, cause=cause_of(program))
+        # Choices that lead to it in all programs looked at do so in those that there are.
+        attrs.evolve(diagnostic, cause=Cause(found.cause.choices) if found.cause is not None else None)
         for found in errors
-        for program, diagnostic in islice(examples(found, resolver, TRIES), 1)
+        for diagnostic in islice(examples(found, resolver, TRIES), 1)
     ]
     if met:
         raise ArchError(met)

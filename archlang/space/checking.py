@@ -101,6 +101,11 @@ def address_conflicts(varied: OnceForAll, counter: Compiled) -> list[Diagnostic]
     return found
 
 
+def _whatever_is_required(rate: Rate, leaf: Value) -> int:
+    """The outcome, where what a requirement excludes is a program like others."""
+    return MISS if type(leaf) is Fault and leaf.excluded else rate(leaf)
+
+
 @attrs.frozen
 class _Explained:
     """One of the leaves that are hits, and why and how often they are met: None where budgets alone
@@ -126,7 +131,13 @@ class _Explain:
 
     def __call__(self, rate: Rate, excused: Rate | None = None) -> _Explained | None:
         hit = self._diagrams.map_leaves(self._value, lambda leaf: rate(leaf) == HIT)
-        found = self._causes.smallest(self._value, rate, excused, None if self._free else partial(self._possible, hit))
+        possible = None if self._free else partial(self._possible, hit)
+        found = self._causes.smallest(self._value, rate, excused, possible)
+        if found is not None and any(type(leaf) is Fault and leaf.excluded for leaf in leaves(self._value)):
+            # As few choices that need no requirement to be a cause say more.
+            alone = self._causes.smallest(self._value, partial(_whatever_is_required, rate), excused, possible)
+            if alone is not None and len(alone.choices) <= len(found.choices):
+                found = alone
         if found is None:
             if self._free or not self._possible(hit, ()):
                 return None

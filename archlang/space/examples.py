@@ -11,15 +11,14 @@ import attrs
 from archlang.diagnostics import Diagnostic
 from archlang.semantics.decision import Decision, Pick
 from archlang.space.choices import show_pick
-from archlang.space.resolver import Resolved, Resolver
+from archlang.space.resolver import Resolver
 
 SHOWN = 4  # programs that say which sizes are the same in all of them
 _SIZE = re.compile(r"\b\d+\b|\?")
 
 
-def examples(found: Diagnostic, resolver: Resolver, tries: int) -> Iterator[tuple[Resolved, Diagnostic]]:
-    """Programs, of a few that make the choices of an error's cause, that have the error; with what it
-    is in them."""
+def examples(found: Diagnostic, resolver: Resolver, tries: int) -> Iterator[Diagnostic]:
+    """What an error is in programs that have it, of a few that make the choices of its cause."""
     wanted = dict(found.cause.choices) if found.cause is not None else {}
     random = Random(0)
 
@@ -29,10 +28,9 @@ def examples(found: Diagnostic, resolver: Resolver, tries: int) -> Iterator[tupl
         return next((pick for pick in listed if show_pick(pick) == shown), domain.draw(random))
 
     for _ in range(tries):
-        program = resolver.resolve(pick)
-        fault = program.fault
+        fault = resolver.resolve(pick).fault
         if fault is not None and not fault.excluded and _place(fault.diagnostic) == _place(found):
-            yield program, fault.diagnostic
+            yield fault.diagnostic
 
 
 def _place(found: Diagnostic) -> object:
@@ -43,7 +41,7 @@ def with_sizes(found: Diagnostic, resolver: Resolver) -> Diagnostic:
     """The error with the sizes that are the same wherever its cause is met, for the `?` in it."""
     if not any("?" in text for text in _texts(found)):
         return found
-    same = [diagnostic for _, diagnostic in examples(found, resolver, SHOWN)]
+    same = list(examples(found, resolver, SHOWN))
     if any(len(other.labels) != len(found.labels) for other in same):
         return found
     message, *labels = (_agreed(*texts) for texts in zip(_texts(found), *map(_texts, same), strict=True))

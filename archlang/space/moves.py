@@ -191,12 +191,24 @@ class ByTrial:
 
     def _first_valid(self, pick: Picker) -> Choices | None:
         for _ in range(TRIES):
-            resolved = self._resolver.resolve(pick)
-            if resolved.fault is None:
-                return _choices_of(resolved)
-            if not resolved.fault.excluded:
-                raise ArchError(attrs.evolve(resolved.fault.diagnostic, cause=cause_of(resolved)))
+            found = self._tried(pick)
+            if found is not None:
+                return found
         return None
+
+    def _tried(self, pick: Picker) -> Choices | None:
+        """The choices of a program; None when a requirement excludes it, ArchError when it is broken."""
+        resolved = self._resolver.resolve(pick)
+        if resolved.fault is None:
+            return _choices_of(resolved)
+        if not resolved.fault.excluded:
+            raise ArchError(attrs.evolve(resolved.fault.diagnostic, cause=cause_of(resolved)))
+        return None
+
+    def valid(self, tries: int, random: Random) -> int:
+        """How many of some programs drawn at random are valid; ArchError when one is broken."""
+        found = [self._tried(lambda decision: decision.domain.draw(random)) for _ in range(tries)]
+        return sum(choices is not None for choices in found)
 
     def draw(self, random: Random, evenly: bool) -> Choices | None:
         return self._first_valid(lambda decision: decision.domain.draw(random))

@@ -102,7 +102,7 @@ class OnceForAll:
         self.variables = handler.variables
         self.budgets = handler.budgets
         widening = self.evaluated.evaluator.widening
-        self.open = list(widening.open.values()) if widening is not None else []
+        self.open = widening.all_open() if widening is not None else []
         self.all_met = widening is None or widening.all_met
         needs = self.evaluated.needs
         ordered = sorted(needs, key=lambda number: in_order(self.variables[number].decision.address))

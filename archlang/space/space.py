@@ -60,6 +60,7 @@ class Space:
         self.where = tuple(where)  # requirements on the costs of programs, from outside
         self._where = tuple(parse_expression(condition, "condition") for condition in where)
         self.unproved: str | None = None
+        self.tried = 0  # how many programs were found valid where that is not proved for all
         self._entangled = "its decisions are too entangled"
 
     @property
@@ -168,8 +169,7 @@ class Space:
         if proven:
             self.unproved = None
             return
-        for seed in range(SAMPLES):
-            self.draw(Random(seed))
+        self.tried = ByTrial(self._resolver, self._resolve).valid(SAMPLES, Random(0))
 
     def _check_whole(self) -> bool:
         """Whether every program is proven valid; raises Entangled, and ArchError with all errors."""

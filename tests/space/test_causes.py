@@ -16,7 +16,7 @@ from archlang.diagnostics import ArchError, Cause, Diagnostic
 from archlang.semantics import costs
 from archlang.semantics.diagram import at
 from archlang.semantics.fault import FaultSignal
-from archlang.space import causes
+from archlang.space import causes, loads
 from archlang.space.choices import show_pick
 from archlang.space.resolver import OnceForAll, Resolved
 from tests.space.random_spaces import network_spaces, static_spaces
@@ -250,3 +250,23 @@ def test_beyond_the_limit_a_cause_has_no_choice_to_spare(monkeypatch: pytest.Mon
         assert 9 <= sum(picks) < 9 + picks[0]  # enough, and too little without any of them
     assert smallest is not None
     assert len(smallest.choices) == 5
+
+
+ATTENTION = """use std.nn
+space s(t: f32[n, 4, 6]) {
+  dim = choose [8, 12]
+  heads = choose [2, 3]
+  big = choose [1, 2]
+  x = t |> linear(dim)
+  y = (x, x, x) |> attention(heads)
+  require dim == 12 or heads == 3 or big == 1
+  y |> linear(big)
+}
+"""
+
+
+def test_a_cause_needs_no_requirement_where_as_few_choices_do_without() -> None:
+    with pytest.raises(ArchError) as refused:
+        loads(ATTENTION)
+    (found,) = refused.value.diagnostics
+    assert found.cause == Cause((("dim", "8"), ("heads", "3")), 2, 7)
