@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from archlang.diagnostics import ArchError, Cause, error
+from archlang.diagnostics import ArchError, Cause, Diagnostic, error
 from archlang.semantics.decision import Decision, Pick
 from archlang.space.choices import Choices, show_pick
 from archlang.space.compiled import Programs, Steps
@@ -176,10 +176,13 @@ def _listed(decision: Decision) -> int:
     return int(decision.domain.size)
 
 
-def cause_of(resolved: Resolved) -> Cause | None:
-    """All choices of a program, as a cause of what it shows; None when it makes none."""
+def _met(found: Diagnostic, resolved: Resolved) -> Diagnostic:
+    """An error with all choices of the program that has it."""
     made = tuple((address, show_pick(pick)) for address, (_, pick) in resolved.decisions.items())
-    return Cause(made) if made else None
+    if not made:
+        return found
+    note = "met in a program that was tried: fewer choices may lead to it"
+    return attrs.evolve(found, cause=Cause(made), notes=(*found.notes, note))
 
 
 class ByTrial:
@@ -202,7 +205,7 @@ class ByTrial:
         if resolved.fault is None:
             return _choices_of(resolved)
         if not resolved.fault.excluded:
-            raise ArchError(attrs.evolve(resolved.fault.diagnostic, cause=cause_of(resolved)))
+            raise ArchError(_met(resolved.fault.diagnostic, resolved))
         return None
 
     def valid(self, tries: int, random: Random) -> int:
