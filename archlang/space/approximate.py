@@ -16,7 +16,7 @@ from archlang.semantics.diagram import Value, leaves, support
 from archlang.semantics.fault import Entangled, Fault
 from archlang.semantics.widening import Open
 from archlang.space.checking import address_conflicts, space_errors
-from archlang.space.compiled import Compiled, Count
+from archlang.space.compiled import Compiled, Count, Programs
 from archlang.space.examples import examples
 from archlang.space.resolver import OnceForAll, Resolver
 
@@ -25,10 +25,16 @@ TRIES = 64  # programs that are tried to show that an error is met
 
 @attrs.frozen
 class Approximation:
-    """What is left open of a space, and how many programs there are without it: no fewer than with it."""
+    """What is left open of a space, and the programs that there are without it."""
 
     open: tuple[Open, ...]
-    count: Count
+    programs: Programs
+
+    @property
+    def count(self) -> Count:
+        """How many programs the space has: no more than there are without what is left open."""
+        found = self.programs.counted()
+        return Count(0, found.high, found.endless)
 
 
 def approximation(once: OnceForAll, compiled: Compiled) -> Approximation:
@@ -39,12 +45,13 @@ def approximation(once: OnceForAll, compiled: Compiled) -> Approximation:
     ways = [conditions, without_budgets, [True] * len(conditions)]
     for held in ways if once.open else ways[1:]:
         try:
-            count = compiled.counted(held)
+            programs = Programs(compiled, compiled.regions(held))
+            programs.counted()
         except Entangled:
             continue
         left_out = [one for one, other in zip(conditions, held, strict=True) if one is not other]
         found = (*once.open, *(each for condition in left_out for each in _requirements(once, condition)))
-        return Approximation(found, Count(0, count.high, count.endless))
+        return Approximation(found, programs)
     raise Entangled("the space hangs together too much to be counted")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from random import Random
 from typing import Any, Protocol
 
@@ -185,12 +186,18 @@ def _met(found: Diagnostic, resolved: Resolved) -> Diagnostic:
     return attrs.evolve(found, cause=Cause(made), notes=(*found.notes, note))
 
 
-class ByTrial:
-    """Moves by drawing picks until a program meets the requirements."""
+def _picked_or_drawn(picks: Mapping[str, Pick], random: Random, decision: Decision) -> Pick:
+    return picks[decision.address] if decision.address in picks else decision.domain.draw(random)
 
-    def __init__(self, resolver: Resolver, resolve: Resolve):
+
+class ByTrial:
+    """Moves by drawing picks until a program meets the requirements: from programs that meet some of
+    them, where these are known."""
+
+    def __init__(self, resolver: Resolver, resolve: Resolve, among: Programs | None = None):
         self._resolver = resolver
         self._resolve = resolve
+        self._among = among
 
     def _first_valid(self, pick: Picker) -> Choices | None:
         for _ in range(TRIES):
@@ -214,7 +221,14 @@ class ByTrial:
         return sum(choices is not None for choices in found)
 
     def draw(self, random: Random, evenly: bool) -> Choices | None:
-        return self._first_valid(lambda decision: decision.domain.draw(random))
+        for _ in range(TRIES):
+            drawn = self._among.draw(random) if self._among is not None else {}
+            if drawn is None:
+                return None
+            found = self._tried(partial(_picked_or_drawn, drawn, random))
+            if found is not None:
+                return found
+        return None
 
     def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices | None:
         here = self._resolve(choices)

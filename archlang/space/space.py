@@ -198,8 +198,9 @@ class Space:
         if bounded is None or self.prune:
             return False
         compiled = Compiled(bounded)
-        if not compiled.possible(bounded.evaluated.conditions):
-            raise ArchError(self._no_program_meets())
+        with suppress(Entangled):
+            if not compiled.possible(bounded.evaluated.conditions):
+                raise ArchError(self._no_program_meets())
         doubt = check_bounded(bounded, compiled, self._resolver)
         return doubt is None and all(each.requirement for each in bounded.open)
 
@@ -394,7 +395,10 @@ class Space:
     @cached_property
     def _moves(self) -> Moves:
         programs = self._programs
-        return ByTrial(self._resolver, self._resolve) if programs is None else ByPaths(programs, self._resolve)
+        if programs is not None:
+            return ByPaths(programs, self._resolve)
+        known = self._approximation
+        return ByTrial(self._resolver, self._resolve, None if known is None else known.programs)
 
     def sample(self, seed: int = 0, evenly: bool = False) -> Program:
         """A program drawn by a seed; see `draw`."""

@@ -260,6 +260,7 @@ def test_budgets_that_hang_together_too_much_are_left_open() -> None:
     (place,) = space.left_open
     assert place.startswith("<text>:7:3 (early[0], ")
     assert (space.count().low, space.count().high) == (0, 6**16)
+    assert space.sample(seed=1).cost().macs <= 300_000_000
     with pytest.raises(ArchError, match="shapes do not agree"):
         al.loads(CROSSED.replace("relu }", "residual(conv2d(48)) }").replace("\nspace", RESIDUAL))
 
@@ -291,3 +292,13 @@ space joined(x: f32[n, 3, 8, 8]) {
         kept += cost.macs - 10 * width <= 600_000 and cost.activations - width - 10 < 12_000
     assert space.size == kept
     assert 0 < kept < len(costs)
+
+
+def test_draws_are_from_the_programs_that_meet_what_is_followed() -> None:
+    """One in 10^12 programs meets the requirement on single picks: no blind draw would."""
+    narrow = "  require all([w == 16 for w in early]) and all([w == 16 for w in late[0..3]])\n  require"
+    text = CROSSED.replace("  require", narrow)
+    space = al.loads(text.replace("300M", "60M"))
+    assert space.unproved is None
+    choices = space.sample(seed=1).choices
+    assert {choices[f"early[{i}]"] for i in range(8)} == {16}
