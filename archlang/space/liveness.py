@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -19,7 +20,7 @@ from archlang.ir.types import TensorType
 from archlang.semantics.costs import in_order
 from archlang.semantics.diagram import MAX_STEPS, Diagrams, Value, leaf_key, leaves
 from archlang.semantics.fault import Entangled, Fault
-from archlang.semantics.values import InputNode, OpNode, SelectNode, TensorNode
+from archlang.semantics.values import InputNode, OpNode, SelectNode, TensorNode, known
 from archlang.space.resolver import OnceForAll
 
 MAX_WALK = 400_000  # times that the walk comes to a node
@@ -247,7 +248,7 @@ class Memory:
         known = self._sizes.get(node)
         if known is None:
             tensor = self._tensors[node]
-            size = self.diagrams.lift(lambda *shape: TensorType(tensor.dtype, shape).bytes, *tensor.shape)
+            size = self.diagrams.lift(partial(_bytes, tensor.dtype), *tensor.shape)
             known = self.diagrams.map_leaves(size, lambda leaf: 0 if isinstance(leaf, Fault) else leaf)
             self._sizes[node] = known
         return self.lift(operator.mul, known, when)
@@ -259,3 +260,8 @@ class Memory:
         """Let something hold for a value under one more condition."""
         if when is not False:
             conditions[value] = self.diagrams.either(conditions.get(value, False), when)
+
+
+def _bytes(dtype: str, *shape: Value) -> int:
+    """The size of a tensor; raises Entangled where only bounds of a dimension are known."""
+    return TensorType(dtype, tuple(known(dim, "a size") for dim in shape)).bytes

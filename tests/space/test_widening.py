@@ -18,6 +18,7 @@ from archlang.semantics.arithmetic import binary
 from archlang.semantics.fault import Entangled, FaultSignal
 from archlang.semantics.values import Symbolic, Undecided
 from archlang.space import space as spaces
+from archlang.space.bounds import BOUNDED
 from archlang.space.resolver import OnceForAll
 from tests.semantics.test_reuse import followed
 from tests.space.random_spaces import network_spaces, static_spaces
@@ -188,6 +189,12 @@ def test_sums_of_many_widths_are_followed_by_their_bounds() -> None:
     assert program.graph.nodes[-3].operation.inputs[0].shape[1] == width
     batch = space.sample_many(5, seed=1)
     assert space.costs(batch)["params"].tolist() == [space.program(one).cost().params for one in batch]
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_costs_of_sizes_known_by_bounds_are_refused(name: str) -> None:
+    with pytest.raises(ArchError, match=f"the bounds of `{name}` over `wide` cannot be worked out"):
+        al.loads(WIDE).bounds(name)
 
 
 def test_divisibility_is_proven_by_remainders() -> None:

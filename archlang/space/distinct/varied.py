@@ -4,7 +4,7 @@ which operation a node is and where its inputs come from."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -19,6 +19,7 @@ from archlang.semantics.operations import operation
 from archlang.semantics.values import InputNode, List, OpNode, Record, SelectNode, Symbolic, Tensor
 from archlang.syntax import ast
 
+OPERATION_STEPS = 300  # diagram steps that take as long as working out an operation
 NONE = -1  # no value: what stands there is never part of a program
 
 
@@ -176,7 +177,12 @@ class _Cutter:
                     if isinstance(leaf, Symbolic):
                         named = f"a float decision is part of `{node.op.declaration.name}`"
                         raise Entangled(named, tuple(sorted(leaf.decisions)))
-            made = self._diagrams.lift(partial(_operation, node, dtypes), *node.config, *dims)
+
+            def one(*values: Value) -> Operation:
+                self._diagrams.steps += OPERATION_STEPS
+                return _operation(node, dtypes, *values)
+
+            made = self._diagrams.lift(one, *node.config, *dims)
             options = _numbered(self._diagrams, made, lambda leaf: None if type(leaf) is Fault else leaf)
             known = self._operations[key] = options, node  # the identities in the key stay taken
         return known[0]
