@@ -311,10 +311,8 @@ class Space:
         if self.unproved is not None and "without a `limit`" in self.unproved:
             return True
         for seed in range(SAMPLES):
-            drawn = self._moves.draw(Random(seed), evenly=False)
-            if drawn is None:  # hardly any program meets the requirements: more would not be found
-                return False
-            if any(isinstance(decision.domain, Reals) for decision in self.decisions(drawn)):
+            drawn = self.sample(seed)
+            if any(isinstance(decision.domain, Reals) for decision in self.decisions(drawn.choices)):
                 return True
         return False
 
