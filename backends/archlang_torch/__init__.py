@@ -1,25 +1,26 @@
 """The PyTorch backend.
 
     graph ──raise──▶ blocks ──┬─ build ──▶ nn.Module      (building.py, module.py)
-                              └─ emit ───▶ Python source  (emitting.py, source.py)
+                              └─ emit ───▶ Python source  (dialect.py, archlang.lowering)
 
-What an op is in PyTorch is declared once, in `ops/`, and serves both ways: see `lowering`.
+What an op is in PyTorch is declared once, in `ops/`, and serves both ways.
 """
 
 from archlang_torch import ops
 from archlang_torch.building import build, parameter_names
-from archlang_torch.emitting import emit
-from archlang_torch.lowering import function, infix, layer
+from archlang_torch.dialect import TORCH
+from archlang_torch.lowering import LOWERINGS, function, infix, layer
 from archlang_torch.module import Block, Network
 from archlang_torch.torch_backend import TorchBackend, backend
 
 __all__ = [
+    "LOWERINGS",
+    "TORCH",
     "Block",
     "Network",
     "TorchBackend",
     "backend",
     "build",
-    "emit",
     "function",
     "infix",
     "layer",

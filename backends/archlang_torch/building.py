@@ -10,16 +10,17 @@ import attrs
 import torch
 from torch import nn
 
-from archlang.backend import unsupported_error
 from archlang.ir.graph import Graph, Node, Operation, WeightSpec
 from archlang.ir.raising import BlockInstance, raise_blocks
-from archlang_torch.children import Child, children
-from archlang_torch.initial import Drawing
-from archlang_torch.lowering import Function, Layer, lowering
+from archlang.lowering.children import Child
+from archlang.lowering.children import children as children_of
+from archlang.lowering.declared import Function, Layer
+from archlang.lowering.initial import Drawing
+from archlang.lowering.names import camel
+from archlang.lowering.registers import Registers
+from archlang_torch.lowering import LOWERINGS
 from archlang_torch.module import Block, Network, Step
-from archlang_torch.names import camel
 from archlang_torch.prototypes import Prototype, prototype
-from archlang_torch.registers import Registers
 
 DTYPES = {
     "f16": torch.float16,
@@ -35,24 +36,13 @@ DTYPES = {
 }
 
 
-def refusals(graph: Graph) -> dict[str, tuple[str, list[str]]]:
-    """The ops without lowering, or for which theirs does not serve, with addresses."""
-    found: dict[str, tuple[str, list[str]]] = {}
-    known: dict[int, str | None] = {}
-    ranks: dict[str, int] = {}
-    for node in graph.nodes:
-        operation = node.operation
-        lowered = lowering(operation.name)
-        if id(operation) not in known:
-            missing = f"has no lowering for op `{operation.name}`"
-            known[id(operation)] = missing if lowered is None else lowered.refuses(operation)
-        reason = known[id(operation)]
-        rank = lowered.rank(operation) if isinstance(lowered, Layer) else None
-        if rank is not None and ranks.setdefault(node.weights_at, rank) != rank:
-            reason = f"cannot tie op `{operation.name}` between inputs of different ranks"
-        if reason is not None:
-            found.setdefault(operation.name, (reason, []))[1].append(node.address)
-    return found
+# A child of one of these names would hide an attribute of the module.
+RESERVED = frozenset({*dir(nn.Module), *dir(nn.ModuleDict), *vars(nn.Module())})
+
+
+def children(instance: BlockInstance) -> tuple[Child | None, ...]:
+    """The child of a block's module that each step applies."""
+    return children_of(instance, LOWERINGS, RESERVED)
 
 
 def build(graph: Graph, seed: int = 0) -> Network:
@@ -60,9 +50,7 @@ def build(graph: Graph, seed: int = 0) -> Network:
 
     Raises ArchError (E0803) that names every op that cannot be lowered.
     """
-    refused = refusals(graph)
-    if refused:
-        raise unsupported_error("torch", refused)
+    LOWERINGS.check(graph)
     top = raise_blocks(graph)
     names = tuple(given.name for given in graph.inputs)
     network = Network(camel(graph.name), names, tuple(output.name for output in graph.outputs))
@@ -83,7 +71,7 @@ def parameter_names(graph: Graph) -> dict[str, str]:
             if isinstance(child.item, BlockInstance):
                 visit(child.item, place)
             else:
-                lowered = lowering(child.item.operation.name)
+                lowered = LOWERINGS.get(child.item.operation.name)
                 assert isinstance(lowered, Layer)
                 for weight in child.item.operation.weights:
                     found[f"{child.item.weights_at}.{weight.name}"] = ".".join((*place, lowered.name(weight.name)))
@@ -194,7 +182,10 @@ class _Builder:
             if twin is not None:
                 parameters[name] = twin.get_parameter(name)
                 continue
-            tensor = self._drawing.draw(f"{node.weights_at}.{weight.name}", weight, dtype)
+            drawn = self._drawing.draw(f"{node.weights_at}.{weight.name}", weight, dtype is torch.float64)
+            tensor = torch.from_numpy(drawn)
+            if tensor.dtype is not dtype:
+                tensor = tensor.to(dtype)
             if weight.trained:
                 parameters[name] = nn.Parameter(tensor)
             else:
@@ -202,7 +193,7 @@ class _Builder:
         return module
 
     def _kind_of_layer(self, operation: Operation) -> _LayerKind:
-        lowered = lowering(operation.name)
+        lowered = LOWERINGS.get(operation.name)
         if not isinstance(lowered, Layer):
             raise TypeError(f"op `{operation.name}` has weights: its lowering must be a layer")
         dtype = DTYPES[operation.output.dtype]
@@ -213,7 +204,7 @@ class _Builder:
     def _call(self, operation: Operation) -> tuple[Callable[..., Any], bool]:
         found = self._calls.get(id(operation))
         if found is None:
-            lowered = lowering(operation.name)
+            lowered = LOWERINGS.get(operation.name)
             if lowered is None or isinstance(lowered, Layer):
                 raise TypeError(f"op `{operation.name}` has no weights: its lowering must not be a layer")
             training = isinstance(lowered, Function) and lowered.training

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archlang.ir.graph import Operation
-from archlang_torch.lowering import Layer
+from archlang.lowering.declared import Layer
 
 _DRAWING = frozenset(
     [
@@ -128,6 +128,7 @@ def _constructed(lowered: Layer, arguments: Mapping[str, Any]) -> nn.Module:
     try:
         # A class of one's own may draw what is no weight, so that its constructor is left to draw.
         with nullcontext() if isinstance(lowered.factory, type) else _Undrawn():
-            return lowered.factory(**arguments)
+            module: nn.Module = lowered.factory(**arguments)
+            return module
     finally:
         torch.set_rng_state(before)

@@ -12,8 +12,10 @@ from torch import nn
 from archlang.backend import Array, Progress, TrainingSettings
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights, read_weights, write_weights
-from archlang_torch.building import build, parameter_names, refusals
-from archlang_torch.emitting import emit
+from archlang.lowering.emitting import emit
+from archlang_torch.building import build, parameter_names
+from archlang_torch.dialect import TORCH
+from archlang_torch.lowering import LOWERINGS
 from archlang_torch.training import fit, run
 
 
@@ -26,10 +28,10 @@ class TorchBackend:
         return build(graph, seed)
 
     def emit(self, graph: Graph, header: Sequence[str] = ()) -> str:
-        return emit(graph, header)
+        return emit(TORCH, graph, header)
 
     def unsupported(self, graph: Graph) -> tuple[str, ...]:
-        return tuple(refusals(graph))
+        return tuple(LOWERINGS.refusals(graph))
 
     def weights(self, graph: Graph, network: nn.Module) -> dict[str, Array]:
         state = network.state_dict()

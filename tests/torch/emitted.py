@@ -6,7 +6,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from archlang_torch import emit
+from archlang_torch import backend
 from torch import nn
 
 from archlang.ir.graph import Graph
@@ -21,5 +21,5 @@ def namespace_of(source: str) -> dict[str, Any]:
 
 
 def module_of(graph: Graph) -> nn.Module:
-    network: nn.Module = namespace_of(emit(graph))["build"]()
+    network: nn.Module = namespace_of(backend.emit(graph))["build"]()
     return network

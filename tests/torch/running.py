@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from archlang_torch import parameter_names
 from archlang_torch.building import DTYPES
-from archlang_torch.lowering import Function, Layer, lowering
+from archlang_torch.lowering import LOWERINGS
 from torch import nn
 
 from archlang.ir.graph import Graph
+from archlang.lowering.declared import Function, Layer
 
 
 def values_of(graph: Graph, network: nn.Module, inputs: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -21,7 +22,7 @@ def values_of(graph: Graph, network: nn.Module, inputs: list[torch.Tensor]) -> l
     for node in graph.nodes:
         operation = node.operation
         arguments = [values[i] for i in node.inputs]
-        lowered = lowering(operation.name)
+        lowered = LOWERINGS.get(operation.name)
         if isinstance(lowered, Layer):
             module = lowered.factory(**lowered.config(operation)).eval()
             given = {lowered.name(w.name): state[names[f"{node.weights_at}.{w.name}"]] for w in operation.weights}

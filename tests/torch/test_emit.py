@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from archlang_torch import build, emit
+from archlang_torch import backend, build
 
 from archlang.ir.graph import Graph, WeightSpec
 from tests.graphs import Sketch, nasbench201, relu_conv_bn
@@ -20,7 +20,7 @@ from tests.torch.test_build import images, small, tied
 def same(graph: Graph, *inputs: torch.Tensor) -> str:
     """Assert that the emitted network takes the built one's weights and computes the same."""
     built = build(graph).eval()
-    source = emit(graph)
+    source = backend.emit(graph)
     emitted = namespace_of(source)["build"]().eval()
     emitted.load_state_dict(built.state_dict())
     torch.testing.assert_close(emitted(*inputs), built(*inputs), rtol=1e-6, atol=1e-6)
@@ -80,7 +80,7 @@ class EdgeConv3(nn.Module):
 
 
 def test_header_lines_are_comments() -> None:
-    source = emit(small(), ["Choices:", "cell.edge = conv3\nand more", "x" * 50 + " " + "y" * 60])
+    source = backend.emit(small(), ["Choices:", "cell.edge = conv3\nand more", "x" * 50 + " " + "y" * 60])
     assert source.startswith('"""The network `nasbench201`, written by archlang. It needs PyTorch alone."""\n\n')
     assert "# Choices:\n# cell.edge = conv3\n# and more\n# xxxx" in source
     assert max(map(len, source.splitlines())) <= 100
@@ -88,7 +88,7 @@ def test_header_lines_are_comments() -> None:
 
 def test_the_file_runs_without_archlang(tmp_path: Path) -> None:
     path = tmp_path / "network.py"
-    path.write_text(emit(small()))
+    path.write_text(backend.emit(small()))
     code = f"import sys, runpy; sys.modules['archlang'] = None; runpy.run_path({str(path)!r}, run_name='__main__')"
     ran = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
     parameters = sum(weight.numel() for weight in build(small()).parameters())
@@ -99,7 +99,7 @@ def test_the_file_runs_without_archlang(tmp_path: Path) -> None:
 def test_the_file_is_formatted(tmp_path: Path) -> None:
     path = tmp_path / "network.py"
     for graph in (small(), wide(), tied(3)):
-        path.write_text(emit(graph, ["some", "choices"]))
+        path.write_text(backend.emit(graph, ["some", "choices"]))
         command = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "100", "--diff", str(path)]
         assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == ""
 

@@ -9,18 +9,19 @@ import attrs
 import pytest
 import torch
 from archlang_torch import build
-from archlang_torch.initial import Drawing
-from archlang_torch.lowering import Layer, lowering
+from archlang_torch.lowering import LOWERINGS
 from torch import nn
 from torch.nn.utils import prune
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from archlang.diagnostics import ArchError
+from archlang.lowering.declared import Layer
+from archlang.lowering.initial import Drawing
 from tests.graphs import Sketch
 from tests.torch.cases import CASES, Case
 from tests.torch.test_build import tied
 
-LAYERS = [case for case in CASES if isinstance(lowering(case.op), Layer)]
+LAYERS = [case for case in CASES if isinstance(LOWERINGS.get(case.op), Layer)]
 
 
 @pytest.mark.parametrize("case", LAYERS, ids=str)
@@ -28,7 +29,7 @@ def test_built_layer_is_a_constructed_one(case: Case) -> None:
     """Nothing tells a layer that was built from one whose constructor was called."""
     graph = case.graph()
     (node,) = graph.nodes
-    lowered = lowering(case.op)
+    lowered = LOWERINGS.get(case.op)
     assert isinstance(lowered, Layer)
     by_hand = lowered.factory(**lowered.config(node.operation)).double()
     (built,) = build(graph).children()
@@ -73,7 +74,7 @@ def test_declared_starts_are_those_of_the_constructors() -> None:
     """What `init` says of a layer, so that emitted files leave it to the constructor."""
     for case in LAYERS:
         (node,) = case.graph().nodes
-        lowered = lowering(case.op)
+        lowered = LOWERINGS.get(case.op)
         assert isinstance(lowered, Layer)
         torch.manual_seed(0)
         made = [lowered.factory(**lowered.config(node.operation)).state_dict() for _ in range(200)]
@@ -82,7 +83,7 @@ def test_declared_starts_are_those_of_the_constructors() -> None:
             start = lowered.start(node.operation, spec.name)
             assert start is not None
             declared = attrs.evolve(spec, init=start, fan_in=fan_in(case))
-            drawn = torch.stack([drawing.draw(str(i), declared, torch.float32) for i in range(200)])
+            drawn = torch.stack([torch.from_numpy(drawing.draw(str(i), declared)) for i in range(200)])
             found = torch.stack([state[lowered.name(spec.name)] for state in made])
             spread = drawn.abs().max().item()
             assert abs(found.mean() - drawn.mean()) <= 0.1 * spread, case

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from archlang_torch import backend, build
-from archlang_torch.lowering import Function, lowered_ops, lowering
-from archlang_torch.source import own_source
+from archlang_torch.lowering import LOWERINGS
 
+from archlang.lowering.declared import Function
+from archlang.lowering.source import own_source
 from tests.torch.cases import CASES, Case, N
 from tests.torch.emitted import module_of
 
@@ -36,12 +37,12 @@ def test_emitted_op_agrees_with_built(case: Case) -> None:
 
 
 def test_every_op_has_a_case() -> None:
-    assert set(lowered_ops()) - {"swish"} == {case.op for case in CASES}
+    assert set(LOWERINGS.ops) - {"swish"} == {case.op for case in CASES}
 
 
-@pytest.mark.parametrize("op", lowered_ops())
+@pytest.mark.parametrize("op", LOWERINGS.ops)
 def test_sources_to_copy_fit_the_line_length(op: str) -> None:
-    lowered = lowering(op)
+    lowered = LOWERINGS.get(op)
     declared = getattr(lowered, "factory", None) or getattr(lowered, "function", None)
     if declared is not None and (isinstance(lowered, Function) or isinstance(declared, type)):
         assert max(map(len, own_source(declared).splitlines())) <= 100

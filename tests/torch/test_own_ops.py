@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from archlang_torch import build, emit, function, layer, lowering, parameter_names
+from archlang_torch import LOWERINGS, backend, build, function, layer, parameter_names
 from torch import Tensor, nn
 
 from archlang.ir.graph import Graph, WeightSpec
@@ -64,7 +64,7 @@ def bottleneck(channels: int, factor: int, bias: bool) -> nn.Linear:
 
 @pytest.fixture(autouse=True)
 def own_ops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lowering, "_LOWERINGS", dict(lowering._LOWERINGS))
+    monkeypatch.setattr(LOWERINGS, "_lowerings", dict(LOWERINGS._lowerings))
     function("energy")(energy)
     layer("gate", channels=-1, init={"strength": ("zeros",)})(Gate)
     layer("rotation", channels=-1, init={"matrix": ("normal", 0.0, 1.0)})(Rotation)
@@ -84,7 +84,7 @@ def test_own_ops_are_built_and_emitted() -> None:
     network = build(graph())
     x = torch.randn(3, 4)
     torch.testing.assert_close(network(x), x**4 * torch.sigmoid(2 * network.gate.strength))
-    source = emit(graph())
+    source = backend.emit(graph())
     assert source.index("def squared") < source.index("def energy") < source.index("class Gate")
     assert "self.gate = Gate(4, sharp=2.0)\n        nn.init.normal_(self.gate.strength, 0.0, 1.0)" in source
     assert "x = energy(x, power=2)" in source
@@ -108,7 +108,7 @@ def test_a_function_gives_a_layer_of_torch() -> None:
     network = build(graph)
     assert parameter_names(graph) == {"bottleneck[0].down": "bottleneck.0.weight"}
     assert network.bottleneck[0].weight.eq(1).all()
-    source = emit(graph)
+    source = backend.emit(graph)
     assert "self.bottleneck = nn.ModuleList([nn.Linear(4, 2, bias=False)])" in source
     assert "nn.init.ones_(self.bottleneck[0].weight)" in source
     assert "def bottleneck" not in source
@@ -148,4 +148,4 @@ def test_what_cannot_be_copied_is_refused() -> None:
     sketch = Sketch()
     x = sketch.input("x", 4)
     with pytest.raises(ValueError, match="uses pytest, which cannot be copied"):
-        emit(sketch.graph(sketch.apply("energy", x, output=sketch.shape(x))))
+        backend.emit(sketch.graph(sketch.apply("energy", x, output=sketch.shape(x))))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from archlang_torch import build, emit
+from archlang_torch import backend, build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,7 +45,7 @@ def check(name: str, seed: int) -> None:
         for number, value in enumerate(values):
             predicted = [2 * dim.factor if isinstance(dim, SymbolicDim) else dim for dim in graph.type_of(number).shape]
             assert list(value.shape) == predicted
-        emitted = namespace_of(emit(graph, ["choices"]))["build"]().eval()
+        emitted = namespace_of(backend.emit(graph, ["choices"]))["build"]().eval()
         emitted.load_state_dict(network.state_dict())
         found = results_of(network, inputs)
         for one, other, output in zip(found, results_of(emitted, inputs), graph.outputs, strict=True):

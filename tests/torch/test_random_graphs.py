@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from archlang_torch import build, emit
+from archlang_torch import backend, build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,7 +77,7 @@ def test_every_form_computes_the_same(graph: Graph) -> None:
     inputs = [torch.randn(5, WIDTH) for _ in graph.inputs]
     values = values_of(graph, network, inputs)
     expected = [values[output.value] for output in graph.outputs]
-    emitted = namespace_of(emit(graph))["build"]().eval()
+    emitted = namespace_of(backend.emit(graph))["build"]().eval()
     emitted.load_state_dict(network.state_dict())
     for form in (network, emitted):
         assert isinstance(form(*inputs), dict) == (graph.outputs[0].name != "")

@@ -6,12 +6,12 @@ import ast
 import inspect
 import operator
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import reduce
 from typing import Any
 
-from archlang_torch.lowering import RANK, Layer
-from archlang_torch.source import constant, literal, substituted, unparse, uses
+from archlang.lowering.declared import RANK, Layer
+from archlang.lowering.source import constant, literal, substituted, unparse, uses
 
 Functions = list[Callable[..., Any]]
 
@@ -23,10 +23,17 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
-def construction(lowered: Layer, rank: int | None, given: Mapping[str, ast.expr]) -> tuple[str, Functions]:
+def construction(
+    lowered: Layer,
+    rank: int | None,
+    given: Mapping[str, ast.expr],
+    more: Mapping[str, ast.expr],
+    standard: Container[str],
+) -> tuple[str, Functions]:
     """The expression that makes the layer, and the functions and classes that it names.
 
-    `given` holds the factory's arguments; those that are missing have their implied values.
+    `given` holds the factory's arguments; those that are missing have their implied values. `more`
+    are further keywords of the constructor; `standard` are names that need no definition.
     """
     values = dict(given)
     if rank is not None:
@@ -38,14 +45,20 @@ def construction(lowered: Layer, rank: int | None, given: Mapping[str, ast.expr]
             values[name] = expression
     if inspect.isclass(lowered.factory):
         keywords = [ast.keyword(name, values[name]) for name in lowered.parameters if name in values]
-        call = ast.Call(ast.Name(lowered.factory.__name__), [], keywords)
+        call = _with(ast.Call(ast.Name(lowered.factory.__name__), [], keywords), more)
         return unparse(_tidied(call, lowered.factory)), [lowered.factory]
     returned = substituted(lowered.factory, (), values)
     made = None if returned is None else _Folding().visit(returned)
     if not isinstance(made, ast.Call):
         raise ValueError(f"{lowered.factory.__name__} must return a call of a constructor")
-    text = unparse(_tidied(made, _named(lowered.factory, made.func)))
-    return text, uses(lowered.factory, text)
+    text = unparse(_tidied(_with(made, more), _named(lowered.factory, made.func)))
+    return text, uses(lowered.factory, text, standard)
+
+
+def _with(call: ast.Call, more: Mapping[str, ast.expr]) -> ast.Call:
+    """The call with keywords in place of those of the same name, or added."""
+    kept = [keyword for keyword in call.keywords if keyword.arg not in more]
+    return ast.Call(call.func, call.args, kept + [ast.keyword(name, value) for name, value in more.items()])
 
 
 def _named(function: Callable[..., Any], name: ast.expr) -> Any:

@@ -8,17 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archlang.ir.block_classes import BlockClass, CallStep, OpStep, Parameter
-from archlang.ir.graph import Graph, Operation, WeightSpec
-from archlang_torch.children import Child, children
-from archlang_torch.forward_source import Forward
-from archlang_torch.initial import INITIALISERS
-from archlang_torch.layer_source import construction
-from archlang_torch.lowering import Layer, lowering
-from archlang_torch.names import free_name, plain
-from archlang_torch.source import WIDTH, laid_out, literal, unparse
-
-# Layers are made in single precision; those that are not are converted.
-CASTS = {"f16": "float16", "bf16": "bfloat16", "f64": "float64"}
+from archlang.ir.graph import Graph
+from archlang.lowering.children import Child, children
+from archlang.lowering.declared import Layer
+from archlang.lowering.dialect import Dialect, special_inits
+from archlang.lowering.forward_source import Forward
+from archlang.lowering.layer_source import construction
+from archlang.lowering.names import free_name, plain
+from archlang.lowering.source import WIDTH, laid_out, literal, unparse
 
 
 class _Container(dict[str, "_Container | Child"]):
@@ -27,14 +24,6 @@ class _Container(dict[str, "_Container | Child"]):
     @property
     def is_list(self) -> bool:
         return list(self) == [str(position) for position in range(len(self))]
-
-
-def special_inits(operation: Operation) -> tuple[WeightSpec, ...]:
-    """The weights that start otherwise than the layer's constructor leaves them."""
-    lowered = lowering(operation.name)
-    if not isinstance(lowered, Layer):
-        return ()
-    return tuple(weight for weight in operation.weights if weight.init != lowered.start(operation, weight.name))
 
 
 def python_parameters(block: BlockClass) -> dict[str, str]:
@@ -52,14 +41,17 @@ class BlockSource:
     variables must not take. `needed` collects the functions and layers that the source uses.
     """
 
-    def __init__(self, graph: Graph, block: BlockClass, names: Mapping[str, str], reserved: frozenset[str]) -> None:
+    def __init__(
+        self, dialect: Dialect, graph: Graph, block: BlockClass, names: Mapping[str, str], reserved: frozenset[str]
+    ) -> None:
+        self._dialect = dialect
         self.needed: list[Callable[..., Any]] = []
         self._graph = graph
         self._block = block
         self._names = names
         self._reserved = reserved
         self._steps: dict[Child, OpStep | CallStep] = {}
-        self._children = children(block.example)
+        self._children = children(block.example, dialect.lowerings, dialect.reserved)
         self._tree = _Container()
         for child, step in zip(self._children, block.body, strict=True):
             if child is None or child in self._steps:
@@ -76,10 +68,12 @@ class BlockSource:
     def text(self) -> str:
         """The class definition."""
         paths = [None if child is None else self._access(child.path) for child in self._children]
-        forward = Forward(self._graph, self._block, paths, set(self._tree), self._reserved, self._whole_lists())
+        forward = Forward(
+            self._dialect, self._graph, self._block, paths, set(self._tree), self._reserved, self._whole_lists()
+        )
         method = forward.lines()
         self.needed += forward.needed
-        lines = [f"class {self._names[self._block.name]}(nn.Module):", f'    """{self._summary()}"""']
+        lines = [f"class {self._names[self._block.name]}({self._dialect.base}):", f'    """{self._summary()}"""']
         constructor = self._constructor(forward.kept)
         if constructor:
             lines += ["", *constructor]
@@ -104,21 +98,18 @@ class BlockSource:
         body = [f"self.{attribute} = {self._parameters[name]}" for name, attribute in kept.items()]
         for name, inner in self._tree.items():
             made = self._made(inner)
-            body.append(f"self.{name} = {made}" if name.isidentifier() else f'self.add_module("{name}", {made})')
+            body.append(self._dialect.add_child(name, made))
         for child, step in self._steps.items():
             if isinstance(step, CallStep):
                 continue
             place = self._access(child.path)
-            lowered = lowering(step.operation.name)
-            assert isinstance(lowered, Layer)
+            lowered = self._lowered(step)
             if child.twin is not None:
                 twin = self._access(child.twin.path)
                 names = [lowered.name(weight.name) for weight in step.operation.weights]
                 body += [f"{place}.{name} = {twin}.{name}" for name in names]
                 continue
-            for weight in special_inits(step.operation):
-                text = INITIALISERS[weight.init[0]].text(weight)
-                body.append(text.format(f"{place}.{lowered.name(weight.name)}"))
+            body += self._dialect.statements(lowered, place, special_inits(lowered, step.operation))
         if not body:
             return []
         given = "".join(
@@ -137,10 +128,10 @@ class BlockSource:
         items = [self._made(item) for item in inner.values()]
         if not inner.is_list:
             pairs = [f'"{name}": {item}' for name, item in zip(inner, items, strict=True)]
-            return f"nn.ModuleDict({{{', '.join(pairs)}}})"
+            return self._dialect.dict_of(f"{{{', '.join(pairs)}}}")
         if len(items) > 1 and len(set(items)) == 1:
-            return f"nn.ModuleList([{items[0]} for _ in range({len(items)})])"
-        return f"nn.ModuleList([{', '.join(items)}])"
+            return self._dialect.list_of(f"[{items[0]} for _ in range({len(items)})]")
+        return self._dialect.list_of(f"[{', '.join(items)}]")
 
     def _made_block(self, step: CallStep) -> str:
         inner = python_parameters(step.block)
@@ -149,13 +140,17 @@ class BlockSource:
         return f"{self._names[step.block.name]}({', '.join(v if one else f'{n}={v}' for n, v in given)})"
 
     def _made_layer(self, step: OpStep) -> str:
-        lowered = lowering(step.operation.name)
-        assert isinstance(lowered, Layer)
+        lowered, operation = self._lowered(step), step.operation
         given = {name: self._expression(value) for name, value in step.slots}
-        made, needed = construction(lowered, lowered.rank(step.operation), given)
+        more = self._dialect.keywords(lowered, operation, special_inits(lowered, operation))
+        made, needed = construction(lowered, lowered.rank(operation), given, more, self._dialect.standard)
         self.needed += needed
-        dtype = CASTS.get(step.operation.output.dtype)
-        return f"{made}.to(torch.{dtype})" if dtype else made
+        return self._dialect.cast(made, operation)
+
+    def _lowered(self, step: OpStep) -> Layer:
+        lowered = self._dialect.lowerings.get(step.operation.name)
+        assert isinstance(lowered, Layer)
+        return lowered
 
     def _value(self, value: Any) -> str:
         return unparse(self._expression(value))
@@ -165,7 +160,7 @@ class BlockSource:
 
     def _access(self, path: tuple[str, ...]) -> str:
         """The expression for a child in a method."""
-        text = f"self.{path[0]}" if path[0].isidentifier() else f'self.get_submodule("{path[0]}")'
+        text = self._dialect.child(path[0])
         inner = self._tree[path[0]]
         for name in path[1:]:
             assert isinstance(inner, _Container)

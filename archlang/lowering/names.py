@@ -7,14 +7,9 @@ import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from torch import nn
-
 from archlang.ir.raising import tokens
 
-# A child of one of these names would hide an attribute of the module, or could not be written.
-_RESERVED = frozenset(
-    {*dir(nn.Module), *dir(nn.ModuleDict), *vars(nn.Module()), *keyword.kwlist, "self"},
-)
+_UNWRITABLE = frozenset({*keyword.kwlist, "self"})
 
 
 def plain(text: str) -> str:
@@ -23,15 +18,18 @@ def plain(text: str) -> str:
 
 
 @lru_cache(10_000)
-def identifier(token: str) -> str:
-    """A token of an address as the name of a child module: `edge#2` is `edge_2`, `[3]` is `3`."""
+def identifier(token: str, reserved: frozenset[str] = frozenset()) -> str:
+    """A token of an address as the name of a child module: `edge#2` is `edge_2`, `[3]` is `3`.
+
+    `reserved` are names that would hide an attribute of the framework's modules.
+    """
     if token.startswith("["):
         return token[1:-1]
     name = plain(token.removeprefix(":").rstrip("~")) or "_"
-    return f"{name}_" if name in _RESERVED else name
+    return f"{name}_" if name in _UNWRITABLE or name in reserved else name
 
 
-def module_paths(addresses: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def module_paths(addresses: Iterable[str], reserved: frozenset[str] = frozenset()) -> dict[str, tuple[str, ...]]:
     """The path in a module's tree for each address relative to the module.
 
     Of names that clash (`conv#1` with `conv_1`, a layer with the scope of another) all but the
@@ -48,7 +46,7 @@ def module_paths(addresses: Iterable[str]) -> dict[str, tuple[str, ...]]:
             key = f"{token}/" if position + 1 < len(steps) else token
             name = names.get(key)
             if name is None:
-                name = identifier(token)
+                name = identifier(token, reserved)
                 while name in names.values():
                     name += "_"
                 names[key] = name

@@ -7,8 +7,8 @@ import attrs
 from archlang.backend import unsupported_error
 from archlang.ir.graph import Node, Operation
 from archlang.ir.raising import BlockInstance, relative
-from archlang_torch.lowering import Layer, lowering
-from archlang_torch.names import module_paths
+from archlang.lowering.declared import Lowerings
+from archlang.lowering.names import module_paths
 
 
 @attrs.frozen(eq=False)
@@ -24,10 +24,12 @@ class Child:
     twin: Child | None = None
 
 
-def children(instance: BlockInstance) -> tuple[Child | None, ...]:
+def children(
+    instance: BlockInstance, lowerings: Lowerings, reserved: frozenset[str] = frozenset()
+) -> tuple[Child | None, ...]:
     """The child that each step applies, None for operations that are functions.
 
-    Steps that apply one child (tied weights) give the same object.
+    Steps that apply one child (tied weights) give the same object. No child has a reserved name.
     """
     # Several children are at one address only where differently configured operations are tied.
     found: dict[str, list[tuple[str, Node | BlockInstance]]] = {}
@@ -40,7 +42,7 @@ def children(instance: BlockInstance) -> tuple[Child | None, ...]:
             at = relative(item.home, instance.home)
             keys.append(at)
             found.setdefault(at, [(at, item)])
-        elif not isinstance(lowering(item.operation.name), Layer):
+        elif not lowerings.is_layer(item.operation.name):
             keys.append("")
         elif not item.operation.weights:
             key = f"{relative(item.address, instance.address)}~"
@@ -55,14 +57,14 @@ def children(instance: BlockInstance) -> tuple[Child | None, ...]:
                 here.append((known, item))
             keys.append(known)
     found |= bare
-    paths = module_paths([key for here in found.values() for key, _ in here])
+    paths = module_paths([key for here in found.values() for key, _ in here], reserved)
     made: dict[str, Child] = {}
     for here in found.values():
         first = None
         for key, item in here:
             made[key] = Child(paths[key], item, first)
             if first is not None:
-                _check_twin(item)
+                _check_twin(item, lowerings.backend)
             first = first or made[key]
     return tuple([made[key] if key else None for key in keys])
 
@@ -76,8 +78,8 @@ def _same(item: Node | BlockInstance, operation: Operation) -> bool:
     )
 
 
-def _check_twin(item: Node | BlockInstance) -> None:
+def _check_twin(item: Node | BlockInstance, backend: str) -> None:
     """Refuse to tie running statistics between different operations: no module can hold them twice."""
     if isinstance(item, Node) and not all(weight.trained for weight in item.operation.weights):
         reason = "cannot tie states between operations with different attributes"
-        raise unsupported_error("torch", {item.operation.name: (reason, [item.address])})
+        raise unsupported_error(backend, {item.operation.name: (reason, [item.address])})

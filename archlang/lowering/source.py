@@ -8,19 +8,12 @@ import inspect
 import math
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any
 
 WIDTH = 100
-_STANDARD = {
-    "math": "import math",
-    "torch": "import torch",
-    "F": "import torch.nn.functional as F",
-    "Tensor": "from torch import Tensor",
-    "nn": "from torch import nn",
-}
 
 
 # ---------------------------------------------------------------- expressions
@@ -147,16 +140,17 @@ def own_source(declared: Callable[..., Any]) -> str:
     return "\n".join(text.splitlines()[first - 1 :]).rstrip()
 
 
-def definitions(declared: Iterable[Callable[..., Any]]) -> dict[str, str]:
+def definitions(declared: Iterable[Callable[..., Any]], standard: Container[str]) -> dict[str, str]:
     """The sources of the functions and classes by name, after those that they use.
 
+    `standard` are names that the file imports.
     Raises ValueError when one uses what a file on its own cannot have.
     """
     found: dict[str, str] = {}
 
     def add(item: Callable[..., Any]) -> None:
         if item.__name__ not in found:
-            for used in uses(item, own_source(item)):
+            for used in uses(item, own_source(item), standard):
                 add(used)
             found[item.__name__] = own_source(item)
 
@@ -165,13 +159,13 @@ def definitions(declared: Iterable[Callable[..., Any]]) -> dict[str, str]:
     return found
 
 
-def uses(declared: Callable[..., Any], text: str) -> list[Callable[..., Any]]:
+def uses(declared: Callable[..., Any], text: str, standard: Container[str]) -> list[Callable[..., Any]]:
     """The functions and classes beside a definition that a part of its source names."""
     found = []
     module = sys.modules[declared.__module__]
     for name in sorted(names(text)):
         used = getattr(module, name, None)
-        if used is None or name in _STANDARD or name == declared.__name__:
+        if used is None or name in standard or name == declared.__name__:
             continue
         if isinstance(used, ModuleType) or not callable(used):
             raise ValueError(f"{declared.__module__}.{declared.__name__} uses {name}, which cannot be copied")
@@ -182,21 +176,6 @@ def uses(declared: Callable[..., Any], text: str) -> list[Callable[..., Any]]:
 def names(text: str) -> set[str]:
     """All names that occur in a source."""
     return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
-
-
-def imports(text: str) -> str:
-    """The import lines that a source needs."""
-    used = names(text)
-    standard = [line for name, line in _STANDARD.items() if name in used and name == "math"]
-    torch_names = sorted({"Tensor", "nn"} & used, key=str.lower)
-    framework = []
-    if "torch" in used:
-        framework.append("import torch")
-    if "F" in used:
-        framework.append("import torch.nn.functional as F")
-    if torch_names:
-        framework.append(f"from torch import {', '.join(sorted(torch_names))}")
-    return "\n\n".join("\n".join(lines) for lines in (standard, framework) if lines)
 
 
 # ---------------------------------------------------------------- layout

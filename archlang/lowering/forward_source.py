@@ -1,4 +1,4 @@
-"""The source of a block's `forward`: straight-line code, names reused as values die."""
+"""The source of the method that runs a block: straight-line code, names reused as values die."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 from archlang.ir.block_classes import BlockClass, CallStep, OpStep, Parameter
 from archlang.ir.graph import Graph
 from archlang.ir.raising import tokens
-from archlang_torch.lowering import TRAINING, Function, Infix, lowering
-from archlang_torch.names import free_name, identifier, plain
-from archlang_torch.source import in_place, laid_out, literal, unparse, uses
+from archlang.lowering.declared import TRAINING, Function, Infix
+from archlang.lowering.dialect import Dialect
+from archlang.lowering.names import free_name, identifier, plain
+from archlang.lowering.source import in_place, laid_out, literal, unparse, uses
 
 _BUILTINS = frozenset({"self", "dict", "range", "slice", "tuple", "max", "block"})
 
 
 class Forward:
-    """Writes `forward`.
+    """Writes `forward`, or what the dialect calls it.
 
     `paths` are the expressions of the steps' modules (None without), `fields` the names that the
     module's children take, `lists` the lists of children that a loop may run over.
@@ -28,6 +29,7 @@ class Forward:
 
     def __init__(
         self,
+        dialect: Dialect,
         graph: Graph,
         block: BlockClass,
         paths: Sequence[str | None],
@@ -37,6 +39,7 @@ class Forward:
     ) -> None:
         self.needed: list[Callable[..., Any]] = []
         self.kept: dict[str, str] = {}
+        self._dialect = dialect
         self._graph = graph
         self._block = block
         self._paths = paths
@@ -67,11 +70,12 @@ class Forward:
         is_top = not block.example.address
         for value in range(block.inputs):
             if is_top:
-                wanted = identifier(self._graph.inputs[value].name)
+                wanted = self._identifier(self._graph.inputs[value].name)
             else:
                 wanted = "x" if block.inputs == 1 else f"x{value + 1}"
             self._names[value] = self._fresh(wanted)
-        given = "".join(f", {self._names[value]}: Tensor" for value in range(block.inputs))
+        typed = f": {self._dialect.annotation}" if self._dialect.annotation else ""
+        given = "".join(f", {self._names[value]}{typed}" for value in range(block.inputs))
         statements: list[tuple[str, str]] = []  # the names assigned and the expression, or a line
         position = 0
         while position < len(block.body):
@@ -87,7 +91,8 @@ class Forward:
             body[-1] = f"return {statements[-1][1]}"
         else:
             body.append(f"return {results}")
-        lines = laid_out(f"def forward(self{given}) -> {annotation}:", 4)
+        result = f" -> {annotation}" if typed else ""
+        lines = laid_out(f"def {self._dialect.method}(self{given}){result}:", 4)
         for statement in body:
             if statement.startswith("for "):
                 head, inner = statement.split("\n")
@@ -95,6 +100,9 @@ class Forward:
             else:
                 lines += laid_out(statement, 8)
         return lines
+
+    def _identifier(self, token: str) -> str:
+        return identifier(token, self._dialect.reserved)
 
     def _inputs(self, step: OpStep | CallStep) -> list[int]:
         return [self._alias[value] for value in step.inputs]
@@ -121,7 +129,7 @@ class Forward:
         if self._paths[position] is None:
             return self._fresh("y")
         site = next((token for token in reversed(tokens(step.address)) if token[0] not in "[:"), "y")
-        return self._fresh(identifier(site))
+        return self._fresh(self._identifier(site))
 
     def _write_step(self, position: int, statements: list[tuple[str, str]]) -> None:
         step = self._block.body[position]
@@ -143,7 +151,7 @@ class Forward:
         given = [self._names[value] for value in self._inputs(step)]
         if path is not None or isinstance(step, CallStep):
             return f"{path}({', '.join(given)})"
-        lowered = lowering(step.operation.name)
+        lowered = self._dialect.lowerings.get(step.operation.name)
         if isinstance(lowered, Infix):
             return f" {lowered.symbol} ".join(given)
         assert isinstance(lowered, Function)
@@ -152,7 +160,7 @@ class Forward:
             slots[TRAINING] = ast.parse("self.training", mode="eval").body
         written = in_place(lowered.function, given, slots)
         if written is not None:
-            self.needed += uses(lowered.function, written)
+            self.needed += uses(lowered.function, written, self._dialect.standard)
             return written
         self.needed.append(lowered.function)
         arguments = given + [f"{name}={unparse(value)}" for name, value in slots.items()]
@@ -162,7 +170,7 @@ class Forward:
         if not isinstance(value, Parameter):
             return literal(value)
         if value.name not in self.kept:
-            name = identifier(plain(value.name))
+            name = self._identifier(plain(value.name))
             self.kept[value.name] = free_name(name, self._fields | set(self.kept.values()))
         return ast.Attribute(ast.Name("self"), self.kept[value.name], ast.Load())
 
@@ -199,7 +207,7 @@ class Forward:
         names = [output.name for output in self._graph.outputs] if is_top else [""]
         if is_top and names != [""]:
             pairs = ", ".join(f'"{name}": {value}' for name, value in zip(names, values, strict=True))
-            return f"{{{pairs}}}", "dict[str, Tensor]"
+            return f"{{{pairs}}}", f"dict[str, {self._dialect.annotation}]"
         if len(values) == 1:
-            return values[0], "Tensor"
-        return ", ".join(values), f"tuple[{', '.join(['Tensor'] * len(values))}]"
+            return values[0], self._dialect.annotation
+        return ", ".join(values), f"tuple[{', '.join([self._dialect.annotation] * len(values))}]"
