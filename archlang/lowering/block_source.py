@@ -110,12 +110,13 @@ class BlockSource:
                 body += [f"{place}.{name} = {twin}.{name}" for name in names]
                 continue
             body += self._dialect.statements(lowered, place, special_inits(lowered, step.operation))
-        if not body:
+        first = self._dialect.prepared(self._graph)
+        if not body and first == "super().__init__()":
             return []
         given = "".join(
             f", {self._parameters[name]}: {_annotation(values)}" for name, values in self._block.parameters.items()
         )
-        lines = [*laid_out(f"def __init__(self{given}) -> None:", 4), "        super().__init__()"]
+        lines = [*laid_out(f"def __init__(self{given}) -> None:", 4), f"        {first}"]
         for statement in body:
             lines += laid_out(statement, 8)
         return lines

@@ -5,9 +5,9 @@ from __future__ import annotations
 import attrs
 
 from archlang.backend import unsupported_error
-from archlang.ir.graph import Node, Operation
-from archlang.ir.raising import BlockInstance, relative
-from archlang.lowering.declared import Lowerings
+from archlang.ir.graph import Graph, Node, Operation
+from archlang.ir.raising import BlockInstance, raise_blocks, relative
+from archlang.lowering.declared import Layer, Lowerings
 from archlang.lowering.names import module_paths
 
 
@@ -67,6 +67,30 @@ def children(
                 _check_twin(item, lowerings.backend)
             first = first or made[key]
     return tuple([made[key] if key else None for key in keys])
+
+
+def weight_paths(
+    graph: Graph, lowerings: Lowerings, reserved: frozenset[str] = frozenset()
+) -> dict[str, tuple[str, ...]]:
+    """Where each weight and state is below the network, by address: the names of the modules on the
+    way to it and, last, its own in its layer."""
+    found: dict[str, tuple[str, ...]] = {}
+
+    def visit(instance: BlockInstance, path: tuple[str, ...]) -> None:
+        for child in dict.fromkeys(children(instance, lowerings, reserved)):
+            if child is None or child.twin is not None:
+                continue
+            place = (*path, *child.path)
+            if isinstance(child.item, BlockInstance):
+                visit(child.item, place)
+            else:
+                lowered = lowerings.get(child.item.operation.name)
+                assert isinstance(lowered, Layer)
+                for weight in child.item.operation.weights:
+                    found[f"{child.item.weights_at}.{weight.name}"] = (*place, lowered.name(weight.name))
+
+    visit(raise_blocks(graph), ())
+    return found
 
 
 def _same(item: Node | BlockInstance, operation: Operation) -> bool:

@@ -31,6 +31,10 @@ class Dialect:
         self.lowerings = lowerings
         self.reserved = frozenset(reserved)
 
+    def prepared(self, graph: Graph) -> str:
+        """The first statement of a block's constructor."""
+        return "super().__init__()"
+
     def imports(self, used: Collection[str]) -> list[list[str]]:
         """The import lines for the names used: first the standard library's, then others."""
         raise NotImplementedError
@@ -68,8 +72,8 @@ class Dialect:
         """What operations must agree in to be written by one class, besides their attributes."""
         return None
 
-    def builder(self, top: str, graph: Graph) -> list[str]:
-        """The function `build` that makes the network of class `top`."""
+    def builder(self, top: str, graph: Graph) -> list[tuple[int, str]]:
+        """The function `build` that makes the network of class `top`, as `main`."""
         raise NotImplementedError
 
     def main(self, graph: Graph, reserved: frozenset[str]) -> list[tuple[int, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import keyword
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from archlang.ir.raising import tokens
 from archlang.lowering.declared import TRAINING, Function, Infix
 from archlang.lowering.dialect import Dialect
 from archlang.lowering.names import free_name, identifier, plain
-from archlang.lowering.source import in_place, laid_out, literal, unparse, uses
+from archlang.lowering.source import constant, in_place, laid_out, literal, unparse, uses
 
 _BUILTINS = frozenset({"self", "dict", "range", "slice", "tuple", "max", "block"})
 
@@ -163,7 +164,9 @@ class Forward:
             self.needed += uses(lowered.function, written, self._dialect.standard)
             return written
         self.needed.append(lowered.function)
-        arguments = given + [f"{name}={unparse(value)}" for name, value in slots.items()]
+        known = inspect.signature(lowered.function).parameters
+        kept = {name: value for name, value in slots.items() if constant(value) != (known[name].default,)}
+        arguments = given + [f"{name}={unparse(value)}" for name, value in kept.items()]
         return f"{lowered.function.__name__}({', '.join(arguments)})"
 
     def _slot(self, value: Any) -> ast.expr:

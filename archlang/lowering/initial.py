@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archlang.ir.graph import WeightSpec
 
-Array = NDArray[Any]
-Draw = Callable[[np.random.Generator, WeightSpec, Any], Array]
+Array = NDArray[np.float32]
+Draw = Callable[[np.random.Generator, WeightSpec], Array]
 
 
 def fan_in_bound(spec: WeightSpec) -> float:
@@ -37,45 +36,45 @@ def xavier_bound(spec: WeightSpec) -> float:
     return math.sqrt(6 / sum(fans(spec)))
 
 
-def _uniform(random: np.random.Generator, spec: WeightSpec, dtype: Any, low: float, high: float) -> Array:
-    drawn = random.random(spec.shape, dtype=dtype)
+def _uniform(random: np.random.Generator, spec: WeightSpec, low: float, high: float) -> Array:
+    drawn = random.random(spec.shape, dtype=np.float32)
     drawn *= high - low
     drawn += low
     return drawn
 
 
 def _around_zero(bound: Callable[[WeightSpec], float]) -> Draw:
-    return lambda random, spec, dtype: _uniform(random, spec, dtype, -bound(spec), bound(spec))
+    return lambda random, spec: _uniform(random, spec, -bound(spec), bound(spec))
 
 
-def _normal(random: np.random.Generator, spec: WeightSpec, dtype: Any, mean: float, deviation: float) -> Array:
-    drawn = random.standard_normal(spec.shape, dtype=dtype)
+def _normal(random: np.random.Generator, spec: WeightSpec, mean: float, deviation: float) -> Array:
+    drawn = random.standard_normal(spec.shape, dtype=np.float32)
     drawn *= deviation
     drawn += mean
     return drawn
 
 
-def _trunc_normal(random: np.random.Generator, spec: WeightSpec, dtype: Any) -> Array:
+def _trunc_normal(random: np.random.Generator, spec: WeightSpec) -> Array:
     """Normal values, those beyond -2 and 2 drawn again."""
     mean, deviation = spec.init[1:3]
-    drawn = _normal(random, spec, dtype, mean, deviation)
+    drawn = _normal(random, spec, mean, deviation)
     outside = np.abs(drawn) > 2
     while outside.any():
-        drawn[outside] = random.standard_normal(int(outside.sum()), dtype=dtype) * deviation + mean
+        drawn[outside] = random.standard_normal(int(outside.sum()), dtype=np.float32) * deviation + mean
         outside = np.abs(drawn) > 2
     return drawn
 
 
 DRAWS: dict[str, Draw] = {
-    "zeros": lambda random, spec, dtype: np.zeros(spec.shape, dtype),
-    "ones": lambda random, spec, dtype: np.ones(spec.shape, dtype),
-    "constant": lambda random, spec, dtype: np.full(spec.shape, spec.init[1], dtype),
+    "zeros": lambda random, spec: np.zeros(spec.shape, np.float32),
+    "ones": lambda random, spec: np.ones(spec.shape, np.float32),
+    "constant": lambda random, spec: np.full(spec.shape, spec.init[1], np.float32),
     "kaiming_uniform": _around_zero(kaiming_bound),
     "fan_in_uniform": _around_zero(fan_in_bound),
-    "uniform": lambda random, spec, dtype: _uniform(random, spec, dtype, spec.init[1], spec.init[2]),
-    "normal": lambda random, spec, dtype: _normal(random, spec, dtype, spec.init[1], spec.init[2]),
+    "uniform": lambda random, spec: _uniform(random, spec, spec.init[1], spec.init[2]),
+    "normal": lambda random, spec: _normal(random, spec, spec.init[1], spec.init[2]),
     "trunc_normal": _trunc_normal,
-    "kaiming_normal": lambda random, spec, dtype: _normal(random, spec, dtype, 0.0, math.sqrt(2 / fans(spec)[1])),
+    "kaiming_normal": lambda random, spec: _normal(random, spec, 0.0, math.sqrt(2 / fans(spec)[1])),
     "xavier_uniform": _around_zero(xavier_bound),
 }
 _FIXED = frozenset({"zeros", "ones", "constant"})
@@ -88,11 +87,11 @@ class Drawing:
         self._prefix = f"{seed}/"
         self._unused = np.random.Generator(np.random.SFC64(0))
 
-    def draw(self, address: str, spec: WeightSpec, double: bool = False) -> Array:
-        """A new float32 or, when `double`, float64 array for the weight at an address."""
+    def draw(self, address: str, spec: WeightSpec) -> Array:
+        """A new float32 array for the weight at an address."""
         kind = spec.init[0]
         random = self._unused
         if kind not in _FIXED:
             digest = blake2b(f"{self._prefix}{address}".encode(), digest_size=8).digest()
             random = np.random.Generator(np.random.SFC64(int.from_bytes(digest, "little")))
-        return DRAWS[kind](random, spec, np.float64 if double else np.float32)
+        return DRAWS[kind](random, spec)

@@ -72,7 +72,7 @@ def _tidied(call: ast.Call, kind: Any) -> ast.Call:
     parameters = inspect.signature(kind).parameters
     names = list(parameters)
     given = dict(zip(names, call.args, strict=False)) | {keyword.arg or "": keyword.value for keyword in call.keywords}
-    given = {name: value for name, value in given.items() if not _is_default(value, parameters[name].default)}
+    given = {name: value for name, value in given.items() if not _is_default(value, parameters.get(name))}
     leading = 0
     while leading < len(names) and names[leading] in given and _by_position(parameters[names[leading]], leading):
         leading += 1
@@ -85,13 +85,16 @@ def _by_position(parameter: inspect.Parameter, place: int) -> bool:
     return fixed and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
 
 
-def _is_default(value: ast.expr, default: Any) -> bool:
-    """Whether a value is the default, or a number for each dimension that is the default for all."""
+def _is_default(value: ast.expr, parameter: inspect.Parameter | None) -> bool:
+    """Whether a value is the default; a number may stand for one for each dimension."""
     found = constant(value)
-    if found is None:
+    if found is None or parameter is None:
         return False
-    parts = found[0] if isinstance(found[0], tuple) and not isinstance(default, tuple) else found
-    return bool(parts) and all(part == default for part in parts)
+    one, other = found[0], parameter.default
+    if isinstance(one, tuple) != isinstance(other, tuple):
+        parts, single = (one, other) if isinstance(one, tuple) else (other, one)
+        return bool(parts) and all(part == single for part in parts)
+    return bool(one == other)
 
 
 class _Folding(ast.NodeTransformer):

@@ -12,7 +12,7 @@ from torch import nn
 
 from archlang.ir.graph import Graph, Node, Operation, WeightSpec
 from archlang.ir.raising import BlockInstance, raise_blocks
-from archlang.lowering.children import Child
+from archlang.lowering.children import Child, weight_paths
 from archlang.lowering.children import children as children_of
 from archlang.lowering.declared import Function, Layer
 from archlang.lowering.initial import Drawing
@@ -61,23 +61,7 @@ def build(graph: Graph, seed: int = 0) -> Network:
 
 def parameter_names(graph: Graph) -> dict[str, str]:
     """The name in the module's `state_dict` of every weight and state, by address."""
-    found: dict[str, str] = {}
-
-    def visit(instance: BlockInstance, path: tuple[str, ...]) -> None:
-        for child in dict.fromkeys(children(instance)):
-            if child is None or child.twin is not None:
-                continue
-            place = (*path, *child.path)
-            if isinstance(child.item, BlockInstance):
-                visit(child.item, place)
-            else:
-                lowered = LOWERINGS.get(child.item.operation.name)
-                assert isinstance(lowered, Layer)
-                for weight in child.item.operation.weights:
-                    found[f"{child.item.weights_at}.{weight.name}"] = ".".join((*place, lowered.name(weight.name)))
-
-    visit(raise_blocks(graph), ())
-    return found
+    return {address: ".".join(path) for address, path in weight_paths(graph, LOWERINGS, RESERVED).items()}
 
 
 @attrs.frozen(eq=False)
@@ -182,9 +166,8 @@ class _Builder:
             if twin is not None:
                 parameters[name] = twin.get_parameter(name)
                 continue
-            drawn = self._drawing.draw(f"{node.weights_at}.{weight.name}", weight, dtype is torch.float64)
-            tensor = torch.from_numpy(drawn)
-            if tensor.dtype is not dtype:
+            tensor = torch.from_numpy(self._drawing.draw(f"{node.weights_at}.{weight.name}", weight))
+            if dtype is not torch.float32:
                 tensor = tensor.to(dtype)
             if weight.trained:
                 parameters[name] = nn.Parameter(tensor)

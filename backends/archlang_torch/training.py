@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from archlang.backend import Progress, TrainingSettings
 from archlang.diagnostics import ArchError, error
+from archlang.lowering.training import EVALUATION_BATCH, Plan, only_output, outcome
 
 Array = NDArray[Any]
-EVALUATION_BATCH = 256
 
 
 def fit(
@@ -42,11 +42,9 @@ def fit(
     network.to(device)
     x, y = _tensor(train[0], device), _target(train[1], settings, device)
     held_x, held_y = _tensor(validation[0], device), _target(validation[1], settings, device)
-    batches = _batches(len(x), settings.batch_size)
+    plan = Plan(len(x), settings)
     optimizer = _optimizer(network, settings)
-    steps = settings.epochs * len(batches)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _factor(step, steps, settings))
-    order = torch.Generator().manual_seed(settings.seed)
+    step = 0
     train_loss = math.nan
     metrics: dict[str, float] = {}
     epochs = 0
@@ -54,26 +52,26 @@ def fit(
         torch.manual_seed(settings.seed)
         for epoch in range(1, settings.epochs + 1):
             network.train()
-            shuffled = torch.randperm(len(x), generator=order).to(device)
             total = torch.zeros((), dtype=torch.float64, device=device)
-            for first, last in batches:
-                picked = shuffled[first:last]
-                loss = _loss(_output(network(x[picked])), y[picked], settings, settings.label_smoothing)
+            for positions in plan.epoch():
+                picked = torch.from_numpy(positions).to(device)
+                loss = _loss(only_output(network(x[picked])), y[picked], settings, settings.label_smoothing)
                 optimizer.zero_grad(set_to_none=True)
                 if loss.requires_grad:  # a network may have nothing to train
                     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 if settings.clip is not None:
                     nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+                for group in optimizer.param_groups:
+                    group["lr"] = plan.rate(step)
                 optimizer.step()
-                scheduler.step()
-                total += loss.detach() * (last - first)
+                step += 1
+                total += loss.detach() * len(positions)
                 if not torch.isfinite(total):
                     break
-            train_loss = float(total) / batches[-1][1]
+            train_loss = float(total) / plan.samples
             epochs = epoch
             if not math.isfinite(train_loss):
-                seconds = time.perf_counter() - started
-                return {"diverged": True, "loss": math.inf, **_worst(settings), **_sums(train_loss, epochs, seconds)}
+                return outcome(settings, {}, train_loss, epochs, time.perf_counter() - started)
             if on_epoch is not None or epoch == settings.epochs:
                 metrics = evaluate(network, held_x, held_y, settings)
             if on_epoch is not None:
@@ -81,8 +79,7 @@ def fit(
             if should_stop is not None and should_stop():
                 break
     metrics = metrics or evaluate(network, held_x, held_y, settings)
-    diverged = {} if all(map(math.isfinite, metrics.values())) else {"diverged": True}
-    return {**diverged, **metrics, **_sums(train_loss, epochs, time.perf_counter() - started)}
+    return outcome(settings, metrics, train_loss, epochs, time.perf_counter() - started)
 
 
 @contextmanager
@@ -103,7 +100,7 @@ def evaluate(network: nn.Module, x: Tensor, y: Tensor, settings: TrainingSetting
     with torch.no_grad():
         for first in range(0, len(x), EVALUATION_BATCH):
             target = y[first : first + EVALUATION_BATCH]
-            output = _output(network(x[first : first + EVALUATION_BATCH]))
+            output = only_output(network(x[first : first + EVALUATION_BATCH]))
             loss += float(_loss(output, target, settings, 0.0)) * len(target)
             if settings.loss == "cross_entropy":
                 correct += float((output.argmax(dim=-1) == target).float().mean()) * len(target)
@@ -154,36 +151,11 @@ def _target(array: Array, settings: TrainingSettings, device: torch.device) -> T
     return target.long() if settings.loss == "cross_entropy" else target
 
 
-def _output(result: Any) -> Tensor:
-    """The network's one output, which a recipe gives by name."""
-    if isinstance(result, dict):
-        if len(result) != 1:
-            raise ValueError(f"training takes networks with one output, this one has {len(result)}")
-        result = next(iter(result.values()))
-    assert isinstance(result, Tensor)
-    return result
-
-
 def _loss(output: Tensor, target: Tensor, settings: TrainingSettings, smoothing: float) -> Tensor:
     if settings.loss == "cross_entropy":
         scores = output.reshape(-1, output.shape[-1])
         return F.cross_entropy(scores, target.reshape(-1), label_smoothing=smoothing)
     return F.mse_loss(output, target.reshape(output.shape).to(output.dtype))
-
-
-def _batches(samples: int, size: int) -> list[tuple[int, int]]:
-    """The stretches of an epoch. A last batch of one sample is left out: it has no variance."""
-    if samples == 0:
-        raise ArchError(error("E0805", "there are no samples to train on"))
-    found = [(first, min(first + size, samples)) for first in range(0, samples, size)]
-    if len(found) > 1 and found[-1][1] - found[-1][0] == 1 < size:
-        found.pop()
-    return found
-
-
-def _factor(step: int, steps: int, settings: TrainingSettings) -> float:
-    """What the learning rate is multiplied by at a step."""
-    return 0.5 * (1 + math.cos(math.pi * step / max(steps, 1))) if settings.schedule == "cosine" else 1.0
 
 
 def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
@@ -195,11 +167,3 @@ def _optimizer(network: nn.Module, settings: TrainingSettings) -> torch.optim.Op
         return torch.optim.SGD(parameters, rate, momentum=momentum, weight_decay=decay, nesterov=nesterov)
     kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
     return kind(parameters, rate, weight_decay=decay)
-
-
-def _worst(settings: TrainingSettings) -> dict[str, float]:
-    return {"accuracy": 0.0} if settings.loss == "cross_entropy" else {}
-
-
-def _sums(train_loss: float, epochs: int, seconds: float) -> dict[str, float]:
-    return {"train_loss": train_loss, "epochs": float(epochs), "seconds": seconds}

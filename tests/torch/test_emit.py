@@ -210,12 +210,12 @@ def test_helpers_and_modes() -> None:
     sketch = Sketch("helpers")
     x = sketch.input("tokens", 6, 8)
     shape = sketch.shape(x)
-    y = sketch.apply("attention", x, x, x, output=shape, heads=2, causal=False)
+    y = sketch.apply("attention", x, x, x, output=shape, heads=2)
     y = sketch.apply("drop_path", y, output=shape, rate=0.25)
     y = sketch.add(x, sketch.apply("dropout", y, output=shape, rate=0.5))
     source = same(sketch.graph(y), torch.randn(2, 6, 8))
     assert "def attention(" in source
-    assert "attention(tokens, tokens, tokens, heads=2, causal=False)" in source
+    assert "attention(tokens, tokens, tokens, heads=2)" in source
     assert "drop_path(y, rate=0.25, training=self.training)" in source
     assert "F.dropout(y, 0.5, self.training)" in source
 

@@ -1,0 +1,21 @@
+"""The TensorFlow backend: programs as functional Keras models and as Keras source.
+
+    graph ──arranged──▶ channels last ──expanded──▶ what Keras can do ──┬─ build ──▶ keras.Model
+            (layout.py)               (expanding.py)                    └─ emit ───▶ Python source
+
+What an op is in Keras is declared once, in `ops/`, and serves both ways.
+"""
+
+import os
+
+# Before TensorFlow is imported: what it would print on every start.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+from archlang_tensorflow import ops
+from archlang_tensorflow.building import build
+from archlang_tensorflow.dialect import KERAS
+from archlang_tensorflow.lowering import LOWERINGS, function, infix, layer
+from archlang_tensorflow.tensorflow_backend import TensorFlowBackend, backend
+
+__all__ = ["KERAS", "LOWERINGS", "TensorFlowBackend", "backend", "build", "function", "infix", "layer", "ops"]

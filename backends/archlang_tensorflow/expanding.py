@@ -1,0 +1,197 @@
+"""Ops that Keras cannot do as they stand, as chains of ops that it can.
+
+PyTorch pads by a number on both sides; `padding="same"` pads by need, more at the end. Where the two
+differ the padding becomes an op of its own. Keras refuses a stride together with a dilation, and
+TensorFlow has no gradient of it: the places that the stride leaves out are cut away before or after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from typing import Any
+
+import attrs
+
+from archlang.ir.graph import Graph, Node, Operation, Output
+from archlang.ir.types import Dim, TensorType
+
+Attributes = dict[str, Any]
+Chain = tuple[tuple[str, Operation], ...]  # with what is added to the address; "" for the op itself
+
+
+def expanded(graph: Graph) -> Graph:
+    """A graph with channels last, without paddings, strides and groups that Keras does not know."""
+    offset = len(graph.inputs)
+    moved = list(range(offset))
+    nodes: list[Node] = []
+    chains: dict[int, Chain] = {}
+    kept: dict[Operation, Operation] = {}
+    for node in graph.nodes:
+        chain = chains.get(id(node.operation))
+        if chain is None:
+            found = _RULES.get(node.operation.name, _itself)(node.operation)
+            chain = chains[id(node.operation)] = tuple([(at, kept.setdefault(op, op)) for at, op in found])
+        inputs = tuple([moved[value] for value in node.inputs])
+        for at, operation in chain:
+            weights_at = f"{node.weights_at}{at}"
+            nodes.append(Node(f"{node.address}{at}", operation, inputs, weights_at))
+            inputs = (offset + len(nodes) - 1,)
+        moved.append(inputs[0])
+    outputs = tuple([Output(output.name, moved[output.value]) for output in graph.outputs])
+    return attrs.evolve(graph, nodes=tuple(nodes), outputs=outputs)
+
+
+def _itself(operation: Operation) -> Chain:
+    return (("", operation),)
+
+
+def _spatial(type_: TensorType) -> tuple[int, ...]:
+    return tuple([int(dim) for dim in type_.shape[1:-1] if isinstance(dim, int)])
+
+
+def _resized(type_: TensorType, sizes: Sequence[int]) -> TensorType:
+    shape: tuple[Dim, ...] = (type_.shape[0], *sizes, type_.shape[-1])
+    return TensorType(type_.dtype, shape)
+
+
+def _padded(given: TensorType, before: Sequence[int], after: Sequence[int], value: float) -> Operation:
+    """A border around space."""
+    pairs = ((0, 0), *zip(before, after, strict=True), (0, 0))
+    sizes = [size + b + a for size, b, a in zip(_spatial(given), before, after, strict=True)]
+    return Operation("border", (("pairs", pairs), ("value", value)), (given,), _resized(given, sizes))
+
+
+def _border(operation: Operation) -> Chain:
+    """`pad` lists its amounts flat, the last dimension first, and only of the last dimensions."""
+    amount = operation.attribute("amount")
+    pairs = [tuple(amount[i : i + 2]) for i in range(0, len(amount), 2)]
+    pairs += [(0, 0)] * (len(operation.output.shape) - len(pairs))
+    attributes = (("pairs", tuple(pairs[::-1])), ("value", operation.attribute("value")))
+    return (("", attrs.evolve(operation, name="border", attributes=attributes)),)
+
+
+def _global_pool(operation: Operation) -> Chain:
+    axes = tuple(range(1, len(operation.inputs[0].shape) - 1))
+    return (("", attrs.evolve(operation, attributes=(("axes", axes),))),)
+
+
+def _strided(given: TensorType, steps: Sequence[int]) -> Operation:
+    """Every `step`-th place of each dimension of space."""
+    sizes = [(size + step - 1) // step for size, step in zip(_spatial(given), steps, strict=True)]
+    return Operation("subsample", (("steps", tuple(steps)),), (given,), _resized(given, sizes))
+
+
+def _each(value: Any, rank: int) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,) * rank
+
+
+def _convolution(operation: Operation) -> Chain:
+    given = operation.inputs[0]
+    attributes: Attributes = dict(operation.attributes)
+    rank = len(given.shape) - 2
+    kernel, stride, dilation, padding = (
+        _each(attributes[name], rank) for name in ("kernel", "stride", "dilation", "padding")
+    )
+    depthwise = operation.name == "depthwise_conv2d"
+    groups, channels = attributes.get("groups", 1), given.shape[-1]
+    if rank < 3 and not depthwise and groups == channels != 1:
+        depthwise = True
+        attributes["multiplier"] = attributes["out"] // groups
+        del attributes["out"], attributes["groups"]
+    chain: list[tuple[str, Operation]] = []
+    same = all(2 * p == d * (k - 1) for p, d, k in zip(padding, dilation, kernel, strict=True))
+    if any(padding) and (not same or max(stride) > 1):
+        chain.append(("~pad", _padded(given, padding, padding, 0.0)))
+        padding = (0,) * rank
+    after = (1,) * rank
+    if max(stride) > 1 and max(dilation) > 1:
+        before = tuple([s if d % s == 0 else 1 for s, d in zip(stride, dilation, strict=True)])
+        if max(before) > 1:
+            chain.append(("~in", _strided(chain[-1][1].output if chain else given, before)))
+        after = tuple([s // b for s, b in zip(stride, before, strict=True)])
+        dilation = tuple([d // b for d, b in zip(dilation, before, strict=True)])
+        stride = (1,) * rank
+        if max(dilation) == 1:
+            stride, after = after, (1,) * rank
+    if depthwise and len(set(stride)) > 1:  # TensorFlow's kernel strides alike in both directions
+        stride, after = (1,) * rank, stride
+    given = chain[-1][1].output if chain else given
+    sizes = [
+        (size + 2 * p - d * (k - 1) - 1) // s + 1
+        for size, p, d, k, s in zip(_spatial(given), padding, dilation, kernel, stride, strict=True)
+    ]
+    attributes |= {"kernel": kernel, "stride": stride, "dilation": dilation}
+    for name in ("kernel", "stride", "dilation"):
+        if len(set(attributes[name])) == 1:
+            attributes[name] = attributes[name][0]
+    attributes["padding"] = "same" if same and max(stride) == 1 and len(chain) == 0 else "valid"
+    name = f"{'depthwise_' if depthwise else ''}conv{rank}d"
+    if groups > 1 and not depthwise:
+        name = f"grouped_{name}"
+    elif not depthwise:
+        del attributes["groups"]
+    made = attrs.evolve(
+        operation,
+        name=name,
+        attributes=tuple(attributes.items()),
+        inputs=(given,),
+        output=_resized(operation.output, sizes),
+    )
+    chain.append(("", made))
+    if max(after) > 1:
+        chain.append(("~out", _strided(made.output, after)))
+    return tuple(chain)
+
+
+def _pool(operation: Operation) -> Chain:
+    """Windows beyond the end, which `ceil` allows, are paddings too."""
+    given = operation.inputs[0]
+    attributes: Attributes = dict(operation.attributes)
+    kernel, stride, padding = attributes["kernel"], attributes["stride"], attributes["padding"]
+    greatest = operation.name.startswith("max")
+    sizes, results = _spatial(given), _spatial(operation.output)
+    beyond = [(o - 1) * stride + kernel - size - 2 * padding for size, o in zip(sizes, results, strict=True)]
+    after = [padding + max(more, 0) for more in beyond]
+    same = stride == 1 and 2 * padding == kernel - 1 and max(beyond) <= 0
+    counted = attributes.get("count_padding", False) or padding == 0
+    plain: Attributes = {"kernel": kernel, "stride": stride, "padding": "valid"}
+    if same and (greatest or not counted or padding == 0):
+        return (("", _pooling(operation, operation.name, {**plain, "padding": "same"}, given)),)
+    if greatest or (counted and max(beyond) <= 0):
+        if max(after) == 0:
+            return (("", _pooling(operation, operation.name, plain, given)),)
+        border = _padded(given, [padding] * len(sizes), after, -inf if greatest else 0.0)
+        return (("~pad", border), ("", _pooling(operation, operation.name, plain, border.output)))
+    share = {"padding": padding, "after": tuple(after), "count_padding": bool(counted)}
+    return (("", _pooling(operation, "counted_avg_pool", {"kernel": kernel, "stride": stride, **share}, given)),)
+
+
+def _pooling(operation: Operation, name: str, attributes: Mapping[str, Any], given: TensorType) -> Operation:
+    return attrs.evolve(operation, name=name, attributes=tuple(attributes.items()), inputs=(given,))
+
+
+def _transposed_convolution(operation: Operation) -> Chain:
+    attributes: Attributes = dict(operation.attributes)
+    plain = attributes["padding"] == attributes["output_padding"] == 0 and attributes["groups"] == 1
+    if not plain or attributes["kernel"] < attributes["stride"]:
+        return (("", attrs.evolve(operation, name=f"cut_{operation.name}")),)
+    kept = {name: attributes[name] for name in ("out", "kernel", "stride", "bias")}
+    return (("", attrs.evolve(operation, attributes=tuple(kept.items()))),)
+
+
+_RULES: Mapping[str, Callable[[Operation], Chain]] = {
+    "pad": _border,
+    "global_avg_pool": _global_pool,
+    "global_max_pool": _global_pool,
+    "conv1d": _convolution,
+    "conv2d": _convolution,
+    "conv2d_rect": _convolution,
+    "conv3d": _convolution,
+    "depthwise_conv2d": _convolution,
+    "conv_transpose2d": _transposed_convolution,
+    "max_pool1d": _pool,
+    "max_pool2d": _pool,
+    "avg_pool1d": _pool,
+    "avg_pool2d": _pool,
+}

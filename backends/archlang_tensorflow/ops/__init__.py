@@ -1,0 +1,25 @@
+"""What every op is in Keras, one family a file. Channels are the last axis."""
+
+from archlang_tensorflow.ops import (
+    activation,
+    arithmetic,
+    attention,
+    conv,
+    embedding,
+    norm,
+    pool,
+    regularisation,
+    shape,
+)
+
+__all__ = [
+    "activation",
+    "arithmetic",
+    "attention",
+    "conv",
+    "embedding",
+    "norm",
+    "pool",
+    "regularisation",
+    "shape",
+]

@@ -1,0 +1,71 @@
+"""The backend object that the entry point names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from archlang.backend import Array, Progress, TrainingSettings
+from archlang.ir.graph import Graph
+from archlang.ir.weights import check_weights, read_weights, write_weights
+from archlang.lowering.emitting import emit
+from archlang_tensorflow.building import build, lowered, weight_places
+from archlang_tensorflow.dialect import KERAS
+from archlang_tensorflow.expanding import expanded
+from archlang_tensorflow.layout import arranged
+from archlang_tensorflow.lowering import LOWERINGS
+from archlang_tensorflow.training import fit, run
+
+
+class TensorFlowBackend:
+    """TensorFlow, by Keras: see `archlang.backend.Backend` for what the methods do."""
+
+    name = "tensorflow"
+
+    def build(self, graph: Graph, seed: int = 0, data_format: str = "channels_first") -> keras.Model:
+        return build(graph, seed, data_format)
+
+    def emit(self, graph: Graph, header: Sequence[str] = ()) -> str:
+        return emit(KERAS, lowered(graph), header)
+
+    def unsupported(self, graph: Graph) -> tuple[str, ...]:
+        return tuple(LOWERINGS.refusals(expanded(arranged(graph))))
+
+    def weights(self, graph: Graph, network: keras.Model) -> dict[str, Array]:
+        found = {address: place.value(network) for address, place in weight_places(graph).items()}
+        return {
+            address: value.astype(np.float32) if value.dtype.name == "bfloat16" else value
+            for address, value in found.items()
+        }
+
+    def set_weights(self, graph: Graph, network: keras.Model, weights: Mapping[str, Array]) -> None:
+        check_weights(graph, weights)
+        for address, place in weight_places(graph).items():
+            place.assign(network, weights[address])
+
+    def save_weights(self, graph: Graph, network: keras.Model, path: Path | str) -> None:
+        write_weights(path, self.weights(graph, network))
+
+    def load_weights(self, graph: Graph, network: keras.Model, path: Path | str) -> None:
+        self.set_weights(graph, network, read_weights(path))
+
+    def fit(
+        self,
+        network: keras.Model,
+        train: tuple[Array, Array],
+        validation: tuple[Array, Array],
+        settings: TrainingSettings,
+        on_epoch: Callable[[Progress], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> dict[str, Any]:
+        return fit(network, train, validation, settings, on_epoch, should_stop)
+
+    def run(self, network: keras.Model, *inputs: Array) -> Any:
+        return run(network, *inputs)
+
+
+backend = TensorFlowBackend()
