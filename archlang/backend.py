@@ -17,8 +17,6 @@ from archlang.ir.graph import Graph
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 GROUP = "archlang.backends"
@@ -87,12 +85,6 @@ class Backend(Protocol):
 
     def set_weights(self, graph: Graph, network: Any, weights: Mapping[str, Array]) -> None:
         """Give the network weights by address; those that are missing or do not fit are errors."""
-
-    def save_weights(self, graph: Graph, network: Any, path: Path | str) -> None:
-        """Write the weights to a `.safetensors` file, named by address."""
-
-    def load_weights(self, graph: Graph, network: Any, path: Path | str) -> None:
-        """Read the weights of a file that any backend wrote."""
 
     def fit(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import nn
 
 from archlang.backend import Array, Progress, TrainingSettings
 from archlang.ir.graph import Graph
-from archlang.ir.weights import check_weights, read_weights, write_weights
+from archlang.ir.weights import check_weights
 from archlang_torch.building import build, parameter_names, refusals
 from archlang_torch.emitting import emit
 from archlang_torch.training import fit, run
@@ -45,12 +44,6 @@ class TorchBackend:
         with torch.no_grad():
             for address, name in parameter_names(graph).items():
                 state[name].copy_(torch.tensor(weights[address]))
-
-    def save_weights(self, graph: Graph, network: nn.Module, path: Path | str) -> None:
-        write_weights(path, self.weights(graph, network))
-
-    def load_weights(self, graph: Graph, network: nn.Module, path: Path | str) -> None:
-        self.set_weights(graph, network, read_weights(path))
 
     def fit(
         self,
