@@ -17,6 +17,8 @@ from archlang.ir.graph import Graph
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 GROUP = "archlang.backends"
@@ -100,6 +102,14 @@ class Backend(Protocol):
 
     def run(self, network: Any, *inputs: Array) -> Any:
         """The network's outputs in evaluation mode, as arrays."""
+
+
+@runtime_checkable
+class OnnxExporter(Protocol):
+    """What a backend may do besides."""
+
+    def export_onnx(self, graph: Graph, network: Any, path: Path | str) -> None:
+        """Write the network for inference as an ONNX model that has the program's names."""
 
 
 def known_backends() -> dict[str, EntryPoint]:

@@ -47,7 +47,9 @@ def fit_weights(
     of all, are those of `fresh`: the weights that the network has.
     """
     fitted: dict[str, Array] = {}
-    kept, sliced, left = [], [], []
+    kept: list[str] = []
+    sliced: list[str] = []
+    left: list[str] = []
     for address, spec in graph.weights.items():
         given = weights.get(address)
         if given is None or not _covers(given.shape, spec.shape):

@@ -129,10 +129,27 @@ class Program:
         if partial:
             weights, report = fit_weights(self.graph, weights, backend.weights(self.graph, network))
         else:
-            check_weights(self.graph, weights, ["take those that fit with `load_weights(…, partial=True)`"])
+            check_weights(
+                self.graph, weights, ["take those that fit with `program.load_weights(network, path, partial=True)`"]
+            )
             report = WeightReport(kept=tuple(self.graph.weights))
         backend.set_weights(self.graph, network, weights)
         return report
+
+    def export_onnx(self, network: Any, path: Path | str, name: str = "torch") -> None:
+        """Write a built network for inference as an ONNX model; weights are named by address."""
+        from archlang.backend import OnnxExporter
+
+        backend = _backend(name)
+        if not isinstance(backend, OnnxExporter):
+            raise ArchError(
+                error(
+                    "E0803",
+                    f"the {name} backend does not export to ONNX",
+                    hints=["save its weights, and load them into a network of the torch backend, which does"],
+                )
+            )
+        backend.export_onnx(self.graph, network, path)
 
     def emit(self, name: str = "torch") -> str:
         """The network as readable source code of a backend that needs no archlang."""

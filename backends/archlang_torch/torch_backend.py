@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,6 +45,11 @@ class TorchBackend:
         with torch.no_grad():
             for address, name in parameter_names(graph).items():
                 state[name].copy_(torch.tensor(weights[address]))
+
+    def export_onnx(self, graph: Graph, network: nn.Module, path: Path | str) -> None:
+        from archlang_torch.onnx_export import export_onnx  # what it needs is slow to import
+
+        export_onnx(graph, self.weights(graph, network), path)
 
     def fit(
         self,

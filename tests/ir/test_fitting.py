@@ -69,8 +69,5 @@ def test_types_are_the_networks(given: str, wanted: str) -> None:
 def test_a_report_prints() -> None:
     report = WeightReport(kept=tuple(f"unit[{i}].kernel" for i in range(12)), sliced=("a", "b", "c"), unused=("d",))
     assert str(report) == (
-        "kept    12  unit[0].kernel, unit[1].kernel, unit[2].kernel, …\n"
-        "sliced   3  a, b, c\n"
-        "fresh    0\n"
-        "unused   1  d"
+        "kept    12  unit[0].kernel, unit[1].kernel, unit[2].kernel, …\nsliced   3  a, b, c\nfresh    0\nunused   1  d"
     )

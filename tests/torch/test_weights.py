@@ -104,7 +104,9 @@ def test_a_neighbours_file_is_refused_unless_part_of_it_is_asked_for(tmp_path: P
     assert {found.code for found in caught.value.diagnostics} == {"E0807"}
     for address in strange:
         assert f"`{address}`" in str(caught.value)
-    assert str(caught.value).endswith("= help: take those that fit with `load_weights(…, partial=True)`")
+    assert str(caught.value).endswith(
+        "= help: take those that fit with `program.load_weights(network, path, partial=True)`"
+    )
     for address, value in backend.weights(other.graph, network).items():
         np.testing.assert_array_equal(value, before[address])
 
