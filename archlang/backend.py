@@ -150,6 +150,15 @@ def backend(name: str) -> Backend:
     return made
 
 
+def onnx_exporter(name: str) -> OnnxExporter:
+    """The backend of that name; ArchError when it does not export."""
+    found = backend(name)
+    if isinstance(found, OnnxExporter):
+        return found
+    hint = "save its weights, and load them into a network of the torch backend, which does"
+    raise ArchError(error("E0803", f"the {name} backend does not export to ONNX", hints=(hint,)))
+
+
 def unsupported_error(name: str, reasons: Mapping[str, tuple[str, Sequence[str]]]) -> ArchError:
     """The error for ops that a backend cannot do: op name → what is missing, and the addresses."""
     diagnostics = []

@@ -138,18 +138,9 @@ class Program:
 
     def export_onnx(self, network: Any, path: Path | str, name: str = "torch") -> None:
         """Write a built network for inference as an ONNX model; weights are named by address."""
-        from archlang.backend import OnnxExporter
+        from archlang.backend import onnx_exporter
 
-        backend = _backend(name)
-        if not isinstance(backend, OnnxExporter):
-            raise ArchError(
-                error(
-                    "E0803",
-                    f"the {name} backend does not export to ONNX",
-                    hints=["save its weights, and load them into a network of the torch backend, which does"],
-                )
-            )
-        backend.export_onnx(self.graph, network, path)
+        onnx_exporter(name).export_onnx(self.graph, network, path)
 
     def emit(self, name: str = "torch") -> str:
         """The network as readable source code of a backend that needs no archlang."""
