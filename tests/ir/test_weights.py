@@ -79,22 +79,23 @@ def entry(dtype: str, shape: list[int], first: int, last: int) -> dict[str, Any]
         pytest.param(file({"a": entry("F32", [-1], 0, 4)}, 4), id="negative"),
         pytest.param(file({"a": entry("F32", [2**40, 2**40], 0, 4)}, 4), id="huge"),
         pytest.param(file({"a": entry("F32", [1] * 100, 0, 4)}, 4), id="too many dimensions"),
+        pytest.param(file({"a": entry("C64", [1], 0, 8)}, 8), id="complex"),
         pytest.param(pickle.dumps({"a": np.zeros(3)}), id="pickle"),
     ],
 )
 def test_files_that_are_no_weights(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "weights"
     path.write_bytes(data)
-    with pytest.raises(ArchError, match=r"is not a weight file: \w") as caught:
+    with pytest.raises(ArchError, match=r"is not a weight file: [\w`]") as caught:
         read_weights(path)
     assert caught.value.diagnostics[0].code == "E0806"
     assert "Error while" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["BF16", "F8_E4M3", "C64"])
+@pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
 def test_numbers_that_numpy_alone_does_not_have(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "weights"
-    size = {"B": 16, "F": 8, "C": 64}[kind[0]]
+    size = {"BF16": 16, "F8_E4M3": 8}[kind]
     path.write_bytes(file({"a": entry(kind, [8], 0, size)}, size))
     with pytest.raises(ArchError, match=f"`a` holds numbers of the type {kind}: convert them"):
         read_weights(path)
