@@ -88,12 +88,6 @@ class Backend(Protocol):
     def set_weights(self, graph: Graph, network: Any, weights: Mapping[str, Array]) -> None:
         """Give the network weights by address; those that are missing or do not fit are errors."""
 
-    def save_weights(self, graph: Graph, network: Any, path: Path | str) -> None:
-        """Write the weights to a `.safetensors` file, named by address."""
-
-    def load_weights(self, graph: Graph, network: Any, path: Path | str) -> None:
-        """Read the weights of a file that any backend wrote."""
-
     def fit(
         self,
         network: Any,
@@ -108,6 +102,14 @@ class Backend(Protocol):
 
     def run(self, network: Any, *inputs: Array) -> Any:
         """The network's outputs in evaluation mode, as arrays."""
+
+
+@runtime_checkable
+class OnnxExporter(Protocol):
+    """What a backend may do besides."""
+
+    def export_onnx(self, graph: Graph, network: Any, path: Path | str) -> None:
+        """Write the network for inference as an ONNX model that has the program's names."""
 
 
 def known_backends() -> dict[str, EntryPoint]:
@@ -146,6 +148,15 @@ def backend(name: str) -> Backend:
     if not isinstance(made, Backend):
         raise TypeError(f"{point.value} is not a backend")
     return made
+
+
+def onnx_exporter(name: str) -> OnnxExporter:
+    """The backend of that name; ArchError when it does not export."""
+    found = backend(name)
+    if isinstance(found, OnnxExporter):
+        return found
+    hint = "save its weights, and load them into a network of the torch backend, which does"
+    raise ArchError(error("E0803", f"the {name} backend does not export to ONNX", hints=(hint,)))
 
 
 def unsupported_error(name: str, reasons: Mapping[str, tuple[str, Sequence[str]]]) -> ArchError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,10 +102,17 @@ def write_text(path: str | None, text: str, quiet: bool = False) -> None:
     if path is None:
         click.echo(text, nl=not text.endswith("\n"))
         return
+    with writing(path, quiet) as target:
+        target.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def writing(path: str, quiet: bool = False) -> Iterator[Path]:
+    """The path of a file to write, in a folder that is there; (unless `quiet`) says that it is written."""
     try:
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        yield target
     except OSError as problem:
         raise ArchError(
             error("E0217", f"`{path}` cannot be written: {problem.strerror}", hints=["give a path that may be written"])

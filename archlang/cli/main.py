@@ -54,6 +54,7 @@ for command in (
     programs.cost,
     programs.explain,
     programs.emit,
+    programs.export,
     studies.search,
     studies.resume,
     studies.report,

@@ -1,4 +1,4 @@
-"""Commands about programs of a space: sample, show, cost, explain, emit."""
+"""Commands about programs of a space: sample, show, cost, explain, emit, export."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from archlang.cli.common import (
     print_json,
     program_options,
     write_text,
+    writing,
 )
 from archlang.space.space import Space
 
@@ -154,3 +155,26 @@ def emit(file: str, settings: Settings, choices: str | None, seed: int, backend:
     archlang emit std.spaces.nasbench201 --seed 1 -o net.py
     """
     write_text(output, open_program(file, settings, choices, seed).emit(backend))
+
+
+@click.command()
+@file_argument
+@program_options
+@click.option("--weights", metavar="PATH", help="Take the weights of this file, not initial ones.")
+@click.option("--backend", default="torch", show_default=True, help="Which framework exports it.")
+@click.option("-o", "--output", metavar="PATH", required=True, help="The file to write.")
+def export(
+    file: str, settings: Settings, choices: str | None, seed: int, weights: str | None, backend: str, output: str
+) -> None:
+    """Write a program with its weights as an ONNX model, for inference anywhere.
+
+    \b
+    archlang export net.arch --seed 1 -o net.onnx
+    archlang export net.arch --choices best.json --weights best.safetensors -o net.onnx
+    """
+    program = open_program(file, settings, choices, seed)
+    network = program.build(backend)
+    if weights is not None:
+        program.load_weights(network, weights, backend)
+    with writing(output) as target:
+        program.export_onnx(network, target, backend)

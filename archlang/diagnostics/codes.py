@@ -99,7 +99,7 @@ CODES: dict[str, str] = {
     "E0711": "an objective that is no metric of the evaluation",
     "E0801": "a backend whose framework is not installed",
     "E0802": "a backend that does not exist",
-    "E0803": "an op that the backend cannot do",
+    "E0803": "an op or an export that the backend cannot do",
     "E0805": "a device that is not there, or nothing to train on",
     "E0806": "a file that is no weight file, or cannot be read or written",
     "E0807": "weights that do not fit the network",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from math import prod
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,76 +15,70 @@ from archlang.ir.graph import Graph
 
 Array = NDArray[Any]
 
-_TYPES: dict[str, np.dtype[Any]] = {
-    "F64": np.dtype("<f8"),
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "I64": np.dtype("<i8"),
-    "I32": np.dtype("<i4"),
-    "I16": np.dtype("<i2"),
-    "I8": np.dtype("i1"),
-    "U8": np.dtype("u1"),
-    "BOOL": np.dtype("?"),
-}
-_NAMES = {dtype: name for name, dtype in _TYPES.items()}
+# Those that every numpy has; a file may hold others (BF16), which numpy needs more packages for.
+_TYPES = {"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"}
 
 
 def write_weights(path: Path | str, weights: Mapping[str, Array]) -> None:
-    """Write arrays by name; ArchError (E0806) when the file cannot be written."""
-    head: dict[str, Any] = {}
-    chunks: list[bytes] = []
-    offset = 0
-    for name, array in weights.items():
-        dtype = array.dtype.newbyteorder("<")
-        data = np.ascontiguousarray(array, dtype).tobytes()
-        offsets = [offset, offset + len(data)]
-        head[name] = {"dtype": _NAMES[dtype], "shape": list(array.shape), "data_offsets": offsets}
-        chunks.append(data)
-        offset += len(data)
-    text = json.dumps(head, ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
+    """Write arrays by name; ArchError (E0806) when the file cannot be written.
+
+    A file that is there already stays as it is until the new one is whole.
+    """
+    from safetensors import SafetensorError  # imported late: few programs read or write weights
+    from safetensors.numpy import save_file
+
+    target = Path(path).resolve()
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        Path(path).write_bytes(b"".join([len(text).to_bytes(8, "little"), text, *chunks]))
-    except OSError as failure:
-        raise ArchError(error("E0806", f"cannot write weights to `{path}`: {failure.strerror}")) from failure
+        part.touch()
+        mode = part.stat().st_mode
+        save_file({name: np.asarray(array, order="C") for name, array in weights.items()}, part)
+        part.chmod(mode)  # safetensors makes files that no one else may read
+        part.replace(target)
+    except (OSError, SafetensorError) as failure:
+        raise ArchError(error("E0806", f"cannot write weights to `{path}`: {_reason(failure)}")) from failure
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read_weights(path: Path | str) -> dict[str, Array]:
     """The arrays of a file by name; ArchError (E0806) when it is no readable weight file."""
+    from safetensors import SafetensorError, safe_open
+
+    found: dict[str, Array] = {}
     try:
-        data = Path(path).read_bytes()
+        with Path(path).open("rb"):  # whose errors say more than those of safetensors
+            pass
+        with safe_open(path, framework="numpy") as file:
+            for name in file.keys():  # noqa: SIM118  # it is no mapping
+                kind = file.get_slice(name).get_dtype()
+                if kind not in _TYPES:
+                    raise ValueError(f"`{name}` holds numbers of the type {kind}: convert them, to F32 perhaps")
+                found[name] = file.get_tensor(name)
     except OSError as failure:
-        raise ArchError(error("E0806", f"cannot read weights from `{path}`: {failure.strerror}")) from failure
-    try:
-        start = 8 + int.from_bytes(data[:8], "little")
-        if len(data) < 8 or start > len(data):
-            raise ValueError("its header is cut off")
-        found: dict[str, Array] = {}
-        for name, entry in json.loads(data[8:start]).items():
-            if name == "__metadata__":
-                continue
-            dtype, shape = _TYPES[entry["dtype"]], tuple(entry["shape"])
-            first, last = entry["data_offsets"]
-            if not 0 <= first <= last <= len(data) - start or last - first != prod(shape) * dtype.itemsize:
-                raise ValueError(f"the data of `{name}` is cut off")
-            found[name] = np.frombuffer(data, dtype, prod(shape), start + first).reshape(shape)
-        return found
-    except (ValueError, KeyError, TypeError, AttributeError) as failure:
-        raise ArchError(error("E0806", f"`{path}` is not a weight file: {failure}")) from failure
+        raise ArchError(error("E0806", f"cannot read weights from `{path}`: {_reason(failure)}")) from failure
+    except (SafetensorError, ValueError) as failure:
+        raise ArchError(error("E0806", f"`{path}` is not a weight file: {_reason(failure)}")) from failure
+    return found
 
 
-def check_weights(graph: Graph, weights: Mapping[str, Array]) -> None:
+def _reason(failure: Exception) -> str:
+    if isinstance(failure, OSError) and failure.strerror:
+        return failure.strerror
+    return str(failure).removeprefix("Error while deserializing header: ").removeprefix("Error while serializing: ")
+
+
+def check_weights(graph: Graph, weights: Mapping[str, Array], hints: Sequence[str] = ()) -> None:
     """ArchError (E0807) that names every weight of the graph that is missing, has another shape,
-    or is not the graph's."""
+    or is not the graph's; `hints` say what to do about it."""
     found = []
     for address, spec in graph.weights.items():
         if address not in weights:
-            found.append(error("E0807", f"the weight `{address}` is missing"))
+            found.append(f"the weight `{address}` is missing")
         elif weights[address].shape != spec.shape:
             shape = list(weights[address].shape)
-            found.append(error("E0807", f"the weight `{address}` has the shape {shape}, not {list(spec.shape)}"))
-    found += [
-        error("E0807", f"the network has no weight `{address}`") for address in weights if address not in graph.weights
-    ]
+            found.append(f"the weight `{address}` has the shape {shape}, not {list(spec.shape)}")
+    found += [f"the network has no weight `{address}`" for address in weights if address not in graph.weights]
     if found:
-        raise ArchError(found)
+        *others, last = found
+        raise ArchError([*(error("E0807", message) for message in others), error("E0807", last, hints=hints)])

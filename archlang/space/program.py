@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from archlang.backend import Backend
+    from archlang.ir.fitting import WeightReport
     from archlang.space.space import Space
 
 
@@ -108,12 +109,38 @@ class Program:
 
     def save_weights(self, network: Any, path: Path | str, name: str = "torch") -> None:
         """Write a built network's weights to a `.safetensors` file, named by address."""
-        _backend(name).save_weights(self.graph, network, path)
+        from archlang.ir.weights import write_weights
 
-    def load_weights(self, network: Any, path: Path | str, name: str = "torch") -> None:
-        """Give a built network the weights of a file that any backend wrote; ArchError when they do
-        not fit."""
-        _backend(name).load_weights(self.graph, network, path)
+        write_weights(path, _backend(name).weights(self.graph, network))
+
+    def load_weights(
+        self, network: Any, path: Path | str, name: str = "torch", *, partial: bool = False
+    ) -> WeightReport:
+        """Give a built network the weights of a file that any backend wrote.
+
+        ArchError (E0807) when they do not fit. With `partial` the file may be another program's:
+        what agrees in address and shape is taken, what is larger is sliced, and all else stays as
+        it is. The report says which weights are which.
+        """
+        from archlang.ir.fitting import WeightReport, fit_weights
+        from archlang.ir.weights import check_weights, read_weights
+
+        backend, weights = _backend(name), read_weights(path)
+        if partial:
+            weights, report = fit_weights(self.graph, weights, backend.weights(self.graph, network))
+        else:
+            check_weights(
+                self.graph, weights, ["take those that fit with `program.load_weights(network, path, partial=True)`"]
+            )
+            report = WeightReport(kept=tuple(self.graph.weights))
+        backend.set_weights(self.graph, network, weights)
+        return report
+
+    def export_onnx(self, network: Any, path: Path | str, name: str = "torch") -> None:
+        """Write a built network for inference as an ONNX model; weights are named by address."""
+        from archlang.backend import onnx_exporter
+
+        onnx_exporter(name).export_onnx(self.graph, network, path)
 
     def emit(self, name: str = "torch") -> str:
         """The network as readable source code of a backend that needs no archlang."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,7 +10,7 @@ import numpy as np
 
 from archlang.backend import Array, Progress, TrainingSettings
 from archlang.ir.graph import Graph
-from archlang.ir.weights import check_weights, read_weights, write_weights
+from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
 from archlang_tensorflow.building import build, lowered, weight_places
 from archlang_tensorflow.dialect import KERAS
@@ -46,12 +45,6 @@ class TensorFlowBackend:
         check_weights(graph, weights)
         for address, place in weight_places(graph).items():
             place.assign(network, weights[address])
-
-    def save_weights(self, graph: Graph, network: keras.Model, path: Path | str) -> None:
-        write_weights(path, self.weights(graph, network))
-
-    def load_weights(self, graph: Graph, network: keras.Model, path: Path | str) -> None:
-        self.set_weights(graph, network, read_weights(path))
 
     def fit(
         self,

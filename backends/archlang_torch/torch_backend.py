@@ -11,7 +11,7 @@ from torch import nn
 
 from archlang.backend import Array, Progress, TrainingSettings
 from archlang.ir.graph import Graph
-from archlang.ir.weights import check_weights, read_weights, write_weights
+from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
 from archlang_torch.building import build, parameter_names
 from archlang_torch.dialect import TORCH
@@ -48,11 +48,10 @@ class TorchBackend:
             for address, name in parameter_names(graph).items():
                 state[name].copy_(torch.tensor(weights[address]))
 
-    def save_weights(self, graph: Graph, network: nn.Module, path: Path | str) -> None:
-        write_weights(path, self.weights(graph, network))
+    def export_onnx(self, graph: Graph, network: nn.Module, path: Path | str) -> None:
+        from archlang_torch.onnx_export import export_onnx  # what it needs is slow to import
 
-    def load_weights(self, graph: Graph, network: nn.Module, path: Path | str) -> None:
-        self.set_weights(graph, network, read_weights(path))
+        export_onnx(graph, self.weights(graph, network), path)
 
     def fit(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -63,6 +64,9 @@ def test_examples_run(run: Run, name: str, line: list[str]) -> None:
     Path("wrong.arch").unlink()
     if name in ("resume", "report"):
         prepare_store(Path("runs/digits.db"), second="--name" in line)
+    if "--weights" in line:
+        program = al.load("net.arch").program(json.loads(PREPARED["best.json"]))
+        program.save_weights(program.build(), "best.safetensors")
     if line[:2] == ["cost", "net.arch"]:
         line = [argument.replace('"width": 32', '"width": 32, "unit": "plain"') for argument in line]
     run(*(argument.replace("100", "3") for argument in arguments_of(line)))

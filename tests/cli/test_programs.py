@@ -1,11 +1,14 @@
-"""sample, show, cost, explain and emit."""
+"""sample, show, cost, explain, emit and export."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
+import torch
 
 import archlang as al
 from tests.cli.conftest import Run
@@ -77,6 +80,18 @@ def test_emit(run: Run, golden: Golden) -> None:
     assert result.stderr == "written to made/net.py\n"
     assert Path("made/net.py").read_text(encoding="utf-8") == text
     assert "archlang" not in "".join(line for line in text.splitlines() if line.startswith(("import", "from")))
+
+
+def test_export(run: Run) -> None:
+    program = al.load("net.arch").program(json.loads(PICKED))
+    network = program.build(seed=5).eval()
+    program.save_weights(network, "net.safetensors")
+    result = run("export", "net.arch", "--choices", PICKED, "--weights", "net.safetensors", "-o", "made/net.onnx")
+    assert result.stdout == ""
+    assert result.stderr == "written to made/net.onnx\n"
+    image = np.random.default_rng(0).normal(size=(3, 1, 8, 8)).astype(np.float32)
+    (found,) = onnxruntime.InferenceSession("made/net.onnx").run(["output"], {"image": image})
+    np.testing.assert_allclose(found, network(torch.from_numpy(image)).detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_settings_of_a_space(run: Run) -> None:

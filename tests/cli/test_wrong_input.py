@@ -32,6 +32,9 @@ NET = "net.arch"
         (("cost", "several.arch:second"), "E0409", "holds no network"),
         (("emit", NET, "--backend", "torhc"), "E0802", "did you mean `torch`?"),
         (("emit", NET, "-o", "net.arch/out.py"), "E0217", "cannot be written"),
+        (("export", NET, "--weights", "nope.safetensors", "-o", "net.onnx"), "E0806", "cannot read weights"),
+        (("export", NET, "--weights", NET, "-o", "net.onnx"), "E0806", "is not a weight file"),
+        (("export", NET, "-o", "net.arch/net.onnx"), "E0217", "cannot be written"),
         (("fmt", "nope.arch"), "E0207", "there is no file"),
         (("search", NET, "--searcher", "evolutoin"), "E0901", "did you mean `evolution`?"),
         (("search", NET, "--search", "pop=3"), "E0902", "`population`"),
@@ -69,6 +72,7 @@ def test_wrong_input(run: Run, arguments: tuple[str, ...], code: str, says: str)
         ("search", NET, "--trials", "0"),
         ("search", NET, "--epochs", "-1"),
         ("fmt",),
+        ("export", NET),
     ],
 )
 def test_wrong_use(run: Run, arguments: tuple[str, ...]) -> None:
