@@ -11,26 +11,29 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import archlang as al
 
-Shape = tuple[int, ...]
+Shape = tuple[int, ...] | str  # sizes, the first of which is the batch, or a type such as "i64[2, 9]"
+
+
+MODULES = ("nn", "blocks", "attention", "feedforward", "graphs", "recurrent")
 
 
 @attrs.frozen
 class Facts:
     """What both sides must agree on; `macs` are all multiply-adds, those of attention included."""
 
-    shape: Shape
+    shape: tuple[int, ...]
     params: int
     macs: int
 
 
 def declared(stage: str, *shapes: Shape) -> Facts:
-    """What archlang says of `inputs |> stage`, for shapes whose first dimension is the batch."""
+    """What archlang says of `inputs |> stage`."""
     names = [f"x{position}" for position in range(len(shapes))]
-    inputs = ", ".join(
-        f"{name}: f32[{', '.join(['n', *map(str, shape[1:])])}]" for name, shape in zip(names, shapes, strict=True)
-    )
+    types = [shape if isinstance(shape, str) else f"f32[{', '.join(['n', *map(str, shape[1:])])}]" for shape in shapes]
+    inputs = ", ".join(f"{name}: {kind}" for name, kind in zip(names, types, strict=True))
     value = names[0] if len(names) == 1 else f"({', '.join(names)})"
-    text = f"use std.nn\nuse std.blocks\nspace applied({inputs}) {{ {value} |> {stage} }}"
+    uses = "\n".join(f"use std.{module}" for module in MODULES)
+    text = f"{uses}\nspace applied({inputs}) {{ {value} |> {stage} }}"
     program = al.loads(text).program({})
     cost = program.cost()
     (output,) = program.graph.outputs
@@ -41,10 +44,17 @@ def declared(stage: str, *shapes: Shape) -> Facts:
 
 def executed(function: Callable[..., Tensor], shapes: Sequence[Shape], params: int = 0) -> Facts:
     """What PyTorch does for one sample. A module's parameters are counted, a function's are given."""
-    inputs = [torch.zeros(1, *shape[1:]) for shape in shapes]
+    inputs = [_zeros(shape) for shape in shapes]
     if isinstance(function, torch.nn.Module):
         params = sum(weight.numel() for weight in function.parameters())
         function.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         output = function(*inputs)
     return Facts(tuple(output.shape), params, counter.get_total_flops() // 2)
+
+
+def _zeros(shape: Shape) -> Tensor:
+    if isinstance(shape, str):
+        kind, sizes = shape.rstrip("]").split("[")
+        return torch.zeros([int(size) for size in sizes.split(",")], dtype=torch.int64 if kind == "i64" else None)
+    return torch.zeros(1, *shape[1:])
