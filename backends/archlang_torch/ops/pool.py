@@ -103,7 +103,7 @@ def avg_pool3d(
     deep = F.avg_pool2d(
         flat.reshape(*x.shape[:3], -1), (kernel, 1), (stride, 1), (padding, 0), ceil, count_padding
     )
-    return deep.unflatten(3, flat.shape[2:])
+    return deep.reshape(*deep.shape[:3], *flat.shape[2:])
 
 
 @function("global_avg_pool")

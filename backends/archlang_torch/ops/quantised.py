@@ -27,7 +27,7 @@ def fake_quantize(
     y = given / scale
     if exponent > 0:
         # Floats are `step` apart from a power of two to the next; below the least normal one too.
-        power = y.abs().log2().floor().clamp(min=2 - 2 ** (exponent - 1))
+        power = y.abs().log2().floor().clamp(min=2 - (1 << (exponent - 1)))
         step = torch.exp2(power - (bits - 1 - exponent))
         rounded = (y / step).round() * step
     else:
@@ -39,11 +39,11 @@ def fake_quantize(
 def largest_number(bits: int, signed: bool, exponent: int) -> float:
     """The largest number of a format: whole numbers, or floats of a sign and exponent bits."""
     if exponent == 0:
-        return 2.0 ** (bits - 1 if signed else bits) - 1
+        return float((1 << (bits - 1 if signed else bits)) - 1)
     mantissa = bits - 1 - exponent
-    power = 2 ** (exponent - 1) - (1 if exponent == 5 else 0)
+    power = (1 << (exponent - 1)) - (1 if exponent == 5 else 0)
     fraction = 2 - 2.0**-mantissa * (2 if (exponent, mantissa) == (4, 3) else 1)
-    return 2.0**power * fraction
+    return (1 << power) * fraction
 
 
 @layer("quantized_linear", channels=-1, names=NAMES, init=UNIFORM)
@@ -119,4 +119,4 @@ class QuantizedConv2d(nn.Conv2d):
         kernel = fake_quantize(
             self.weight, bits=self.weight_bits, axes=self.axes, exponent=self.weight_exponent
         )
-        return self._conv_forward(x, kernel, self.bias)
+        return F.conv2d(x, kernel, self.bias, self.stride, self.padding, self.dilation, self.groups)

@@ -34,8 +34,8 @@ class LSTM(nn.Module):
         return y.flip(1) if self.reverse else y
 
     def fused(self, x: Tensor, start: Tensor) -> Tensor:
-        kernels = [self.input_kernel, self.recurrent_kernel]
-        weights = [*kernels, self.input_bias, self.recurrent_bias]
+        kernels = self.input_kernel, self.recurrent_kernel
+        weights = (*kernels, self.input_bias, self.recurrent_bias)
         return torch.lstm(x, (start, start), weights, True, 1, 0.0, self.training, False, True)[0]
 
     def compiled(self, x: Tensor, hidden: Tensor) -> Tensor:
@@ -64,8 +64,8 @@ class GRU(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x.flip(1) if self.reverse else x
         start = x.new_zeros(1, x.shape[0], self.units)
-        kernels = [self.input_kernel, self.recurrent_kernel]
-        weights = [*kernels, self.input_bias, self.recurrent_bias]
+        kernels = self.input_kernel, self.recurrent_kernel
+        weights = (*kernels, self.input_bias, self.recurrent_bias)
         y = torch.gru(x, start, weights, True, 1, 0.0, self.training, False, True)[0]
         return y.flip(1) if self.reverse else y
 
