@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from archlang_torch import build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import archlang as al
-from tests.stdlib.applied import Facts, Shape, declared, executed
+from tests.stdlib.applied import Facts, Shape, applied, declared, executed
 
 IMAGE = (1, 12, 9, 14)
 SERIES = (1, 6, 25)
@@ -240,6 +241,14 @@ def test_grouped_attention() -> None:
     shapes = ((1, 10, 24), (1, 10, 12), (1, 10, 16))
     for stage in ("attention(4, kv_heads=2)", "attention(4, kv_heads=2, window=3, causal=true)"):
         assert declared(stage, *shapes) == executed(reference, shapes)
+
+
+@pytest.mark.parametrize("op", ["lstm", "gru"])
+def test_recurrent_weights_start_as_those_of_torch(op: str) -> None:
+    """All within 1 / sqrt(units), whatever the width of the tokens."""
+    network = build(applied(f"{op}(64)", "f32[n, 10, 4]").graph)
+    for weight in network.parameters():
+        assert 0.95 / 8 < weight.abs().max() <= 1 / 8
 
 
 def test_selective_scan() -> None:
