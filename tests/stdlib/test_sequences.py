@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import archlang as al
 from tests.stdlib.applied import Array, Facts, computed, declared, executed
-from tests.torch.references import exponentials, gated, logistic, scanned
+from tests.torch.references import attended, exponentials, gated, logistic, scanned, turned
 
 Weights = dict[str, Array]
 TOKENS = np.random.default_rng(0).normal(size=(2, 7, 12))
@@ -141,6 +141,19 @@ def test_mixtures_cost_as_much_as_all_experts() -> None:
 
 
 # ------------------------------------------------------------------ attention
+
+
+@pytest.mark.parametrize(("kv_heads", "causal", "window"), [(4, True, 0), (2, True, 3), (1, False, 2)])
+def test_rotary_attention(kv_heads: int, causal: bool, window: int) -> None:
+    x = np.random.default_rng(0).normal(size=(2, 7, 16))
+    stage = f"rotary_attention(4, kv_heads={kv_heads}, causal={str(causal).lower()}, window={window}, base=50.0)"
+    found, weights = computed(stage, x)
+    q = turned(x @ weights["query.kernel"].T, 4, 50.0)
+    k = turned(x @ weights["key.kernel"].T, kv_heads, 50.0)
+    mixed = attended(q, k, x @ weights["value.kernel"].T, 4, causal, kv_heads, window)
+    np.testing.assert_allclose(found, mixed @ weights["linear.kernel"].T, rtol=1e-12, atol=1e-13)
+    kernels = 2 * 16 * 16 + 2 * 16 * 4 * kv_heads
+    assert declared(stage, x.shape) == Facts((1, 7, 16), kernels, 7 * kernels + 2 * 7 * 7 * 16)
 
 
 def windowed(x: Array, weights: Weights, heads: int, size: int) -> Array:

@@ -54,7 +54,7 @@ def rotary(x: Tensor, *, heads: int = 1, base: float = 10000.0) -> Tensor:
 class WindowBias(nn.Module):
     """Adds a row of a learned table for the offset of two places of a window of rows."""
 
-    def __init__(self, heads: int, height: int, width: int) -> None:
+    def __init__(self, heads: int, height: int, width: int = 1) -> None:
         super().__init__()
         self.height, self.width = height, width
         rows = (2 * height - 1) * (2 * width - 1)
@@ -72,7 +72,9 @@ class WindowBias(nn.Module):
 class BucketBias(nn.Module):
     """Adds a row of a learned table for the bucket of the distance from query to key."""
 
-    def __init__(self, heads: int, buckets: int, distance: int, causal: bool) -> None:
+    def __init__(
+        self, heads: int, *, buckets: int = 32, distance: int = 128, causal: bool = False
+    ) -> None:
         super().__init__()
         self.causal = causal
         self.side = buckets if causal else buckets // 2

@@ -24,7 +24,7 @@ def segment_softmax(x: Tensor, index: Tensor, *, count: int) -> Tensor:
     lowest = x.new_full((count, *x.shape[1:]), float("-inf"))
     largest = lowest.scatter_reduce(0, places, x.detach(), "amax")
     powers = torch.exp(x - largest.index_select(0, index))
-    sums = x.new_zeros(count, *x.shape[1:]).index_add(0, index, powers)
+    sums = powers.new_zeros(count, *x.shape[1:]).index_add(0, index, powers)
     return powers / sums.index_select(0, index)
 
 

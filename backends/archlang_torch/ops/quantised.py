@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archlang_torch.lowering import function, layer
-from archlang_torch.ops.conv import NAMES, UNIFORM, same
+from archlang_torch.ops.conv import NAMES, UNIFORM
 
 
 @function("fake_quantize")
@@ -54,13 +54,14 @@ class QuantizedLinear(nn.Linear):
         self,
         channels: int,
         out: int,
-        bias: bool,
-        weight_bits: int,
-        input_bits: int,
-        weight_exponent: int,
-        input_exponent: int,
-        input_signed: bool,
-        per_channel: bool,
+        *,
+        bias: bool = True,
+        weight_bits: int = 8,
+        input_bits: int = 8,
+        weight_exponent: int = 0,
+        input_exponent: int = 0,
+        input_signed: bool = True,
+        per_channel: bool = True,
     ) -> None:
         super().__init__(channels, out, bias=bias)
         self.weight_bits, self.weight_exponent = weight_bits, weight_exponent
@@ -77,7 +78,7 @@ class QuantizedLinear(nn.Linear):
         return F.linear(x, kernel, self.bias)
 
 
-@layer("quantized_conv2d", channels=1, names=NAMES, init=UNIFORM, implied={"padding": same})
+@layer("quantized_conv2d", channels=1, names=NAMES, init=UNIFORM)
 class QuantizedConv2d(nn.Conv2d):
     """A 2-D convolution that rounds its input and its kernel."""
 
@@ -86,17 +87,18 @@ class QuantizedConv2d(nn.Conv2d):
         channels: int,
         out: int,
         kernel: int,
-        stride: int,
-        dilation: int,
-        groups: int,
-        bias: bool,
+        *,
         padding: int,
-        weight_bits: int,
-        input_bits: int,
-        weight_exponent: int,
-        input_exponent: int,
-        input_signed: bool,
-        per_channel: bool,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        weight_bits: int = 8,
+        input_bits: int = 8,
+        weight_exponent: int = 0,
+        input_exponent: int = 0,
+        input_signed: bool = True,
+        per_channel: bool = True,
     ) -> None:
         super().__init__(
             channels,

@@ -18,7 +18,7 @@ GATES = {
 class LSTM(nn.Module):
     """Long short-term memory with the weights of nn.LSTM; gives the hidden state of every token."""
 
-    def __init__(self, channels: int, units: int, reverse: bool) -> None:
+    def __init__(self, channels: int, units: int, *, reverse: bool = False) -> None:
         super().__init__()
         self.units, self.reverse = units, reverse
         self.recurrent_kernel = gate_weight(units, 4 * units, units)
@@ -53,7 +53,7 @@ class LSTM(nn.Module):
 class GRU(nn.Module):
     """Gated recurrent units with the weights of nn.GRU; gives the hidden state of every token."""
 
-    def __init__(self, channels: int, units: int, reverse: bool) -> None:
+    def __init__(self, channels: int, units: int, *, reverse: bool = False) -> None:
         super().__init__()
         self.units, self.reverse = units, reverse
         self.recurrent_kernel = gate_weight(units, 3 * units, units)
