@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from archlang.diagnostics import Collector, Diagnostic, Label, Span, did_you_mean, error
-from archlang.semantics.modules import ModuleScope
+from archlang.semantics.modules import ModuleScope, library_modules
 from archlang.semantics.parameters import counted
 from archlang.semantics.sites import assigned, target_names
 from archlang.syntax import ast
@@ -261,9 +261,9 @@ class _Checker:
         return ()
 
     def _where_to_find(self, name: str) -> tuple[str, ...]:
-        """The library module that has the name."""
-        for library in ("std.nn", "std.blocks"):
-            if name in self._module.library(library).items:
+        """The library module that has the name; spaces and models are no parts to build with."""
+        for library in library_modules():
+            if library.count(".") == 1 and name in self._module.library(library).items:
                 return (f"`{library}` has it: add `use {library}`",)
         return ()
 

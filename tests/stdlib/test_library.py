@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import archlang as al
 from archlang.diagnostics import Source
 from archlang.resources import stdlib_path
 from archlang.semantics.modules import Loader, library_modules
@@ -32,6 +33,14 @@ def test_items_are_documented(name: str) -> None:
     for item in Loader().load_library(name).declarations():
         assert item.doc, f"{name}.{item.name} has no documentation"
         assert len(item.doc.strip().splitlines()[0]) <= 100
+
+
+@pytest.mark.parametrize(
+    ("stage", "module"), [("lstm(4)", "std.nn"), ("swiglu(4)", "std.feedforward"), ("mamba", "std.recurrent")]
+)
+def test_a_missing_use_is_told(stage: str, module: str) -> None:
+    with pytest.raises(al.ArchError, match=f"`{module}` has it: add `use {module}`"):
+        al.loads(f"use std.blocks: mlp\nspace s(x: f32[n, 6, 4]) {{ x |> mlp(4) |> {stage} }}")
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)

@@ -9,19 +9,37 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from archlang_torch import build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import archlang as al
-from tests.stdlib.applied import Shape, declared, executed
+from tests.stdlib.applied import Facts, Shape, applied, declared, executed
 
 IMAGE = (1, 12, 9, 14)
 SERIES = (1, 6, 25)
+VOLUME = (1, 4, 7, 6, 9)
 TOKENS = (1, 10, 24)
 ROW = (1, 24)
 
+ROWS, EDGES, PLACES = "f32[5, 7]", "i64[2, 9]", "i64[5]"
+SCORES = (1, 3, 10, 10)
+
 Case = tuple[str, tuple[Shape, ...], Callable[..., Tensor]]
+
+
+class Hidden(nn.Module):
+    """The hidden states that a recurrent layer gives, by kernels whose products are counted."""
+
+    def __init__(self, layer: nn.LSTM | nn.GRU) -> None:
+        super().__init__()
+        self.layer = layer.double()  # oneDNN, whose products are not counted, takes f32
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden: Tensor = self.layer(x.double())[0]
+        return hidden
+
 
 # The stage, the shapes it is applied to, the same in PyTorch.
 LAYERS: list[Case] = [
@@ -58,6 +76,12 @@ LAYERS: list[Case] = [
         (IMAGE,),
         nn.ConvTranspose2d(12, 8, 5, stride=3, padding=2, output_padding=1, groups=2),
     ),
+    ("conv_transpose1d(8)", (SERIES,), nn.ConvTranspose1d(6, 8, 2, stride=2, bias=False)),
+    (
+        "conv_transpose1d(8, kernel=5, stride=3, padding=2, output_padding=1, groups=2, bias=true)",
+        (SERIES,),
+        nn.ConvTranspose1d(6, 8, 5, stride=3, padding=2, output_padding=1, groups=2),
+    ),
     ("linear(5)", (ROW,), nn.Linear(24, 5)),
     ("linear(5, bias=false)", (TOKENS,), nn.Linear(24, 5, bias=False)),
     ("linear(5)", ((1, 3, 4, 6),), nn.Linear(6, 5)),
@@ -73,6 +97,7 @@ LAYERS: list[Case] = [
     ("channel_scale(0.1)", (IMAGE,), lambda x: x),
     ("channel_scale", (ROW,), lambda x: x),
     ("feature_scale(init=1e-6)", (TOKENS,), lambda x: x),
+    ("feature_bias", (TOKENS,), lambda x: x),
     ("prelu", (IMAGE,), nn.PReLU(12)),
     ("prelu(shared=true)", (IMAGE,), nn.PReLU()),
     ("max_pool1d(4, stride=2)", (SERIES,), nn.MaxPool1d(4, stride=2, padding=1)),
@@ -92,6 +117,14 @@ LAYERS: list[Case] = [
     ("global_avg_pool", (IMAGE,), lambda x: x.mean((2, 3))),
     ("global_max_pool", (SERIES,), lambda x: x.amax(2)),
     ("adaptive_avg_pool2d(4)", (IMAGE,), nn.AdaptiveAvgPool2d(4)),
+    ("max_pool3d(3, stride=2)", (VOLUME,), nn.MaxPool3d(3, stride=2, padding=1)),
+    (
+        "avg_pool3d(2, stride=3, padding=1, count_padding=true)",
+        (VOLUME,),
+        nn.AvgPool3d(2, stride=3, padding=1),
+    ),
+    ("adaptive_avg_pool1d(4)", (SERIES,), nn.AdaptiveAvgPool1d(4)),
+    ("adaptive_avg_pool3d(2)", (VOLUME,), nn.AdaptiveAvgPool3d(2)),
     ("dropout", (IMAGE,), nn.Dropout()),
     ("drop_path(0.1)", (IMAGE,), nn.Identity()),
     ("softmax", (TOKENS,), nn.Softmax(-1)),
@@ -129,6 +162,28 @@ LAYERS: list[Case] = [
     ('upsample(3, mode="bilinear")', (IMAGE,), nn.Upsample(scale_factor=3, mode="bilinear")),
     ("pixel_shuffle(2)", (IMAGE,), nn.PixelShuffle(2)),
     ("channel_shuffle(3)", (IMAGE,), nn.ChannelShuffle(3)),
+    ("power(-0.5)", (TOKENS,), torch.rsqrt),
+    ("fill(1.5)", (TOKENS,), torch.ones_like),
+    ("rotary(4)", (TOKENS,), lambda x: x),
+    ("window_bias(2, 5)", (SCORES,), lambda x: x),
+    ("bucket_bias", (SCORES,), lambda x: x),
+    ("bucket_bias(8, 20, causal=true)", ((1, 3, 10, 7),), lambda x: x),
+    ("top_k_gate(2)", (TOKENS,), nn.Softmax(-1)),
+    ("lstm(5)", (TOKENS,), Hidden(nn.LSTM(24, 5, batch_first=True))),
+    ("gru(7, reverse=true)", (TOKENS,), Hidden(nn.GRU(24, 7, batch_first=True))),
+    ("gather", (ROWS, "i64[9]"), lambda x, index: x[index]),
+    ("gather", ("f32[5, 2, 3]", "i64[9]"), lambda x, index: x[index]),
+    ("segment_sum(3)", (ROWS, PLACES), lambda x, index: x[:3]),
+    ("segment_softmax(3)", ("f32[5, 2, 3]", PLACES), lambda x, index: x),
+    ("self_loops(5)", (EDGES,), lambda edges: F.pad(edges, (0, 5))),
+    ("fake_quantize(4, axes=[-1])", (TOKENS,), lambda x: x),
+    ("quantized_linear(5)", (TOKENS,), nn.Linear(24, 5)),
+    ("quantized_linear(5, bias=false, weight_bits=4)", (ROW,), nn.Linear(24, 5, bias=False)),
+    (
+        "quantized_conv2d(20, kernel=5, stride=2, dilation=2, groups=4, bias=true, weight_bits=4, weight_exponent=2)",
+        (IMAGE,),
+        nn.Conv2d(12, 20, 5, stride=2, dilation=2, padding=4, groups=4),
+    ),
     ("class_token", (TOKENS,), lambda x: F.pad(x, (0, 0, 1, 0))),
     ("position_embedding(16)", (TOKENS,), lambda x: x),
 ]
@@ -156,6 +211,10 @@ OWN_WEIGHTS = {
     "channel_scale(0.1)": 12,
     "channel_scale": 24,
     "feature_scale(init=1e-6)": 24,
+    "feature_bias": 24,
+    "window_bias(2, 5)": 3 * 9 * 3,
+    "bucket_bias": 32 * 3,
+    "bucket_bias(8, 20, causal=true)": 8 * 3,
 }
 
 
@@ -173,12 +232,42 @@ def test_attention() -> None:
     assert declared("attention(4)", *shapes) == executed(reference, shapes)
 
 
+def test_grouped_attention() -> None:
+    def reference(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        q = q.reshape(1, 10, 4, 6).transpose(1, 2)
+        k, v = (x.reshape(1, 10, 2, -1).transpose(1, 2).repeat_interleave(2, 1) for x in (k, v))
+        return ((q @ k.mT).softmax(-1) @ v).transpose(1, 2).flatten(2)
+
+    shapes = ((1, 10, 24), (1, 10, 12), (1, 10, 16))
+    for stage in ("attention(4, kv_heads=2)", "attention(4, kv_heads=2, window=3, causal=true)"):
+        assert declared(stage, *shapes) == executed(reference, shapes)
+
+
+@pytest.mark.parametrize("op", ["lstm", "gru"])
+def test_recurrent_weights_start_as_those_of_torch(op: str) -> None:
+    """All within 1 / sqrt(units), whatever the width of the tokens."""
+    network = build(applied(f"{op}(64)", "f32[n, 10, 4]").graph)
+    for weight in network.parameters():
+        assert 0.95 / 8 < weight.abs().max() <= 1 / 8
+
+
+def test_selective_scan() -> None:
+    """For each token, channel and state there are delta * a with weights, and three products of
+    activations: with x * delta * b, along the tokens, with c."""
+    tokens, channels, states = 10, 24, 6
+    weighted = tokens * channels * states + tokens * channels  # the last: skip * x
+    shapes = (TOKENS, TOKENS, (1, tokens, states), (1, tokens, states))
+    found = declared("selective_scan(6)", *shapes)
+    assert found == Facts(TOKENS, channels * states + channels, weighted + 3 * tokens * channels * states)
+
+
 POOLS = {
     "max_pool1d": nn.MaxPool1d,
     "max_pool2d": nn.MaxPool2d,
     "avg_pool1d": nn.AvgPool1d,
     "avg_pool2d": nn.AvgPool2d,
-}
+    "max_pool3d": nn.MaxPool3d,
+}  # but for nn.AvgPool3d, which refuses kernels larger than the input whatever the padding
 
 
 @given(st.data())
@@ -209,7 +298,7 @@ def test_embedding() -> None:
 def test_every_op_is_tested() -> None:
     text = (Path(__file__).parents[2] / "stdlib" / "nn.arch").read_text(encoding="utf-8")
     ops = set(re.findall(r"^op (\w+)", text, re.MULTILINE))
-    tested = {stage.split("(")[0] for stage, _, _ in CASES} | {"attention", "embedding"}
+    tested = {stage.split("(")[0] for stage, _, _ in CASES} | {"attention", "embedding", "selective_scan"}
     assert ops == tested
 
 
@@ -237,6 +326,47 @@ BROKEN = [
     ("slice(1, 0, 11)", (TOKENS,), "the slice must lie within the dimension"),
     ("pixel_shuffle(5)", (IMAGE,), "the square of the factor must divide the channel count"),
     ("attention(5)", (TOKENS, TOKENS, TOKENS), "heads must divide the width"),
+    ("attention(4, kv_heads=3)", (TOKENS, TOKENS, TOKENS), "the heads of keys and values must divide those"),
+    ("attention(4, kv_heads=0)", (TOKENS, TOKENS, TOKENS), "the heads of keys and values must divide those"),
+    ("attention(4)", (TOKENS, (1, 10, 12), TOKENS), "shapes do not agree in `attention`: the heads of keys"),
+    ("attention(4, kv_heads=2)", (TOKENS, TOKENS, TOKENS), "the heads of keys and queries must have one width"),
+    ("attention(4, window=2)", (TOKENS, (1, 9, 24), (1, 9, 24)), "a window needs as many queries as keys"),
+    ("attention(4, window=-1)", (TOKENS, TOKENS, TOKENS), "a window needs as many queries as keys"),
+    ("rotary(24)", (TOKENS,), "heads must divide the width into even parts"),
+    ("rotary(4, base=1.0)", (TOKENS,), "the base must be more than 1"),
+    ("window_bias(2, 4)", (SCORES,), "the scores must be between all places of the window"),
+    ("bucket_bias(3)", (SCORES,), "there must be two buckets or more, for each side as many"),
+    ("bucket_bias(9, causal=false)", (SCORES,), "there must be two buckets or more, for each side as many"),
+    ("bucket_bias(32, 8)", (SCORES,), "the distance must be more than that of the single buckets"),
+    ("lstm(0)", (TOKENS,), "units must be positive"),
+    ("gru(0)", (TOKENS,), "units must be positive"),
+    ("lstm(4)", (IMAGE,), "must have 3 dimensions"),
+    ("selective_scan(6)", (TOKENS,) * 4, "dimension 2 of `b` of `selective_scan` is 24"),
+    ("top_k_gate(0)", (TOKENS,), "k must lie between 1 and the number of elements"),
+    ("top_k_gate(25)", (TOKENS,), "k must lie between 1 and the number of elements"),
+    ("gather", (ROWS, ROW), "must have 1 dimension"),
+    ("gather", (ROWS, "i32[9]"), "must hold i64"),
+    ("segment_sum(0)", (ROWS, PLACES), "the count must be positive"),
+    ("segment_sum(3)", (ROWS, "i64[6]"), "dimension 0 of `index` of `segment_sum` is 6"),
+    ("segment_softmax(0)", (ROWS, PLACES), "the count must be positive"),
+    ("self_loops(0)", (EDGES,), "there must be a node"),
+    ("self_loops(5)", ("i64[3, 9]",), "dimension 0 of `edges` of `self_loops` is 3"),
+    ("fake_quantize(1)", (TOKENS,), "there are no numbers of so many bits"),
+    ("fake_quantize(0, signed=false)", (TOKENS,), "there are no numbers of so many bits"),
+    ("fake_quantize(17)", (TOKENS,), "there are no numbers of so many bits"),
+    ("fake_quantize(4, exponent=3)", (TOKENS,), "there are no numbers of so many bits"),
+    ("fake_quantize(8, signed=false, exponent=4)", (TOKENS,), "there are no numbers of so many bits"),
+    ("fake_quantize(axes=[3])", (TOKENS,), "the input has no such axis"),
+    ("fake_quantize(axes=[0, 1, 2])", (TOKENS,), "a scale must be for more than one element"),
+    ("quantized_linear(5, weight_bits=1)", (TOKENS,), "there are no numbers of so many bits"),
+    ("quantized_conv2d(8, input_bits=1)", (IMAGE,), "there are no numbers of so many bits"),
+    ("quantized_conv2d(8, groups=5)", (IMAGE,), "groups must divide both channel counts"),
+    ("max_pool3d(3, padding=2)", (VOLUME,), "the padding must be at most half of the kernel"),
+    ("avg_pool3d(15, padding=0)", (VOLUME,), "the kernel reaches beyond the padded input"),
+    ("adaptive_avg_pool3d(0)", (VOLUME,), "the size must be positive"),
+    ("adaptive_avg_pool1d(0)", (SERIES,), "the size must be positive"),
+    ("conv_transpose1d(8, output_padding=2)", (SERIES,), "output_padding must be less than the stride"),
+    ("conv_transpose1d(8, padding=30)", (SERIES,), "the padding leaves nothing of the output"),
     ("position_embedding(9)", (TOKENS,), "there are more tokens than positions"),
     ("dropout(1.5)", (TOKENS,), "the rate must lie between 0 and 1"),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -13,6 +14,20 @@ from numpy.typing import NDArray
 
 from archlang.ir.graph import Graph, WeightSpec
 from tests.graphs import BATCH, Sketch
+from tests.torch.references import (
+    attended,
+    gated,
+    gated_recurrent,
+    long_short_term,
+    rounded,
+    scanned,
+    segment_shares,
+    segments,
+    spread,
+    turned,
+    with_buckets,
+    with_offsets,
+)
 
 Array = NDArray[Any]
 N = 3
@@ -21,7 +36,7 @@ N = 3
 @attrs.frozen(kw_only=True)
 class Case:
     """`inputs` and `output` are shapes without the batch; `reference(*xs, **weights)` is the op in
-    evaluation mode, in float64."""
+    evaluation mode, in float64. `dtype` is that of all inputs, or each; integers are `below` one."""
 
     op: str
     inputs: tuple[tuple[int, ...], ...]
@@ -29,22 +44,30 @@ class Case:
     reference: Callable[..., Array]
     weights: tuple[WeightSpec, ...] = ()
     attributes: dict[str, Any] = attrs.field(factory=dict)
-    dtype: str = "f64"
+    dtype: str | tuple[str, ...] = "f64"
+    below: int = 7
+    result: str = "f64"
     name: str = ""
 
     def graph(self) -> Graph:
         sketch = Sketch("sample")
-        xs = [sketch.input(f"x{i}", *shape, dtype=self.dtype) for i, shape in enumerate(self.inputs)]
+        typed = enumerate(zip(self.inputs, self.dtypes, strict=True))
+        xs = [sketch.input(f"x{i}", *shape, dtype=dtype) for i, (shape, dtype) in typed]
         made = sketch.apply(
-            self.op, *xs, output=(BATCH, *self.output), weights=self.weights, dtype="f64", **self.attributes
+            self.op, *xs, output=(BATCH, *self.output), weights=self.weights, dtype=self.result, **self.attributes
         )
         return sketch.graph(made)
 
     def arrays(self) -> list[Array]:
         draw = np.random.default_rng(0)
-        if self.dtype == "i64":
-            return [draw.integers(0, 7, (N, *shape)) for shape in self.inputs]
-        return [draw.normal(size=(N, *shape)) for shape in self.inputs]
+        return [
+            draw.integers(0, self.below, (N, *shape)) if dtype == "i64" else draw.normal(size=(N, *shape))
+            for shape, dtype in zip(self.inputs, self.dtypes, strict=True)
+        ]
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        return (self.dtype,) * len(self.inputs) if isinstance(self.dtype, str) else self.dtype
 
     def __str__(self) -> str:
         return self.name or self.op
@@ -168,16 +191,6 @@ def softmax(x: Array, axis: int = -1) -> Array:
     return powers / powers.sum(axis, keepdims=True)
 
 
-def attended(q: Array, k: Array, v: Array, heads: int, causal: bool = False) -> Array:
-    parts = []
-    for a, b, c in zip(np.split(q, heads, -1), np.split(k, heads, -1), np.split(v, heads, -1), strict=True):
-        scores = a @ b.swapaxes(1, 2) / math.sqrt(a.shape[-1])
-        if causal:
-            scores = np.where(np.tril(np.ones(scores.shape[-2:], bool)), scores, -np.inf)
-        parts.append(softmax(scores) @ c)
-    return np.concatenate(parts, -1)
-
-
 def shuffled(x: Array, groups: int) -> Array:
     n, c = x.shape[:2]
     return x.reshape(n, groups, c // groups, *x.shape[2:]).swapaxes(1, 2).reshape(x.shape)
@@ -214,6 +227,19 @@ SAME = ((IMAGE,), IMAGE)
 def elementwise(op: str, reference: Callable[[Array], Array], **attributes: Any) -> Case:
     name = f"{op}-{'-'.join(map(str, attributes.values()))}" if attributes else op
     return Case(op=op, inputs=(IMAGE,), output=IMAGE, reference=reference, attributes=attributes, name=name)
+
+
+def gates(count: int) -> tuple[WeightSpec, ...]:
+    """The weights of a recurrent layer with `count` gates of 6 units on tokens of 4 elements."""
+    rows = count * 6
+    biases = weight("input_bias", rows), weight("recurrent_bias", rows)
+    return (weight("recurrent_kernel", rows, 6), weight("input_kernel", rows, 4), *biases)
+
+
+def rounding(weight_bits: int, weight_exponent: int, input_bits: int, per_channel: bool) -> dict[str, Any]:
+    """How a layer rounds; the inputs to integers."""
+    return {"weight_bits": weight_bits, "input_bits": input_bits, "weight_exponent": weight_exponent,
+            "input_exponent": 0, "input_signed": True, "per_channel": per_channel}  # fmt: skip
 
 
 CASES = [
@@ -283,6 +309,9 @@ CASES = [
     Case(op="conv_transpose2d", inputs=((4, 3, 5),), output=(6, 6, 10), weights=(weight("kernel", 4, 6, 3, 3),),
          attributes={"out": 6, "kernel": 3, "stride": 2, "padding": 1, "output_padding": 1, "groups": 1, "bias": False},
          reference=lambda x, kernel: transposed(x, kernel, 2, 1, 1)),
+    Case(op="conv_transpose1d", inputs=((4, 5),), output=(6, 10), weights=(weight("kernel", 4, 6, 3),),
+         attributes={"out": 6, "kernel": 3, "stride": 2, "padding": 1, "output_padding": 1, "groups": 1, "bias": False},
+         reference=lambda x, kernel: spread(x, kernel, 2, 1, 1)),
     Case(op="linear", inputs=((5, 4),), output=(5, 6), weights=(weight("kernel", 6, 4), weight("bias", 6)),
          attributes={"out": 6, "bias": True}, reference=lambda x, kernel, bias: x @ kernel.T + bias),
     Case(op="linear", inputs=((4,),), output=(6,), weights=(weight("kernel", 6, 4),), name="linear-no-bias",
@@ -339,6 +368,18 @@ CASES = [
              reference=lambda x, counted=counted: reaching(x, 3, 3, 1, "mean", counted))
         for counted in (False, True)
     ],
+    Case(op="max_pool3d", inputs=((2, 4, 6, 5),), output=(2, 2, 3, 3), reference=lambda x: pooled(x, 3, 2, 1, "max"),
+         attributes={"kernel": 3, "stride": 2, "padding": 1}),
+    *[
+        Case(op="avg_pool3d", inputs=((2, *size),), output=(2, *((d + 1) // 2 for d in size)),
+             attributes={"kernel": 3, "stride": 2, "padding": 1, "count_padding": kind == "padded"},
+             name=f"avg_pool3d-{kind}-{size}", reference=lambda x, kind=kind: pooled(x, 3, 2, 1, kind))
+        for kind, size in (("mean", (4, 6, 5)), ("padded", (4, 6, 5)), ("mean", (2, 1, 2)))
+    ],
+    Case(op="adaptive_avg_pool1d", inputs=((4, 6),), output=(4, 2), attributes={"out": 2},
+         reference=lambda x: x.reshape(N, 4, 2, 3).mean(3)),
+    Case(op="adaptive_avg_pool3d", inputs=((4, 6, 8, 2),), output=(4, 2, 2, 2), attributes={"out": 2},
+         reference=lambda x: x.reshape(N, 4, 2, 3, 2, 4, 2, 1).mean((3, 5, 7))),
     Case(op="global_avg_pool", inputs=(IMAGE,), output=(4,), reference=lambda x: x.mean((2, 3))),
     Case(op="global_max_pool", inputs=((4, 7),), output=(4,), reference=lambda x: x.max(2)),
     Case(op="adaptive_avg_pool2d", inputs=((4, 6, 8),), output=(4, 2, 2), attributes={"out": 2},
@@ -388,6 +429,66 @@ CASES = [
          reference=lambda q, k, v: attended(q, k, v, 2)),
     Case(op="attention", inputs=((5, 8), (5, 8), (5, 8)), output=(5, 8), attributes={"heads": 4, "causal": True},
          name="attention-causal", reference=lambda q, k, v: attended(q, k, v, 4, True)),
+    *[
+        Case(op="attention", inputs=((6, 12), (6, 6), (6, 10)), output=(6, 20), reference=partial(attended, **settings),
+             attributes=settings, name=f"attention-grouped-{causal}-{window}")
+        for causal, window in ((False, 0), (False, 2), (True, 3))
+        for settings in [{"heads": 4, "causal": causal, "kv_heads": 2, "window": window}]
+    ],
+    Case(op="rotary", inputs=((5, 12),), output=(5, 12), attributes={"heads": 2, "base": 100.0},
+         reference=lambda x: turned(x, 2, 100.0)),
+    Case(op="window_bias", inputs=((2, 4, 6, 6),), output=(2, 4, 6, 6), attributes={"height": 2, "width": 3},
+         weights=(weight("table", 15, 4),), reference=lambda x, table: with_offsets(x, table, 2, 3)),
+    *[
+        Case(op="bucket_bias", inputs=((2, 40, 30),), output=(2, 40, 30), name=f"bucket_bias-{causal}",
+             attributes={"buckets": buckets, "distance": distance, "causal": causal},
+             weights=(weight("table", buckets, 2),),
+             reference=partial(with_buckets, distance=distance, causal=causal))
+        for buckets, distance, causal in ((32, 128, False), (8, 16, True))
+    ],
+    Case(op="lstm", inputs=((5, 4),), output=(5, 6), attributes={"units": 6, "reverse": False}, weights=gates(4),
+         reference=long_short_term),
+    Case(op="lstm", inputs=((5, 4),), output=(5, 6), attributes={"units": 6, "reverse": True}, weights=gates(4),
+         name="lstm-reverse", reference=lambda x, **weights: long_short_term(x[:, ::-1], **weights)[:, ::-1]),
+    Case(op="gru", inputs=((5, 4),), output=(5, 6), attributes={"units": 6, "reverse": False}, weights=gates(3),
+         reference=gated_recurrent),
+    Case(op="gru", inputs=((5, 4),), output=(5, 6), attributes={"units": 6, "reverse": True}, weights=gates(3),
+         name="gru-reverse", reference=lambda x, **weights: gated_recurrent(x[:, ::-1], **weights)[:, ::-1]),
+    Case(op="selective_scan", inputs=((11, 4), (11, 4), (11, 3), (11, 3)), output=(11, 4), attributes={"state": 3},
+         weights=(weight("a_log", 4, 3), weight("skip", 4)), reference=scanned),
+    Case(op="top_k_gate", inputs=((5, 6),), output=(5, 6), attributes={"k": 2}, reference=lambda x: gated(x, 2)),
+    elementwise("power", lambda x: x**3, exponent=3.0),
+    elementwise("fill", lambda x: np.full_like(x, 0.5), value=0.5),
+    Case(op="feature_bias", inputs=((5, 4),), output=(5, 4), weights=(weight("bias", 4),),
+         reference=lambda x, bias: x + bias),
+    Case(op="gather", inputs=((4,), ()), output=(4,), dtype=("f64", "i64"), below=N,
+         reference=lambda x, index: x[index]),
+    Case(op="segment_sum", inputs=((4, 2), ()), output=(4, 2), dtype=("f64", "i64"), below=N - 1,
+         attributes={"count": N}, reference=lambda x, index: segments(x, index, N)),
+    Case(op="segment_softmax", inputs=((4, 2), ()), output=(4, 2), dtype=("f64", "i64"), below=N - 1,
+         attributes={"count": N}, reference=segment_shares),
+    Case(op="self_loops", inputs=((5,),), output=(7,), dtype="i64", result="i64", attributes={"nodes": 2},
+         reference=lambda edges: np.concatenate([edges, np.broadcast_to([0, 1], (N, 2))], 1)),
+    *[
+        Case(op="fake_quantize", inputs=(IMAGE,), output=IMAGE, attributes=settings,
+             name="fake_quantize-" + "-".join(map(str, settings.values())), reference=partial(rounded, **settings))
+        for bits, signed, axes, exponent in (
+            (8, True, (), 0), (2, True, (1,), 0), (3, False, (-1, 0), 0), (1, False, (), 0),
+            (8, True, (), 4), (8, True, (1,), 5), (4, True, (), 2), (6, True, (), 3), (5, True, (0,), 1),
+        )
+        for settings in [{"bits": bits, "signed": signed, "axes": axes, "exponent": exponent}]
+    ],
+    *[
+        Case(op="quantized_linear", inputs=((5, 4),), output=(5, 6), name=f"quantized_linear-{per_channel}",
+             weights=(weight("kernel", 6, 4), weight("bias", 6)),
+             attributes={"out": 6, "bias": True, **rounding(4, exponent, 6, per_channel)},
+             reference=lambda x, kernel, bias, axes=axes, exponent=exponent:
+                 rounded(x, 6) @ rounded(kernel, 4, axes=axes, exponent=exponent).T + bias)
+        for per_channel, axes, exponent in ((True, (0,), 0), (False, (), 2))
+    ],
+    Case(op="quantized_conv2d", inputs=((4, 9, 8),), output=(6, 5, 4), weights=(weight("kernel", 6, 4, 3, 3),),
+         attributes={"out": 6, "groups": 1, "bias": False, **conv(3, 2), **rounding(8, 4, 3, True)},
+         reference=lambda x, kernel: convolved(rounded(x, 3), rounded(kernel, 8, axes=(0,), exponent=4), None, 2, 1)),
     Case(op="embedding", inputs=((5,),), output=(5, 4), weights=(weight("table", 7, 4),), dtype="i64",
          attributes={"vocabulary": 7, "dim": 4}, reference=lambda tokens, table: table[tokens]),
     Case(op="position_embedding", inputs=((5, 4),), output=(5, 4), weights=(weight("table", 9, 4),),

@@ -93,7 +93,8 @@ def test_declared_starts_are_those_of_the_constructors() -> None:
 
 
 def fan_in(case: Case) -> int:
-    return next((math.prod(spec.shape[1:]) for spec in case.weights if spec.name == "kernel"), 1)
+    """That of the op's first weight, as where an op is applied in a program."""
+    return math.prod(case.weights[0].shape[1:])
 
 
 def test_layers_are_those_of_torch() -> None:

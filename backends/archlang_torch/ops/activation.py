@@ -92,6 +92,14 @@ def log_softmax(x: Tensor, *, axis: int = -1) -> Tensor:
     return F.log_softmax(x, dim=axis)
 
 
+@function("top_k_gate")
+def top_k_gate(x: Tensor, *, k: int) -> Tensor:
+    """Softmax over the k largest of the last dimension, zeros elsewhere; ties go to the first."""
+    order = x.sort(dim=-1, descending=True, stable=True).indices
+    kept = torch.zeros_like(x, dtype=torch.bool).scatter(-1, order[..., :k], True)
+    return x.masked_fill(~kept, float("-inf")).softmax(-1)
+
+
 @layer("prelu", channels=1, names={"slope": "weight"}, init={"slope": ("constant", 0.25)})
 def prelu(channels: int, shared: bool) -> nn.PReLU:
     return nn.PReLU(1 if shared else channels)

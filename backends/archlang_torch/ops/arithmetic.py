@@ -37,6 +37,16 @@ def scale(x: Tensor, *, factor: float) -> Tensor:
     return x * factor
 
 
+@function("power")
+def power(x: Tensor, *, exponent: float) -> Tensor:
+    return x**exponent
+
+
+@function("fill")
+def fill(x: Tensor, *, value: float) -> Tensor:
+    return torch.full_like(x, value)
+
+
 @function("matmul")
 def matmul(a: Tensor, b: Tensor, *, transpose_b: bool = False) -> Tensor:
     return a @ b.mT if transpose_b else a @ b

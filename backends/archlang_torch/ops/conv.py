@@ -160,3 +160,26 @@ def conv_transpose2d(
         groups=groups,
         bias=bias,
     )
+
+
+@layer("conv_transpose1d", channels=1, names=NAMES, init=UNIFORM)
+def conv_transpose1d(
+    channels: int,
+    out: int,
+    kernel: int,
+    stride: int,
+    padding: int,
+    output_padding: int,
+    groups: int,
+    bias: bool,
+) -> nn.ConvTranspose1d:
+    return nn.ConvTranspose1d(
+        channels,
+        out,
+        kernel,
+        stride=stride,
+        padding=padding,
+        output_padding=output_padding,
+        groups=groups,
+        bias=bias,
+    )

@@ -78,3 +78,15 @@ class FeatureScale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.scale
+
+
+@layer("feature_bias", channels=-1, init={"bias": ("zeros",)})
+class FeatureBias(nn.Module):
+    """Each element of the last dimension plus a learned number."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias
