@@ -74,8 +74,8 @@ class Dialect:
         """What operations must agree in to be written by one class, besides their attributes."""
         return None
 
-    def builder(self, top: str, graph: Graph) -> list[str]:
-        """The function `build` that makes the network of class `top`."""
+    def builder(self, top: str, graph: Graph) -> list[tuple[int, str]]:
+        """The function `build` that makes the network of class `top`, as `main`."""
         raise NotImplementedError
 
     def main(self, graph: Graph, reserved: frozenset[str]) -> list[tuple[int, str]]:

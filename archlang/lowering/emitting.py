@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from inspect import isclass
 from typing import Any, Protocol
 
@@ -50,16 +50,20 @@ def emit(
         texts.append(source.text())
         needed += source.needed
     top = named[classes[-1].name]
-    main = [line for indent, statement in dialect.main(graph, reserved) for line in laid_out(statement, indent)]
     parts = [
         *definitions(needed, dialect.standard).values(),
         *texts,
-        "\n".join(dialect.builder(top, graph)),
-        "\n".join(main),
+        _written(dialect.builder(top, graph)),
+        _written(dialect.main(graph, reserved)),
     ]
     body = "\n\n\n".join(parts)
     imports = "\n\n".join("\n".join(lines) for lines in dialect.imports(names(body)) if lines)
     return "\n".join([file_head(dialect.framework, graph, header), imports, "", "", body, ""])
+
+
+def _written(statements: Iterable[tuple[int, str]]) -> str:
+    """Statements with their indents as text."""
+    return "\n".join([line for indent, statement in statements for line in laid_out(statement, indent)])
 
 
 def file_head(framework: str, graph: Graph, header: Sequence[str]) -> str:

@@ -15,18 +15,18 @@ from archlang.ir.graph import Graph, Operation
 from archlang.ir.types import per_sample
 from archlang.lowering.dialect import Dialect
 from archlang.lowering.names import free_name, identifier
-from archlang.lowering.source import laid_out, own_source
+from archlang.lowering.source import own_source
 from archlang_numpy import ops
 from archlang_numpy.lowering import DTYPES, LOWERINGS, Array
 
 Weights = dict[str, Array]
 WEIGHTS, AT, INDEX = "w", "at", "i"  # what functions call the weights, their address and a loop's index
-SHOW_ONE = ['    print("output:", output.shape)', "    print(output)"]
-SHOW_ALL = [
-    "    for name, value in output.items():",
-    '        print(f"{name}:", value.shape)',
-    "        print(value)",
-]
+SHOW_ONE = ((4, 'print("output:", output.shape)'), (4, "print(output)"))
+SHOW_ALL = (
+    (4, "for name, value in output.items():"),
+    (8, 'print(f"{name}:", value.shape)'),
+    (8, "print(value)"),
+)
 
 
 def load(path: str) -> Weights:
@@ -69,26 +69,24 @@ class NumpyDialect(Dialect):
         library.append("from pathlib import Path")
         return [library, ["import numpy as np"], ["Array = np.ndarray", "Weights = dict[str, Array]"]]
 
-    def builder(self, top: str, graph: Graph) -> list[str]:
-        """`load`, and `main` that runs the network of the file."""
+    def builder(self, top: str, graph: Graph) -> list[tuple[int, str]]:
+        """`load`, and `main` that runs the network once."""
         names: list[str] = []
         made = []
         for given in graph.inputs:
             names.append(free_name(identifier(given.name), {"given", "output", "name", "value", *self.called, *names}))
             shape = tuple([per_sample(dim) for dim in given.type.shape])
-            made.append(f"    {names[-1]} = np.zeros({shape}, np.{DTYPES[given.type.dtype].__name__})")
+            made.append((4, f'{names[-1]} = np.zeros({shape}, "{np.dtype(DTYPES[given.type.dtype]).name}")'))
         files = " ".join(f"[{name}.npy]" for name in names)
         single = [output.name for output in graph.outputs] == [""]
         return [
-            *own_source(load).splitlines(),
-            "",
-            "",
-            "def main() -> None:",
-            "    if len(sys.argv) < 2:",
-            *laid_out(f'sys.exit(f"usage: python {{sys.argv[0]}} weights.safetensors {files}")', 8),
+            *((0, line) for line in [*own_source(load).splitlines(), "", ""]),
+            (0, "def main() -> None:"),
+            (4, "if len(sys.argv) < 2:"),
+            (8, f'sys.exit(f"usage: python {{sys.argv[0]}} weights.safetensors {files}")'),
             *made,
-            *laid_out(f"given = [np.load(path) for path in sys.argv[2:]] or [{', '.join(names)}]", 4),
-            f"    output = {top}(*given, load(sys.argv[1]))",
+            (4, f"given = [np.load(path) for path in sys.argv[2:]] or [{', '.join(names)}]"),
+            (4, f"output = {top}(*given, load(sys.argv[1]))"),
             *(SHOW_ONE if single else SHOW_ALL),
         ]
 

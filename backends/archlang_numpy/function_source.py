@@ -137,7 +137,7 @@ class FunctionSource(Forward):
                     repr(first.arguments),
                     str(start + length).join(parts),
                 )
-                if not (same and self._chained(position, length + 1)):
+                if not (same and self._chained(position + length - 1, 2)):
                     break
                 length += 1
             found = max(found, (length, start, parts), key=lambda run: run[0])

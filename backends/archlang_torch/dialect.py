@@ -70,8 +70,9 @@ class TorchDialect(Dialect):
     def kind(self, operation: Operation) -> str | None:
         return CASTS.get(operation.output.dtype)
 
-    def builder(self, top: str, graph: Graph) -> list[str]:
-        return [f"def build() -> {top}:", '    """The network with fresh weights."""', f"    return {top}()"]
+    def builder(self, top: str, graph: Graph) -> list[tuple[int, str]]:
+        head = f"def build() -> {top}:"
+        return [(0, head), (4, '"""The network with fresh weights."""'), (4, f"return {top}()")]
 
     def main(self, graph: Graph, reserved: frozenset[str]) -> list[tuple[int, str]]:
         lines = [(0, 'if __name__ == "__main__":'), (4, "network = build().eval()")]
