@@ -103,6 +103,7 @@ CODES: dict[str, str] = {
     "E0805": "a device that is not there, or nothing to train on",
     "E0806": "a file that is no weight file, or cannot be read or written",
     "E0807": "weights that do not fit the network",
+    "E0808": "something that the backend does not do",
     "E0901": "a searcher that does not exist",
     "E0902": "a setting that the searcher does not have",
     "E0903": "a setting of a search that does not fit",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import keyword
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from archlang.ir.block_classes import BlockClass, CallStep, OpStep, Parameter
@@ -26,12 +26,29 @@ class _Container(dict[str, "_Container | Child"]):
         return list(self) == [str(position) for position in range(len(self))]
 
 
-def python_parameters(block: BlockClass) -> dict[str, str]:
-    """The names of a class's parameters in Python."""
+def python_parameters(block: BlockClass, taken: Collection[str] = ("self",)) -> dict[str, str]:
+    """The names of a class's parameters in Python, none of which is taken."""
     found: dict[str, str] = {}
     for name in block.parameters:
-        found[name] = free_name(plain(name), {*found.values(), *keyword.kwlist, "self"})
+        found[name] = free_name(plain(name), {*found.values(), *keyword.kwlist, *taken})
     return found
+
+
+def summary(graph: Graph, block: BlockClass, fixed: bool) -> str:
+    """A line that says what a class is: the block, and the shapes of its first instance, which all
+    have when they are `fixed`."""
+
+    def shape(value: int) -> str:
+        return str(graph.type_of(value)).removeprefix("f32")
+
+    example = block.example
+    given = ", ".join(shape(example.values[i]) for i in range(example.inputs))
+    results = ", ".join(shape(example.values[i]) for i in example.outputs)
+    name = plain(block.block)
+    text = f"Block `{name}`" if example.address else f"The whole network `{name}`"
+    shapes = f"{given} -> {results}"
+    full = f"{text}: {shapes}." if fixed else f"{text}, e.g. {shapes}."
+    return full if len(full) + 10 <= WIDTH else f"{text}."
 
 
 class BlockSource:
@@ -73,24 +90,14 @@ class BlockSource:
         )
         method = forward.lines()
         self.needed += forward.needed
-        lines = [f"class {self._names[self._block.name]}({self._dialect.base}):", f'    """{self._summary()}"""']
+        lines = [
+            f"class {self._names[self._block.name]}({self._dialect.base}):",
+            f'    """{summary(self._graph, self._block, not self._block.parameters)}"""',
+        ]
         constructor = self._constructor(forward.kept)
         if constructor:
             lines += ["", *constructor]
         return "\n".join([*lines, "", *method])
-
-    def _summary(self) -> str:
-        example = self._block.example
-        given = ", ".join(self._shape(example.values[i]) for i in range(example.inputs))
-        results = ", ".join(self._shape(example.values[i]) for i in example.outputs)
-        name = plain(self._block.block)
-        text = f"Block `{name}`" if example.address else f"The whole network `{name}`"
-        shapes = f"{given} -> {results}"
-        full = f"{text}, e.g. {shapes}." if self._block.parameters else f"{text}: {shapes}."
-        return full if len(full) + 10 <= WIDTH else f"{text}."
-
-    def _shape(self, value: int) -> str:
-        return str(self._graph.type_of(value)).removeprefix("f32")
 
     def _constructor(self, kept: Mapping[str, str]) -> list[str]:
         """`__init__`, nothing where it has nothing to do; `kept` are the parameters that `forward`
@@ -114,7 +121,7 @@ class BlockSource:
         if not body and first == "super().__init__()":
             return []
         given = "".join(
-            f", {self._parameters[name]}: {_annotation(values)}" for name, values in self._block.parameters.items()
+            f", {self._parameters[name]}: {annotation(values)}" for name, values in self._block.parameters.items()
         )
         lines = [*laid_out(f"def __init__(self{given}) -> None:", 4), f"        {first}"]
         for statement in body:
@@ -185,7 +192,7 @@ class BlockSource:
         return found
 
 
-def _annotation(values: tuple[Any, ...]) -> str:
+def annotation(values: tuple[Any, ...]) -> str:
     """The type of a parameter that takes the values."""
     found: dict[str, None] = {}
     for value in values:

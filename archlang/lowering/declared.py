@@ -202,6 +202,10 @@ class Lowerings:
         other._unsupported.update(self._unsupported)
         return other
 
+    def add(self, op: str, lowering: Lowering) -> None:
+        """Lower an op in a way of the backend's own."""
+        self._lowerings[op] = lowering
+
     def infix(self, op: str, symbol: str, operator: Call) -> None:
         """Lower an op to an operator between its inputs."""
         self._lowerings[op] = Infix(symbol, operator)
@@ -251,7 +255,7 @@ class Lowerings:
             operation = node.operation
             lowered = self.get(operation.name)
             if id(operation) not in known:
-                known[id(operation)] = self._reason(operation) if lowered is None else lowered.refuses(operation)
+                known[id(operation)] = self.refusal(operation)
             reason = known[id(operation)]
             rank = lowered.rank(operation) if isinstance(lowered, Layer) else None
             if rank is not None and ranks.setdefault(node.weights_at, rank) != rank:
@@ -266,7 +270,11 @@ class Lowerings:
         if refused:
             raise unsupported_error(self.backend, refused)
 
-    def _reason(self, operation: Operation) -> str:
+    def refusal(self, operation: Operation) -> str | None:
+        """Why an operation cannot be lowered, completing "the ... backend ..."; None when it can."""
+        lowered = self.get(operation.name)
+        if lowered is not None:
+            return lowered.refuses(operation)
         return self._unsupported.get(operation.name, f"has no lowering for op `{operation.name}`")
 
 

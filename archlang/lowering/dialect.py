@@ -6,8 +6,10 @@ import ast
 from collections.abc import Collection, Sequence
 from typing import ClassVar
 
+from archlang.ir.block_classes import BlockClass
 from archlang.ir.graph import Graph, Operation, WeightSpec
 from archlang.lowering.declared import Layer, Lowerings
+from archlang.lowering.names import camel
 
 
 class Dialect:
@@ -67,6 +69,10 @@ class Dialect:
     def cast(self, made: str, operation: Operation) -> str:
         """The layer's construction for the type of the operation's result."""
         return made
+
+    def class_name(self, block: BlockClass) -> str:
+        """The name for a block's class, before it gets a number where it is taken."""
+        return camel(block.name)
 
     def kind(self, operation: Operation) -> str | None:
         """What operations must agree in to be written by one class, besides their attributes."""

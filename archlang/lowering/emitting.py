@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from inspect import isclass
-from typing import Any
+from typing import Any, Protocol
 
 from archlang.ir.block_classes import block_classes
 from archlang.ir.graph import Graph, Operation
@@ -13,16 +13,27 @@ from archlang.ir.raising import raise_blocks
 from archlang.lowering.block_source import BlockSource
 from archlang.lowering.declared import Function, Layer, Lowerings
 from archlang.lowering.dialect import Dialect, special_inits
-from archlang.lowering.names import camel, free_name, identifier
+from archlang.lowering.names import free_name, identifier
 from archlang.lowering.source import WIDTH, definitions, laid_out, names
 
 
-def emit(dialect: Dialect, graph: Graph, header: Sequence[str] = ()) -> str:
+class Written(Protocol):
+    """A block's source; `needed` are the functions and layers that it uses."""
+
+    needed: list[Callable[..., Any]]
+
+    def text(self) -> str: ...
+
+
+def emit(
+    dialect: Dialect, graph: Graph, header: Sequence[str] = (), write: Callable[..., Written] = BlockSource
+) -> str:
     """The graph as the text of a Python file.
 
     The program's blocks are classes, the children of the network have the names that they have in
     a built module of the same dialect, and `build()` makes the network. `header` lines become
-    comments. Raises ArchError (E0803) that names every op that cannot be lowered.
+    comments. `write` makes a block's source of what `BlockSource` takes, where blocks are no classes.
+    Raises ArchError (E0803) that names every op that cannot be lowered.
     """
     lowerings = dialect.lowerings
     lowerings.check(graph)
@@ -30,12 +41,12 @@ def emit(dialect: Dialect, graph: Graph, header: Sequence[str] = ()) -> str:
     taken = dialect.standard | dialect.called | _lowering_names(lowerings) | {"build"}
     named: dict[str, str] = {}
     for block in reversed(classes):  # the program itself comes first, so that it has its own name
-        named[block.name] = free_name(camel(block.name), taken | set(named.values()))
+        named[block.name] = free_name(dialect.class_name(block), taken | set(named.values()))
     reserved = frozenset(taken | set(named.values()))
     needed: list[Callable[..., Any]] = []
     texts = []
     for block in classes:
-        source = BlockSource(dialect, graph, block, named, reserved)
+        source = write(dialect, graph, block, named, reserved)
         texts.append(source.text())
         needed += source.needed
     top = named[classes[-1].name]
@@ -82,7 +93,7 @@ def _kind(dialect: Dialect) -> Callable[[Operation], Hashable]:
     def kind(operation: Operation) -> Hashable:
         lowered = dialect.lowerings.get(operation.name)
         if not isinstance(lowered, Layer):
-            return operation.name
+            return operation.name, dialect.kind(operation)
         fans = tuple((weight.name, weight.init, weight.fan_in) for weight in special_inits(lowered, operation))
         return operation.name, lowered.rank(operation), fans, dialect.kind(operation)
 

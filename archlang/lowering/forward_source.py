@@ -6,7 +6,7 @@ import ast
 import inspect
 import keyword
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from archlang.ir.block_classes import BlockClass, CallStep, OpStep, Parameter
 from archlang.ir.graph import Graph
@@ -20,13 +20,15 @@ _BUILTINS = frozenset({"self", "dict", "range", "slice", "tuple", "max", "block"
 
 
 class Forward:
-    """Writes `forward`, or what the dialect calls it.
+    """Writes `forward`, or what the dialect calls it; the definition is `indent` columns in.
 
     `paths` are the expressions of the steps' modules (None without), `fields` the names that the
     module's children take, `lists` the lists of children that a loop may run over.
     `needed` collects functions that are called, `kept` the parameters that are read, by
     the attribute that holds them.
     """
+
+    indent: ClassVar[int] = 4
 
     def __init__(
         self,
@@ -52,7 +54,7 @@ class Forward:
         for step in block.body:
             first = len(self._alias)
             self._results.append(range(first, first + step.results))
-            if isinstance(step, OpStep) and step.operation.name == "identity":
+            if isinstance(step, OpStep) and self._passes(step):
                 self._alias.append(self._alias[step.inputs[0]])
             else:
                 self._alias += range(first, first + step.results)
@@ -66,7 +68,7 @@ class Forward:
         self._alive: set[str] = set()
 
     def lines(self) -> list[str]:
-        """The method, indented for a class."""
+        """The definition."""
         block = self._block
         is_top = not block.example.address
         for value in range(block.inputs):
@@ -76,7 +78,7 @@ class Forward:
                 wanted = "x" if block.inputs == 1 else f"x{value + 1}"
             self._names[value] = self._fresh(wanted)
         typed = f": {self._dialect.annotation}" if self._dialect.annotation else ""
-        given = "".join(f", {self._names[value]}{typed}" for value in range(block.inputs))
+        given = [f"{self._names[value]}{typed}" for value in range(block.inputs)]
         statements: list[tuple[str, str]] = []  # the names assigned and the expression, or a line
         position = 0
         while position < len(block.body):
@@ -93,14 +95,22 @@ class Forward:
         else:
             body.append(f"return {results}")
         result = f" -> {annotation}" if typed else ""
-        lines = laid_out(f"def {self._dialect.method}(self{given}){result}:", 4)
+        lines = self._head(given, result)
         for statement in body:
             if statement.startswith("for "):
                 head, inner = statement.split("\n")
-                lines += ["        " + head, *laid_out(inner, 12)]
+                lines += [*laid_out(head, self.indent + 4), *laid_out(inner, self.indent + 8)]
             else:
-                lines += laid_out(statement, 8)
+                lines += laid_out(statement, self.indent + 4)
         return lines
+
+    def _head(self, given: Sequence[str], result: str) -> list[str]:
+        """The first lines, for typed inputs and the annotation of the result."""
+        return laid_out(f"def {self._dialect.method}({', '.join(['self', *given])}){result}:", self.indent)
+
+    def _passes(self, step: OpStep) -> bool:
+        """Whether the step's result is its input."""
+        return step.operation.name == "identity"
 
     def _identifier(self, token: str) -> str:
         return identifier(token, self._dialect.reserved)
@@ -123,42 +133,41 @@ class Forward:
             if kept:
                 self._alive.add(kept[0])
                 return kept[0]
-        return self._new_name(position, step)
+        return self._fresh(self._wanted(position, step))
 
-    def _new_name(self, position: int, step: OpStep | CallStep) -> str:
-        """A variable named by the block or layer that gives the value, `y` for a function's."""
+    def _wanted(self, position: int, step: OpStep | CallStep) -> str:
+        """The name of the block or layer that gives a value, `y` for a function's."""
         if self._paths[position] is None:
-            return self._fresh("y")
+            return "y"
         site = next((token for token in reversed(tokens(step.address)) if token[0] not in "[:"), "y")
-        return self._fresh(self._identifier(site))
+        return self._identifier(site)
 
     def _write_step(self, position: int, statements: list[tuple[str, str]]) -> None:
         step = self._block.body[position]
         results = self._results[position]
         if self._alias[results[0]] != results[0]:
             return
-        expression = self._expression(step, self._paths[position])
+        expression = self._expression(position)
         for result in results:
             # Inputs that die give up their names with the first result.
             first = result == results[0]
-            self._names[result] = self._target(position, step) if first else self._new_name(position, step)
+            self._names[result] = self._target(position, step) if first else self._fresh(self._wanted(position, step))
         target = ", ".join(self._names[result] for result in results)
         statements.append((target, expression))
         for result in results:
             if result not in self._last:
                 self._alive.discard(self._names[result])
 
-    def _expression(self, step: OpStep | CallStep, path: str | None) -> str:
+    def _expression(self, position: int) -> str:
+        step = self._block.body[position]
         given = [self._names[value] for value in self._inputs(step)]
-        if path is not None or isinstance(step, CallStep):
-            return f"{path}({', '.join(given)})"
+        if self._paths[position] is not None or isinstance(step, CallStep):
+            return f"{self._paths[position]}({', '.join(given)})"
         lowered = self._dialect.lowerings.get(step.operation.name)
         if isinstance(lowered, Infix):
             return f" {lowered.symbol} ".join(given)
         assert isinstance(lowered, Function)
-        slots = {name: self._slot(value) for name, value in step.slots}
-        if lowered.training:
-            slots[TRAINING] = ast.parse("self.training", mode="eval").body
+        slots = self._arguments(lowered, step)
         written = in_place(lowered.function, given, slots)
         if written is not None:
             self.needed += uses(lowered.function, written, self._dialect.standard)
@@ -168,6 +177,13 @@ class Forward:
         kept = {name: value for name, value in slots.items() if constant(value) != (known[name].default,)}
         arguments = given + [f"{name}={unparse(value)}" for name, value in kept.items()]
         return f"{lowered.function.__name__}({', '.join(arguments)})"
+
+    def _arguments(self, lowered: Function, step: OpStep) -> dict[str, ast.expr]:
+        """The keyword arguments of an op's function."""
+        slots = {name: self._slot(value) for name, value in step.slots}
+        if lowered.training:
+            slots[TRAINING] = ast.parse("self.training", mode="eval").body
+        return slots
 
     def _slot(self, value: Any) -> ast.expr:
         if not isinstance(value, Parameter):
@@ -182,16 +198,19 @@ class Forward:
         first = self._paths[position]
         for items in self._lists:
             if items[0] == first and tuple(self._paths[position : position + len(items)]) == items:
-                steps = self._block.body[position : position + len(items)]
-                chained = all(
-                    isinstance(step, CallStep) and len(step.inputs) == 1 and step.results == 1 for step in steps
-                ) and all(
-                    self._alias[steps[k + 1].inputs[0]] == self._results[position + k][0]
-                    and self._last.get(self._results[position + k][0]) == position + k + 1
-                    for k in range(len(steps) - 1)
-                )
-                return len(items) if chained else 1
+                return len(items) if self._chained(position, len(items)) else 1
         return 1
+
+    def _chained(self, position: int, length: int) -> bool:
+        """Whether the steps from here are blocks that each take the result of the one before alone."""
+        steps = self._block.body[position : position + length]
+        return all(
+            isinstance(step, CallStep) and len(step.inputs) == 1 and step.results == 1 for step in steps
+        ) and all(
+            self._alias[steps[k + 1].inputs[0]] == self._results[position + k][0]
+            and self._last.get(self._results[position + k][0]) == position + k + 1
+            for k in range(len(steps) - 1)
+        )
 
     def _write_loop(self, position: int, length: int, statements: list[tuple[str, str]]) -> None:
         step = self._block.body[position]
@@ -201,8 +220,13 @@ class Forward:
             statements.append((target, source))
         for k in range(position, position + length):
             self._names[self._results[k][0]] = target
+        head, expression = self._loop(position, length, target)
+        statements.append(("", f"{head}\n{target} = {expression}"))
+
+    def _loop(self, position: int, length: int, target: str) -> tuple[str, str]:
+        """The head of a loop over the steps from here, and what a variable becomes in it."""
         items = tuple(path for path in self._paths[position : position + length] if path is not None)
-        statements.append(("", f"for block in {self._lists[items]}:\n{target} = block({target})"))
+        return f"for block in {self._lists[items]}:", f"block({target})"
 
     def _result(self, is_top: bool) -> tuple[str, str]:
         """The returned expression and its annotation."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from archlang.backend import Progress, TrainingSettings
 from archlang.diagnostics import ArchError, error
+from archlang.lowering.running import in_batches
 from archlang.lowering.training import EVALUATION_BATCH, Plan, only_output, outcome
 from archlang_tensorflow.optimizers import optimizer
 
@@ -74,13 +75,14 @@ def fit(
 def run(network: keras.Model, *inputs: Array) -> Any:
     """The outputs in evaluation mode for arrays, computed in batches: an array, or a dictionary of
     arrays by name where the network has named outputs."""
-    parts: list[Any] = []
-    for first in range(0, max(len(inputs[0]), 1), EVALUATION_BATCH):
-        given = [_tensor(array[first : first + EVALUATION_BATCH]) for array in inputs]
-        parts.append(network(given if len(given) > 1 else given[0], training=False))
-    if isinstance(parts[0], dict):
-        return {name: np.concatenate([_array(part[name]) for part in parts]) for name in parts[0]}
-    return np.concatenate([_array(part) for part in parts])
+
+    def call(*arrays: Array) -> Any:
+        given = [_tensor(array) for array in arrays]
+        found = network(given if len(given) > 1 else given[0], training=False)
+        return {name: _array(y) for name, y in found.items()} if isinstance(found, dict) else _array(found)
+
+    batched = all(given.shape[:1] == (None,) for given in network.inputs)
+    return in_batches(call, inputs, EVALUATION_BATCH, batched)
 
 
 def _array(tensor: Any) -> Array:

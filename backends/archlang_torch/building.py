@@ -18,6 +18,7 @@ from archlang.lowering.declared import Function, Layer
 from archlang.lowering.initial import Drawing
 from archlang.lowering.names import camel
 from archlang.lowering.registers import Registers
+from archlang.lowering.running import is_batched
 from archlang_torch.lowering import LOWERINGS
 from archlang_torch.module import Block, Network, Step
 from archlang_torch.prototypes import Prototype, prototype
@@ -53,7 +54,7 @@ def build(graph: Graph, seed: int = 0) -> Network:
     LOWERINGS.check(graph)
     top = raise_blocks(graph)
     names = tuple(given.name for given in graph.inputs)
-    network = Network(camel(graph.name), names, tuple(output.name for output in graph.outputs))
+    network = Network(camel(graph.name), names, tuple(output.name for output in graph.outputs), is_batched(graph))
     with torch.no_grad():
         _Builder(seed).fill(network, top)
     return network

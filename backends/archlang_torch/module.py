@@ -58,12 +58,13 @@ class Block(nn.Module):
 
 class Network(Block):
     """A whole program. Takes the graph's inputs in order; gives the output, or a dictionary of
-    outputs where they have names."""
+    outputs where they have names. It is `batched` when inputs are samples, independent of each other."""
 
-    def __init__(self, kind: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+    def __init__(self, kind: str, inputs: tuple[str, ...], outputs: tuple[str, ...], batched: bool = True) -> None:
         super().__init__(kind)
         self._inputs = inputs
         self._outputs = outputs
+        self.batched = batched
 
     def forward(self, *inputs: Any) -> Any:
         if len(inputs) != len(self._inputs):

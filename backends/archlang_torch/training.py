@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from archlang.backend import Progress, TrainingSettings
 from archlang.diagnostics import ArchError, error
+from archlang.lowering.running import in_batches
 from archlang.lowering.training import EVALUATION_BATCH, Plan, only_output, outcome
 
 Array = NDArray[Any]
@@ -115,19 +116,17 @@ def run(network: nn.Module, *inputs: Array) -> Any:
     arrays by name where the network has named outputs."""
     device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
     network.eval()
-    parts: list[Any] = []
+
+    def call(*arrays: Array) -> Any:
+        found = network(*[_tensor(array, device) for array in arrays])
+        return {name: _array(y) for name, y in found.items()} if isinstance(found, dict) else _array(found)
+
     with torch.no_grad():
-        for first in range(0, max(len(inputs[0]), 1), EVALUATION_BATCH):
-            given = [_tensor(array[first : first + EVALUATION_BATCH], device) for array in inputs]
-            parts.append(network(*given))
-    if isinstance(parts[0], dict):
-        return {name: _array([part[name] for part in parts]) for name in parts[0]}
-    return _array(parts)
+        return in_batches(call, inputs, EVALUATION_BATCH, getattr(network, "batched", True))
 
 
-def _array(parts: list[Tensor]) -> Array:
-    joined = torch.cat(parts)
-    return np.asarray((joined.float() if joined.dtype == torch.bfloat16 else joined).cpu().numpy())
+def _array(found: Tensor) -> Array:
+    return np.asarray((found.float() if found.dtype == torch.bfloat16 else found).cpu().numpy())
 
 
 def _device(name: str) -> torch.device:

@@ -58,7 +58,7 @@ def test_the_wheel_holds_grammar_and_library(wheel: Path) -> None:
     for folder in ("grammar", "stdlib"):
         kept = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*") if path.is_file()}
         assert {f"archlang/_data/{name}" for name in kept} <= names
-    assert "archlang_torch/__init__.py" in names
+    assert {"archlang_numpy/__init__.py", "archlang_torch/__init__.py"} <= names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "examples/"))]
 
 
@@ -67,7 +67,7 @@ def test_commands_run_from_anywhere(installed: Path, tmp_path: Path) -> None:
     assert str(installed.parent) in where
     command = installed / "archlang"
     assert output(command, "count", "std.spaces.nasbench201", folder=tmp_path) == "15625\n"
-    assert "backends: torch" in output(command, "list", folder=tmp_path)
+    assert "backends: numpy, tensorflow, torch" in output(command, "list", folder=tmp_path)
     (tmp_path / "net.arch").write_text("space s {\n  { a: choose [1, 2] }\n}\n", encoding="utf-8")
     output(command, "fmt", "--check", "net.arch", folder=tmp_path)
     assert "(2 programs)" in output(command, "check", "net.arch", folder=tmp_path)

@@ -1,0 +1,24 @@
+"""Tokens: learned tables and positions."""
+
+import numpy as np
+
+from archlang_numpy.lowering import Array, function
+
+
+@function("embedding", weights=("table",), unused=("vocabulary", "dim"))
+def embedding(tokens: Array, *, table: Array) -> Array:
+    return table[tokens]
+
+
+@function("position_embedding", weights=("table",), unused=("length",))
+def position_embedding(x: Array, *, table: Array) -> Array:
+    """Adds to each token the row of a learned table [length, d] for its place."""
+    tokens = x.shape[1]
+    return x + table[:tokens]
+
+
+@function("class_token", weights=("token",))
+def class_token(x: Array, *, token: Array) -> Array:
+    """Puts a learned token [d] before the others."""
+    first = np.broadcast_to(token, (x.shape[0], 1, x.shape[2]))
+    return np.concatenate([first, x], axis=1)
