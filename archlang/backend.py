@@ -77,6 +77,11 @@ class Backend(Protocol):
         """The graph as source code that needs the framework alone; `header` lines are comments."""
         ...
 
+    @property
+    def gaps(self) -> Mapping[str, str]:
+        """The ops of the standard library that the backend cannot do at all, each with the reason."""
+        ...
+
     def unsupported(self, graph: Graph) -> tuple[str, ...]:
         """The names of the graph's ops that the backend cannot do, each once."""
         ...
@@ -98,6 +103,13 @@ class Backend(Protocol):
         should_stop: Callable[[], bool] | None = None,
     ) -> dict[str, Any]:
         """Train the network and evaluate it on the validation pair; the metrics."""
+        ...
+
+    def gradients(
+        self, graph: Graph, network: Any, inputs: Sequence[Array], cotangents: Mapping[str, Array]
+    ) -> tuple[list[Array | None], dict[str, Array]]:
+        """The gradients of the outputs' sum, each multiplied by its cotangent, in evaluation mode: for
+        each input (None where it holds no floats), and for each trained weight by address."""
         ...
 
     def run(self, network: Any, *inputs: Array) -> Any:

@@ -33,6 +33,10 @@ class NumpyBackend:
     def emit(self, graph: Graph, header: Sequence[str] = ()) -> str:
         return emit(NUMPY, graph, header, FunctionSource)
 
+    @property
+    def gaps(self) -> Mapping[str, str]:
+        return LOWERINGS.without
+
     def unsupported(self, graph: Graph) -> tuple[str, ...]:
         return tuple(LOWERINGS.refusals(graph))
 
@@ -53,16 +57,25 @@ class NumpyBackend:
         on_epoch: Callable[[Progress], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> NoReturn:
-        raise ArchError(
-            error(
-                "E0808",
-                "the numpy backend cannot train: it runs networks at inference only",
-                hints=("train with another backend, e.g. `torch`, and load the weights that it saves",),
-            )
-        )
+        raise _inference_only("train")
+
+    def gradients(
+        self, graph: Graph, network: Network, inputs: Sequence[Array], cotangents: Mapping[str, Array]
+    ) -> NoReturn:
+        raise _inference_only("work out gradients")
 
     def run(self, network: Network, *inputs: Array) -> Any:
         return in_batches(network, inputs, BATCH, is_batched(network.graph))
+
+
+def _inference_only(what: str) -> ArchError:
+    return ArchError(
+        error(
+            "E0808",
+            f"the numpy backend cannot {what}: it runs networks at inference only",
+            hints=("train with another backend, e.g. `torch`, and load the weights that it saves",),
+        )
+    )
 
 
 backend = NumpyBackend()

@@ -15,6 +15,7 @@ from archlang.lowering.emitting import emit
 from archlang_tensorflow.building import build, lowered, weight_places
 from archlang_tensorflow.dialect import KERAS
 from archlang_tensorflow.expanding import expanded
+from archlang_tensorflow.gradients import gradients
 from archlang_tensorflow.layout import arranged
 from archlang_tensorflow.lowering import LOWERINGS
 from archlang_tensorflow.training import fit, run
@@ -30,6 +31,10 @@ class TensorFlowBackend:
 
     def emit(self, graph: Graph, header: Sequence[str] = ()) -> str:
         return emit(KERAS, lowered(graph), header)
+
+    @property
+    def gaps(self) -> Mapping[str, str]:
+        return LOWERINGS.without
 
     def unsupported(self, graph: Graph) -> tuple[str, ...]:
         return tuple(LOWERINGS.refusals(expanded(arranged(graph))))
@@ -56,6 +61,11 @@ class TensorFlowBackend:
         should_stop: Callable[[], bool] | None = None,
     ) -> dict[str, Any]:
         return fit(network, train, validation, settings, on_epoch, should_stop)
+
+    def gradients(
+        self, graph: Graph, network: keras.Model, inputs: Sequence[Array], cotangents: Mapping[str, Array]
+    ) -> tuple[list[Array | None], dict[str, Array]]:
+        return gradients(graph, network, inputs, cotangents)
 
     def run(self, network: keras.Model, *inputs: Array) -> Any:
         return run(network, *inputs)

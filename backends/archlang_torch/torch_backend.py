@@ -15,6 +15,7 @@ from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
 from archlang_torch.building import build, parameter_names
 from archlang_torch.dialect import TORCH
+from archlang_torch.gradients import gradients
 from archlang_torch.lowering import LOWERINGS
 from archlang_torch.training import fit, run
 
@@ -29,6 +30,10 @@ class TorchBackend:
 
     def emit(self, graph: Graph, header: Sequence[str] = ()) -> str:
         return emit(TORCH, graph, header)
+
+    @property
+    def gaps(self) -> Mapping[str, str]:
+        return LOWERINGS.without
 
     def unsupported(self, graph: Graph) -> tuple[str, ...]:
         return tuple(LOWERINGS.refusals(graph))
@@ -63,6 +68,11 @@ class TorchBackend:
         should_stop: Callable[[], bool] | None = None,
     ) -> dict[str, Any]:
         return fit(network, train, validation, settings, on_epoch, should_stop)
+
+    def gradients(
+        self, graph: Graph, network: nn.Module, inputs: Sequence[Array], cotangents: Mapping[str, Array]
+    ) -> tuple[list[Array | None], dict[str, Array]]:
+        return gradients(graph, network, inputs, cotangents)
 
     def run(self, network: nn.Module, *inputs: Array) -> Any:
         return run(network, *inputs)

@@ -1,0 +1,43 @@
+"""Gradients as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from archlang.ir.graph import Graph
+from archlang_tensorflow.building import weight_places
+
+Array = NDArray[Any]
+
+
+def gradients(
+    graph: Graph, network: keras.Model, inputs: Sequence[Array], cotangents: Mapping[str, Array]
+) -> tuple[list[Array | None], dict[str, Array]]:
+    """The gradients of the outputs' sum, each multiplied by its cotangent, in evaluation mode.
+
+    For each input, None where it holds no floats; for each trained weight by address. What the
+    outputs do not depend on has zeros.
+    """
+    places = {address: place for address, place in weight_places(graph).items() if place.spec.trained}
+    variables = [place.variable_of(network).value for place in places.values()]
+    given = [tf.constant(array) for array in inputs]
+    floats = [tensor for tensor in given if tensor.dtype.is_floating]
+    with tf.GradientTape() as tape:
+        tape.watch(floats)
+        found = network(given if len(given) > 1 else given[0], training=False)
+        outputs = found if isinstance(found, dict) else {"": found}
+        products = [tf.reduce_sum(outputs[name] * value) for name, value in cotangents.items()]
+        total = tf.add_n(products)
+    computed = tape.gradient(total, [*floats, *variables], unconnected_gradients="zero")
+    arrays = iter([tf.convert_to_tensor(gradient).numpy() for gradient in computed])
+    by_input = [next(arrays) if tensor.dtype.is_floating else None for tensor in given]
+    return by_input, {
+        address: place.portable(np.asarray(gradient))
+        for (address, place), gradient in zip(places.items(), arrays, strict=True)
+    }
