@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archlang.cost.cost import Cost, Totals
-from archlang.report.numbers import exact
+from archlang.report.numbers import exact, short
 
 if TYPE_CHECKING:
     from archlang.space.bounds import Bounds, Extreme
@@ -24,6 +24,7 @@ def cost_overview(cost: Cost, blocks: bool = False, nodes: bool = False) -> Rend
     total.add_column("", justify="right")
     for name, value in cost.totals().items():
         total.add_row(Text(name, style="bold"), exact(value))
+    total.add_row(Text("arithmetic_intensity", style="bold"), short(cost.arithmetic_intensity))
     parts: list[RenderableType] = [total, _totals_table("op", cost.ops)]
     if blocks:
         parts.append(_totals_table("block", cost.blocks))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from archlang.cost.cost import METRICS
 from archlang.diagnostics import Span, error
 from archlang.ir.types import SymbolicDim
 from archlang.semantics import bounded, costs, operations
@@ -350,9 +351,5 @@ _BUILTINS: dict[str, tuple[Callable[[_Call], Value], int, int]] = {
     "shape": (_shape, 1, 1),
     "rank": (_rank, 1, 1),
     "broadcast": (_broadcast, 1, _MANY),
-    "params": (_cost, 1, 1),
-    "macs": (_cost, 1, 1),
-    "activations": (_cost, 1, 1),
-    "peak_memory": (_cost, 1, 1),
-    "depth": (_cost, 1, 1),
+    **{name: (_cost, 1, 1) for name in METRICS},
 }

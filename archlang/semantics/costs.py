@@ -12,14 +12,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.cost import cost
-from archlang.cost.cost import METRICS, weight_bytes, weight_width
+from archlang.cost.analytic import ADDITIVE, OF_WEIGHTS, alpha_flops, amounts, bits_of_product, weight_width
+from archlang.cost.cost import METRICS
 from archlang.diagnostics import error
 from archlang.ir.graph import Input, Operation
-from archlang.ir.types import TensorType
+from archlang.ir.types import BYTES, TensorType
 from archlang.semantics.diagram import Diagram, Value, leaf_key, leaves, support
 from archlang.semantics.fault import Entangled, Fault, FaultSignal, broken, excluded
 from archlang.semantics.graphs import PLAIN
-from archlang.semantics.operations import prices
+from archlang.semantics.operations import Prices, prices
 from archlang.semantics.sums import sum_of
 from archlang.semantics.values import Deferred, Env, InputNode, List, OpNode, Record, SelectNode, Tensor
 from archlang.syntax import ast
@@ -27,7 +28,6 @@ from archlang.syntax import ast
 if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
 
-ADDITIVE = ("params", "macs", "matmul_macs", "activations", "weight_bytes")
 MAX_SUMS = 256  # distinct values of a cost that is still added up into one number,
 MAX_SUM_STEPS = 20_000  # and steps on diagrams that this takes
 
@@ -44,6 +44,7 @@ class Amounts(tuple[int, ...]):
         return Amounts([a + b for a, b in zip(self, other, strict=True)])
 
 
+_MACS = ADDITIVE.index("macs")
 NOTHING = Amounts([0] * len(ADDITIVE))
 
 
@@ -132,7 +133,7 @@ def terms_of(ev: Evaluator, tensors: Wanted) -> list[Value]:
         if type(price) is Amounts and price == NOTHING:
             continue
         fresh: Value = True
-        if any(leaf[0] or leaf[4] for leaf in leaves(price)):
+        if any(leaf[which] for leaf in leaves(price) for which in OF_WEIGHTS):
             # Tied weights count once, wherever they are used first.
             known = weights.get(node.weights_at, False)
             weights[node.weights_at] = diagrams.either(known, condition)
@@ -146,7 +147,7 @@ def terms_of(ev: Evaluator, tensors: Wanted) -> list[Value]:
 def _counted(used: bool, fresh: bool, price: Amounts) -> Amounts:
     if not used:
         return NOTHING
-    return price if fresh else Amounts([0, *price[1:4], 0])
+    return price if fresh else Amounts([0 if n in OF_WEIGHTS else amount for n, amount in enumerate(price)])
 
 
 def used(ev: Evaluator, tensors: Wanted) -> list[tuple[OpNode, Value]]:
@@ -210,18 +211,36 @@ def _price(ev: Evaluator, node: OpNode, known: dict[Any, tuple[Value, Any]]) -> 
             found = prices(ev, node)
         except FaultSignal:  # where the op is broken the tensor does not exist
             return NOTHING
-        if isinstance(found, Operation):
-            bytes_ = weight_bytes(found.weights, found)
-            amounts = found.params, found.cost("macs"), found.cost("matmul_macs"), found.output.elements, bytes_
-            term: Value = Amounts(amounts)
-        else:
-            bytes_ = ev.diagrams.lift(weight_width(found.dtype).__mul__, found.weights)
-            declared = map(found.declared, ("macs", "matmul_macs"))
-            parts = found.trained, *declared, found.elements, bytes_
-            term = ev.diagrams.lift(lambda *amounts: Amounts(amounts), *parts)
-            term = ev.diagrams.map_leaves(term, lambda leaf: NOTHING if type(leaf) is Fault else leaf)
+        term: Value = Amounts(amounts(found)) if isinstance(found, Operation) else _varied_amounts(ev, found)
         known[key] = term, node  # the identities in the key stay taken
     return known[key][0]
+
+
+def _varied_amounts(ev: Evaluator, found: Prices) -> Value:
+    """`amounts` of an op whose attributes or shapes depend on decisions."""
+    width, declares_bops = weight_width(found.dtype), found.declares("bops")
+    product = bits_of_product(found.dtypes[0], found.dtype) if found.dtypes else 0
+    parts = [found.declared("macs"), found.declared("matmul_macs"), found.trained, found.weights, found.elements]
+    parts += [found.kernel if found.declares("macs") else (), found.declared("bops")]
+
+    def together(
+        macs: int,
+        matmul_macs: int,
+        trained: int,
+        weights: int,
+        elements: int,
+        kernel: tuple[int, ...],
+        bops: int,
+        *read: int,
+    ) -> Amounts:
+        bytes_ = width * weights
+        traffic = bytes_ + BYTES[found.dtype] * elements
+        traffic += sum([BYTES[dtype] * size for dtype, size in zip(found.dtypes, read, strict=True)])
+        bits = bops if declares_bops else macs * product
+        return Amounts([trained, macs, matmul_macs, elements, bytes_, traffic, alpha_flops(macs, kernel), bits])
+
+    term = ev.diagrams.lift(together, *parts, *found.read)
+    return ev.diagrams.map_leaves(term, lambda leaf: NOTHING if type(leaf) is Fault else leaf)
 
 
 # ---------------------------------------------------------------------- depth
@@ -279,7 +298,7 @@ def _depths(
     for here in in_order([tensor for tensor, _ in tensors]):
         node = here.node
         if isinstance(node, OpNode):
-            own = ev.diagrams.map_leaves(_price(ev, node, prices), lambda amounts: int(amounts[1] > 0))
+            own = ev.diagrams.map_leaves(_price(ev, node, prices), lambda amounts: int(amounts[_MACS] > 0))
             depths[id(node)] = after(own, [depths[id(given.node)] for given in node.inputs])
         elif isinstance(node, SelectNode):
             kids = [depths[id(kid.node)] for kid in node.kids if type(kid) is not Fault]

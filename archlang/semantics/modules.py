@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from archlang.cost.cost import METRICS
 from archlang.diagnostics import ArchError, Collector, Diagnostic, Label, Source, Span, did_you_mean, error
 from archlang.resources import stdlib_path
 from archlang.semantics.sites import Names, site_names
@@ -14,6 +15,7 @@ from archlang.syntax.parser import parse
 
 Declaration = ast.Constant | ast.Def | ast.Block | ast.Space | ast.Op
 
+COSTS = METRICS  # the functions that give a cost of everything before a tensor
 BUILTINS = [
     "len",
     "enumerate",
@@ -39,11 +41,7 @@ BUILTINS = [
     "shape",
     "rank",
     "broadcast",
-    "params",
-    "macs",
-    "activations",
-    "peak_memory",
-    "depth",
+    *COSTS,
 ]
 
 

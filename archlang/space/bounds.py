@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from archlang.cost import Cost
-from archlang.semantics.costs import ADDITIVE, depth, depth_beyond
+from archlang.cost import ADDITIVE, Cost
+from archlang.semantics.costs import depth, depth_beyond
 from archlang.semantics.diagram import Value
 from archlang.semantics.fault import Entangled
 from archlang.space.choices import Choices

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from archlang.semantics.costs import ADDITIVE, NOTHING
+from archlang.cost import ADDITIVE
+from archlang.semantics.costs import NOTHING
 from archlang.semantics.diagram import Diagram, Value, at, support
 from archlang.space.compiled import Compiled
 

@@ -10,8 +10,8 @@ from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from archlang.cost import ADDITIVE
 from archlang.diagnostics import ArchError, Diagnostic, did_you_mean, error
-from archlang.semantics.costs import ADDITIVE
 from archlang.semantics.decision import Decision, Pick, Reals
 from archlang.semantics.fault import Entangled, Fault, FaultSignal
 from archlang.semantics.modules import Loader, ModuleScope
@@ -433,7 +433,7 @@ class Space:
 
     def costs(self, choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The additive costs of many programs at once: an int64 array for each of `params`, `macs`,
-        `matmul_macs`, `activations` and `weight_bytes`, equal to what `program.cost()` gives.
+        `matmul_macs`, `activations`, `weight_bytes`, `memory_traffic`, … equal to what `program.cost()` gives.
         `choices` is a `Batch`, which is fastest, or a list. ArchError when some do not fit."""
         import numpy as np
 
