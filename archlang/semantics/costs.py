@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.cost import cost
 from archlang.cost.analytic import ADDITIVE, OF_WEIGHTS, alpha_flops, amounts, bits_of_product, weight_width
-from archlang.cost.cost import METRICS
-from archlang.diagnostics import error
-from archlang.ir.graph import Input, Operation
+from archlang.ir.graph import Graph, Input, Operation
 from archlang.ir.types import BYTES, TensorType
 from archlang.semantics.diagram import Diagram, Value, leaf_key, leaves, support
-from archlang.semantics.fault import Entangled, Fault, FaultSignal, broken, excluded
+from archlang.semantics.fault import Entangled, Fault, FaultSignal
 from archlang.semantics.graphs import PLAIN
 from archlang.semantics.operations import Prices, prices
 from archlang.semantics.sums import sum_of
-from archlang.semantics.values import Deferred, Env, InputNode, List, OpNode, Record, SelectNode, Tensor
-from archlang.syntax import ast
+from archlang.semantics.values import InputNode, List, OpNode, Record, SelectNode, Tensor
 
 if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
@@ -55,17 +51,27 @@ def cost_of(ev: Evaluator, name: str, tensors: Wanted) -> Value:
     """A cost of what computes the tensors; raises Entangled where it cannot be worked out over all
     choices."""
     if ev.varying is None:
-        named = [(str(number), tensor) for number, (tensor, _) in enumerate(tensors)]
-        return int(getattr(cost(PLAIN.graph("", _inputs(tensors), named, {})), name))
+        return int(getattr(cost(plain_graph(tensors)), name))
     if name == "depth":
         return depth(ev, tensors)
     if name not in ADDITIVE:
         raise Entangled("is not worked out over a whole space")
     which = ADDITIVE.index(name)
-    terms = [ev.diagrams.map_leaves(t, operator.itemgetter(which)) for t in terms_of(ev, tensors)]
+    return total_of(ev, [ev.diagrams.map_leaves(t, operator.itemgetter(which)) for t in terms_of(ev, tensors)])
+
+
+def plain_graph(tensors: Wanted) -> Graph:
+    """The graph that computes tensors where all choices are made."""
+    named = [(str(number), tensor) for number, (tensor, _) in enumerate(tensors)]
+    return PLAIN.graph("", _inputs(tensors), named, {})
+
+
+def total_of(ev: Evaluator, terms: list[Value]) -> Value:
+    """The sum of int terms: one diagram, or a `Sum` where that takes too many values."""
     total = added_up(ev, terms)
     if total is not None:
         return total
+    assert ev.varying is not None
     ev.sums = True
     variables = ev.varying.variables
     names = frozenset(variables[var].decision.address for var in support(*terms) if var in variables)
@@ -81,22 +87,6 @@ def added_up(ev: Evaluator, terms: Iterable[Value]) -> Value:
         if len(leaves(total)) > MAX_SUMS or ev.diagrams.steps > started + MAX_SUM_STEPS:
             return None
     return total
-
-
-def restricted(ev: Evaluator, result: Value, condition: ast.Expr, env: Env) -> Value:
-    """A condition on a space's value, in which costs go by their names (`macs <= 600M`): True, or a
-    diagram of True and excluding faults."""
-    tensors = outputs(ev, result)
-    if not tensors:
-        raise broken(error("E0409", "the space holds no network, only values: it has no costs", condition.span))
-    names: dict[str, Value] = {name: Deferred(partial(cost_of, ev, name, tensors)) for name in METRICS}
-
-    def test(value: Value) -> Value:
-        if not ev.holds(value, condition.span, requirement=True):
-            raise excluded(error("E0501", "a requirement does not hold", condition.span))
-        return True
-
-    return ev.diagrams.lift(test, ev.evaluate(condition, env.bind(names)))
 
 
 # ---------------------------------------------------------------------- terms
@@ -125,7 +115,7 @@ def terms_of(ev: Evaluator, tensors: Wanted) -> list[Value]:
     wanted): diagrams with `Amounts`, no two of which depend on the same decisions. Where tensors do
     not exist, any number will do."""
     diagrams = ev.diagrams
-    found: dict[frozenset[int], Value] = {}
+    terms: list[Value] = []
     weights: dict[str, Value] = {}
     prices: dict[Any, tuple[Value, Any]] = {}
     for node, condition in used(ev, tensors):
@@ -138,9 +128,16 @@ def terms_of(ev: Evaluator, tensors: Wanted) -> list[Value]:
             known = weights.get(node.weights_at, False)
             weights[node.weights_at] = diagrams.either(known, condition)
             fresh = diagrams.lift(operator.not_, known)
-        term = diagrams.lift(_counted, condition, fresh, price)
+        terms.append(diagrams.lift(_counted, condition, fresh, price))
+    return joined(ev, terms, NOTHING)
+
+
+def joined(ev: Evaluator, terms: Iterable[Value], nothing: Value) -> list[Value]:
+    """The terms, those that depend on the same decisions added up."""
+    found: dict[frozenset[int], Value] = {}
+    for term in terms:
         where = frozenset(support(term))
-        found[where] = diagrams.lift(operator.add, found.get(where, NOTHING), term)
+        found[where] = ev.diagrams.lift(operator.add, found.get(where, nothing), term)
     return list(found.values())
 
 

@@ -11,6 +11,7 @@ import attrs
 import numpy as np
 
 from archlang.cost import ADDITIVE, Cost
+from archlang.cost.table import SCALE, CostTable
 from archlang.semantics.costs import depth, depth_beyond
 from archlang.semantics.diagram import Value
 from archlang.semantics.fault import Entangled
@@ -27,10 +28,10 @@ NONE = np.iinfo(np.int64).max // 2  # the cost where there is no program
 @attrs.frozen
 class Extreme:
     """The least (or greatest) of a cost: `choices` reach `value`, and no program goes beyond
-    `proven`, which is the same where the extreme is exact."""
+    `proven`, which is the same where the extreme is exact. Ints, but for the cost of a table."""
 
-    value: int
-    proven: int
+    value: float
+    proven: float
     choices: Choices = attrs.field(repr=False)
 
     @property
@@ -74,6 +75,18 @@ def bounds(
         compiled.diagrams.restart()
         least, most = (_beyond(once, compiled, price, conditions, greatest) for greatest in (False, True))
         return None if least is None or most is None else Bounds(least, most)
+
+
+def table_bounds(once: OnceForAll, compiled: Compiled, table: CostTable, conditions: Sequence[Value]) -> Bounds | None:
+    """The bounds of the cost of a table, in its unit; as `bounds`. ArchError where it lacks operations."""
+    found = _bounds(compiled, conditions, once.terms_by(table))
+    if found is None:
+        return None
+    least, most = (
+        attrs.evolve(extreme, value=extreme.value / SCALE, proven=extreme.proven / SCALE)
+        for extreme in (found.least, found.most)
+    )
+    return Bounds(least, most)
 
 
 def _bounds(compiled: Compiled, conditions: Sequence[Value], terms: list[Value]) -> Bounds | None:

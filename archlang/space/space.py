@@ -11,10 +11,13 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from archlang.cost import ADDITIVE
+from archlang.cost.table import SCALE, UNITS, CostTable
 from archlang.diagnostics import ArchError, Diagnostic, did_you_mean, error
+from archlang.semantics.costs import NOTHING, Amounts
 from archlang.semantics.decision import Decision, Pick, Reals
 from archlang.semantics.fault import Entangled, Fault, FaultSignal
 from archlang.semantics.modules import Loader, ModuleScope
+from archlang.semantics.restrictions import Restriction
 from archlang.space.checking import address_conflicts, space_errors
 from archlang.space.choices import Choices
 from archlang.space.compiled import Compiled, Count, Programs
@@ -27,6 +30,9 @@ from archlang.syntax.format import format_expression
 from archlang.syntax.parser import parse_expression
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from archlang.ir.graph import Operation
     from archlang.space.approximate import Approximation
     from archlang.space.batch import Batch
     from archlang.space.bounds import Bounds
@@ -50,6 +56,7 @@ class Space:
         *,
         prune: bool = False,
         where: Sequence[str] = (),
+        tables: Mapping[str, CostTable] | None = None,
     ):
         self.module = module
         self.declaration = declaration
@@ -58,7 +65,8 @@ class Space:
         self._values = {name: plain_value(name, value) for name, value in self.config.items()}
         self.prune = prune  # whether broken programs are left out, as if a requirement said so
         self.where = tuple(where)  # requirements on the costs of programs, from outside
-        self._where = tuple(parse_expression(condition, "condition") for condition in where)
+        self.tables = dict(tables or {})  # measured costs of programs, by what they measure
+        self._where = tuple(Restriction(parse_expression(text, "condition"), self.tables) for text in where)
         self.unproved: str | None = None
         self.tried = 0  # how many programs were found valid where that is not proved for all
         self._entangled = "its decisions are too entangled"
@@ -85,7 +93,8 @@ class Space:
             "texts": sorted(self.texts.values()),
             "config": {name: repr(value) for name, value in sorted(self.config.items())},
             **({"prune": True} if self.prune else {}),
-            **({"where": [format_expression(condition) for condition in self._where]} if self.where else {}),
+            **({"where": [format_expression(each.condition) for each in self._where]} if self.where else {}),
+            **({"tables": [table.text() for _, table in sorted(self.tables.items())]} if self.tables else {}),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -245,8 +254,17 @@ class Space:
         """The programs of this space whose costs meet a condition in the language, such as
         `"macs <= 600M and depth < 40"`, as a space. Costs go by their names in `Cost`. ArchError
         when the condition is none."""
-        where = (*self.where, condition)
-        return Space(self.module, self.declaration, self._loader, self.config, prune=self.prune, where=where)
+        return self._changed(where=(*self.where, condition))
+
+    def with_table(self, table: CostTable | Path | str) -> Space:
+        """This space with measured costs of its programs, from a table or its file: `latency` (or
+        `energy`) is then among its costs, in conditions, bounds and searches."""
+        read = table if isinstance(table, CostTable) else CostTable.read(table)
+        return self._changed(tables={**self.tables, read.metric: read})
+
+    def _changed(self, **settings: Any) -> Space:
+        kept = {"prune": self.prune, "where": self.where, "tables": self.tables}
+        return Space(self.module, self.declaration, self._loader, self.config, **{**kept, **settings})
 
     # --------------------------------------------------------------- counting
 
@@ -433,7 +451,8 @@ class Space:
 
     def costs(self, choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The additive costs of many programs at once: an int64 array for each of `params`, `macs`,
-        `matmul_macs`, `activations`, `weight_bytes`, `memory_traffic`, … equal to what `program.cost()` gives.
+        `matmul_macs`, `activations`, `weight_bytes`, `memory_traffic`, `alpha_flops` and
+        `bit_operations`, equal to what `program.cost()` gives; and a float array for each table.
         `choices` is a `Batch`, which is fastest, or a list. ArchError when some do not fit."""
         import numpy as np
 
@@ -443,26 +462,36 @@ class Space:
         if programs is not None and pricing is not None:
             batch = choices if isinstance(choices, Batch) else Batch.of(programs, choices)
             if batch is not None:
-                return dict(zip(ADDITIVE, pricing.price(batch.positions).T, strict=True))
-        found = [self.program(given).cost() for given in choices]
-        return {name: np.array([getattr(cost, name) for cost in found], dtype=np.int64) for name in ADDITIVE}
+                totals = [each.price(batch.positions) for each in pricing]
+                found = dict(zip(ADDITIVE, totals[0].T, strict=True))
+                return found | {name: total[:, 0] / SCALE for name, total in zip(self.tables, totals[1:], strict=True)}
+        taken = [self.program(given) for given in choices]
+        kinds = {name: np.int64 for name in ADDITIVE} | {name: np.float64 for name in self.tables}
+        figures = [program.cost().totals() | program.measured() for program in taken]
+        return {name: np.array([one[name] for one in figures], dtype=kind) for name, kind in kinds.items()}
 
     def bounds(self, name: str) -> Bounds:
         """The least and greatest value of a cost over all programs (`params`, `macs`, `depth`, ...;
-        see `Cost`), each with choices that reach it. ArchError where they cannot be worked out."""
-        from archlang.space.bounds import BOUNDED, bounds
+        see `Cost`; or that of a table), each with choices that reach it. ArchError where they cannot
+        be worked out."""
+        from archlang.space.bounds import BOUNDED, bounds, table_bounds
 
-        if name not in BOUNDED:
-            raise ArchError(
-                error("E0506", f"there is no cost `{name}`", hints=did_you_mean(name, BOUNDED) or [", ".join(BOUNDED)])
-            )
+        known = (*BOUNDED, *self.tables)
+        if name not in known:
+            hints = did_you_mean(name, known) or [", ".join(known)]
+            if name in UNITS:
+                hints = [f"give the space a table of it: `space.with_table(...)`, on the command line `--{name} PATH`"]
+            raise ArchError(error("E0506", f"there is no cost `{name}`", hints=hints))
         self._whole("bounded")
         once, compiled = self._once, self._compiled
         assert once is not None
         assert compiled is not None
         try:
             conditions = once.evaluated.conditions
-            found = bounds(once, compiled, name, lambda given: self.program(given).cost(), conditions)
+            if name in self.tables:
+                found = table_bounds(once, compiled, self.tables[name], conditions)
+            else:
+                found = bounds(once, compiled, name, lambda given: self.program(given).cost(), conditions)
         except Entangled as problem:
             what = f"the bounds of `{name}` over `{self.name}` cannot be worked out"
             raise ArchError(error("E0504", what, self.declaration.name_span, notes=[problem.reason])) from None
@@ -484,17 +513,36 @@ class Space:
         return explain(self._once, programs.compiled, address, lambda given: self.program(given).cost())
 
     @cached_property
-    def _pricing(self) -> Pricing | None:
-        """Additive costs as arrays; None where they cannot be worked out over the whole space."""
+    def _pricing(self) -> list[Pricing] | None:
+        """Additive costs as arrays, then those of each table; None where they cannot be worked out over
+        the whole space."""
         from archlang.space.pricing import Pricing
 
         compiled, once = self._compiled, self._once
         if compiled is None or once is None:
             return None
         try:
-            return Pricing(compiled, once.terms)
+            found = [Pricing(compiled, once.terms, NOTHING)]
+            for table in self.tables.values():
+                terms = [compiled.diagrams.map_leaves(t, lambda v: Amounts([v])) for t in once.terms_by(table)]
+                found.append(Pricing(compiled, terms, Amounts([0])))
+            return found
         except Entangled:
             return None
+
+    def operations(self, samples: int = 256) -> tuple[list[Operation], bool]:
+        """The operations that programs use, each once, and whether these are all; where the space is
+        not evaluated as a whole, those of some programs drawn by chance."""
+        from archlang.cost.table import configuration
+
+        try:
+            found, complete = (self._once.operations, True) if self._once is not None else ([], False)
+        except Entangled:
+            found, complete = [], False
+        if not complete:
+            for seed in range(samples):
+                found += [node.operation for node in self.sample(seed).graph.nodes]
+        return list({configuration(operation): operation for operation in found}.values()), complete
 
     def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices:
         """Choices with one decision changed, and those that newly hang from it drawn: always
