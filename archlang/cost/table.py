@@ -128,6 +128,18 @@ class CostTable:
         """The table in a file; ArchError when it cannot be read (E0207) or is no table (E0218)."""
         return cls.parse(table_text(str(path)), str(path))
 
+    def write(self, path: Path | str) -> None:
+        """Write the table to a file, at one go; ArchError (E0217) when that cannot be."""
+        target = Path(path)
+        beside = target.with_name(f"{target.name}.part")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(self.text(), encoding="utf-8", newline="")
+            beside.replace(target)
+        except OSError as problem:
+            what = f"`{path}` cannot be written: {problem.strerror}"
+            raise ArchError(error("E0217", what, hints=["give a path that may be written"])) from None
+
 
 def configuration(operation: Operation) -> tuple[str, str, str]:
     """The name, attributes and input types of an operation as a table writes them: `conv2d`,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from archlang.backend import Array, Progress, TrainingSettings
+from archlang.backend import Array, Meter, Progress, TrainingSettings
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights, read_weights, write_weights
 from archlang_torch.building import build, parameter_names, refusals
 from archlang_torch.emitting import emit
+from archlang_torch.profiling import meter
 from archlang_torch.training import fit, run
 
 
@@ -62,6 +64,9 @@ class TorchBackend:
         should_stop: Callable[[], bool] | None = None,
     ) -> dict[str, Any]:
         return fit(network, train, validation, settings, on_epoch, should_stop)
+
+    def meter(self, device: str, threads: int, batch: int) -> AbstractContextManager[Meter]:
+        return meter(device, threads, batch)
 
     def run(self, network: nn.Module, *inputs: Array) -> Any:
         return run(network, *inputs)
