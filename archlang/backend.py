@@ -133,11 +133,11 @@ class Profiler(Protocol):
 
 
 def profiler(name: str) -> Profiler:
-    """The backend of that name, which can time graphs; ArchError (E0808) when it cannot."""
+    """The backend of that name, which can time graphs; ArchError (E0802) when it cannot."""
     found = backend(name)
     if not isinstance(found, Profiler):
         raise ArchError(
-            error("E0808", f"the {name} backend cannot time networks", hints=("measure with `--backend torch`",))
+            error("E0802", f"there is no backend `{name}` that times networks", hints=("measure with `torch`",))
         )
     return found
 

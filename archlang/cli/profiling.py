@@ -41,8 +41,8 @@ def profile(
     as 0 meanwhile.
 
     \b
-    archlang profile std.spaces.nasbench201 -o table.csv
-    archlang cost std.spaces.nasbench201 --seed 1 --latency table.csv
+    archlang profile net.arch -o cpu.csv
+    archlang profile net.arch -o batches.csv --batch 32 --threads 2 --programs 10
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn

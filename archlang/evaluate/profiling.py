@@ -50,7 +50,7 @@ def profile(
     With a `path` the table is written there as it grows: rows that the file has already are kept, so
     that an interrupted run goes on. Where the space is not evaluated as a whole, the operations are
     those of some programs, as `info` of the table says. ArchError: E0712 when the file was measured
-    otherwise, E0803, E0805, E0808 from the backend, E0207, E0217, E0218 for the file.
+    otherwise, E0802, E0803, E0805 from the backend, E0207, E0217, E0218 for the file.
     """
     timing = timing or Timing()
     operations, complete = space.operations()

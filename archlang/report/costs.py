@@ -48,7 +48,8 @@ def bounds_overview(bounds: Mapping[str, Bounds]) -> RenderableType:
     table = _table("cost", "least", "most")
     parts: list[RenderableType] = [table]
     for name, bound in bounds.items():
-        table.add_row(Text(name, style="bold"), _extreme(bound.least), _extreme(bound.most))
+        label = f"{name} ({UNITS[name]})" if name in UNITS else name
+        table.add_row(Text(label, style="bold"), _extreme(bound.least), _extreme(bound.most))
     reached: dict[str, list[str]] = {}
     for name, bound in bounds.items():
         for word, extreme in (("least", bound.least), ("most", bound.most)):

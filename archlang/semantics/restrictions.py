@@ -10,16 +10,23 @@ import attrs
 
 from archlang.cost.cost import METRICS
 from archlang.cost.table import CostTable
-from archlang.diagnostics import error
+from archlang.diagnostics import Diagnostic, Span, error
 from archlang.semantics.costs import cost_of, outputs
 from archlang.semantics.diagram import Value
 from archlang.semantics.fault import broken, excluded
 from archlang.semantics.measured import measured
+from archlang.semantics.modules import TABLE_COSTS
 from archlang.semantics.values import Deferred, Env
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
+
+
+def without_table(name: str, span: Span | None = None) -> Diagnostic:
+    """The error for a measured cost where no table gives it."""
+    hint = f"give a table of it: `--{name} PATH`, in Python `space.with_table(PATH)`"
+    return error("E0506", f"there is no cost `{name}` without a table", span, hints=[hint])
 
 
 @attrs.frozen
@@ -37,6 +44,7 @@ def restricted(ev: Evaluator, result: Value, restriction: Restriction, env: Env)
     if not tensors:
         raise broken(error("E0409", "the space holds no network, only values: it has no costs", condition.span))
     costs: dict[str, Callable[[], Value]] = {name: partial(cost_of, ev, name, tensors) for name in METRICS}
+    costs |= {name: partial(_lacking, name, condition.span) for name in TABLE_COSTS}
     for name, table in restriction.tables.items():
         costs[name] = partial(measured, ev, table, tensors, condition.span)
 
@@ -47,3 +55,7 @@ def restricted(ev: Evaluator, result: Value, restriction: Restriction, env: Env)
 
     names: dict[str, Value] = {name: Deferred(compute) for name, compute in costs.items()}
     return ev.diagrams.lift(test, ev.evaluate(condition, env.bind(names)))
+
+
+def _lacking(name: str, span: Span) -> Value:
+    raise broken(without_table(name, span))

@@ -17,7 +17,7 @@ from archlang.semantics.costs import NOTHING, Amounts
 from archlang.semantics.decision import Decision, Pick, Reals
 from archlang.semantics.fault import Entangled, Fault, FaultSignal
 from archlang.semantics.modules import Loader, ModuleScope
-from archlang.semantics.restrictions import Restriction
+from archlang.semantics.restrictions import Restriction, without_table
 from archlang.space.checking import address_conflicts, space_errors
 from archlang.space.choices import Choices
 from archlang.space.compiled import Compiled, Count, Programs
@@ -478,9 +478,9 @@ class Space:
 
         known = (*BOUNDED, *self.tables)
         if name not in known:
-            hints = did_you_mean(name, known) or [", ".join(known)]
             if name in UNITS:
-                hints = [f"give the space a table of it: `space.with_table(...)`, on the command line `--{name} PATH`"]
+                raise ArchError(without_table(name))
+            hints = did_you_mean(name, known) or [", ".join(known)]
             raise ArchError(error("E0506", f"there is no cost `{name}`", hints=hints))
         self._whole("bounded")
         once, compiled = self._once, self._compiled
