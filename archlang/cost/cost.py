@@ -21,8 +21,9 @@ class Totals:
     `activations` elements of all results. `weight_bytes` are those of all weights and states (running
     statistics), as wide as the op's result when that is a float, else 4 an element.
     `memory_traffic` are the bytes of what each op reads (inputs, all its weights, also those that are
-    tied) and writes; `alpha_flops` see there; `bit_operations` are the `bops` that an op declares, else
-    its macs times the bits of a weight and of an input. All but those of weights for one sample."""
+    tied) and writes; `alpha_flops` are those of `cost.analytic`; `bit_operations` are the `bops` that an
+    op declares, else its macs times the bits of a weight and of an input. All but those of weights
+    for one sample."""
 
     nodes: int = 0
     params: int = 0

@@ -62,7 +62,8 @@ def profile(
             table = _resumed(CostTable.read(path), table.info)
         of = "all operations of" if complete else "operations of programs drawn from"
         table = attrs.evolve(table, info={**table.info, "profiled": f"{of} {space.name}"})
-        missing = [operation for operation in operations if operation not in table]
+        unknown = {configuration(operation): operation for operation in operations if operation not in table}
+        missing = list(unknown.values())
         for first in range(0, len(missing), GROUP):
             group = missing[first : first + GROUP]
 

@@ -218,7 +218,7 @@ def _varied_amounts(ev: Evaluator, found: Prices) -> Value:
     width, declares_bops = weight_width(found.dtype), found.declares("bops")
     product = bits_of_product(found.dtypes[0], found.dtype) if found.dtypes else 0
     parts = [found.declared("macs"), found.declared("matmul_macs"), found.trained, found.weights, found.elements]
-    parts += [found.kernel if found.declares("macs") else (), found.declared("bops")]
+    parts += [found.kernel, found.declared("bops")]
 
     def together(
         macs: int,

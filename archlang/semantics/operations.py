@@ -182,8 +182,8 @@ def weight_shapes(ev: Evaluator, node: OpNode) -> Value:
 @attrs.frozen
 class Prices:
     """The costs of an op that depend on decisions, each a number or a diagram: what it declares, its
-    trained and all its weights (in elements), the shape of its first weight, and the elements of its
-    result and of each input, with their dtypes."""
+    trained and all its weights (in elements), the shape of its first weight if it has macs, and the
+    elements of its result and of each input, with their dtypes."""
 
     declares: Callable[[str], bool]
     declared: Callable[[str], Value]
@@ -205,12 +205,13 @@ def prices(ev: Evaluator, node: OpNode) -> Prices | Operation:
     found = _applied(ev, node)
     rule = found.rule
     trained, weights = rule.weight_elements()
+    shapes = rule.weight_shapes() if rule.declares("macs") else AttributeTuple()
     return Prices(
         rule.declares,
         rule.declared_cost,
         trained,
         weights,
-        ev.diagrams.lift(lambda shapes: AttributeTuple(shapes[0][1:]) if shapes else shapes, rule.weight_shapes()),
+        ev.diagrams.lift(lambda shapes: AttributeTuple(shapes[0][1:]) if shapes else shapes, shapes),
         found.dtype,
         _elements(ev, found.shape),
         tuple(tensor.dtype for tensor in node.inputs),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -57,11 +58,18 @@ class Bounds:
 
 
 def bounds(
-    once: OnceForAll, compiled: Compiled, name: str, price: Callable[[Choices], Cost], conditions: Sequence[Value]
+    once: OnceForAll,
+    compiled: Compiled,
+    name: str,
+    price: Callable[[Choices], Cost],
+    conditions: Sequence[Value],
+    tables: Mapping[str, CostTable] = MappingProxyType({}),
 ) -> Bounds | None:
     """The bounds of a cost over the programs for which all conditions are True; None when there is no
-    program. `price` gives the costs of one. Raises Entangled where they cannot be worked out over
-    the whole space."""
+    program. `price` gives the costs of one; those of `tables` are in their units. Raises Entangled where
+    they cannot be worked out over the whole space, ArchError where a table lacks operations."""
+    if name in tables:
+        return _table_bounds(once.terms_by(tables[name]), compiled, conditions)
     if name == "peak_memory":
         from archlang.space.memory import memory_bounds
 
@@ -77,9 +85,9 @@ def bounds(
         return None if least is None or most is None else Bounds(least, most)
 
 
-def table_bounds(once: OnceForAll, compiled: Compiled, table: CostTable, conditions: Sequence[Value]) -> Bounds | None:
-    """The bounds of the cost of a table, in its unit; as `bounds`. ArchError where it lacks operations."""
-    found = _bounds(compiled, conditions, once.terms_by(table))
+def _table_bounds(terms: list[Value], compiled: Compiled, conditions: Sequence[Value]) -> Bounds | None:
+    """The bounds of the cost of a table, from its terms."""
+    found = _bounds(compiled, conditions, terms)
     if found is None:
         return None
     least, most = (

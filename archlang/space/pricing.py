@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from archlang.semantics.costs import Amounts
+from archlang.cost import ADDITIVE
+from archlang.cost.table import SCALE, CostTable
+from archlang.semantics.costs import NOTHING, Amounts
 from archlang.semantics.diagram import Diagram, Value, at, support
 from archlang.space.compiled import Compiled
+from archlang.space.resolver import OnceForAll
 
 Array = np.ndarray[Any, Any]
 MAX_TABLE = 4_096  # entries of a term written out for all picks of its decisions
+
+
+class SpacePricing:
+    """The additive costs of a space's programs, and those of its tables; raises Entangled."""
+
+    def __init__(self, once: OnceForAll, compiled: Compiled, tables: Mapping[str, CostTable]):
+        self._declared = Pricing(compiled, once.terms, NOTHING)
+        self._measured: dict[str, Pricing] = {}
+        for name, table in tables.items():
+            terms = [compiled.diagrams.map_leaves(t, lambda value: Amounts([value])) for t in once.terms_by(table)]
+            self._measured[name] = Pricing(compiled, terms, Amounts([0]))
+
+    def costs(self, positions: Array) -> dict[str, Array]:
+        """The costs by name of programs, given as (decisions in order, programs): int64, or float64 in the
+        unit of a table."""
+        found = dict(zip(ADDITIVE, self._declared.price(positions).T, strict=True))
+        return found | {name: each.price(positions)[:, 0] / SCALE for name, each in self._measured.items()}
 
 
 class Pricing:

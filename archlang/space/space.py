@@ -11,9 +11,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from archlang.cost import ADDITIVE
-from archlang.cost.table import SCALE, UNITS, CostTable
+from archlang.cost.table import UNITS, CostTable
 from archlang.diagnostics import ArchError, Diagnostic, did_you_mean, error
-from archlang.semantics.costs import NOTHING, Amounts
 from archlang.semantics.decision import Decision, Pick, Reals
 from archlang.semantics.fault import Entangled, Fault, FaultSignal
 from archlang.semantics.modules import Loader, ModuleScope
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from archlang.space.distinct.count import Distinct
     from archlang.space.distinct.groups import Progress
     from archlang.space.explaining import Explanation
-    from archlang.space.pricing import Pricing
+    from archlang.space.pricing import SpacePricing
 
 SAMPLES = 64  # programs tried where a space cannot be proved right as a whole
 
@@ -257,8 +256,7 @@ class Space:
         return self._changed(where=(*self.where, condition))
 
     def with_table(self, table: CostTable | Path | str) -> Space:
-        """This space with measured costs of its programs, from a table or its file: `latency` (or
-        `energy`) is then among its costs, in conditions, bounds and searches."""
+        """This space with measured costs of its programs, `latency` or `energy`, from a table or a file."""
         read = table if isinstance(table, CostTable) else CostTable.read(table)
         return self._changed(tables={**self.tables, read.metric: read})
 
@@ -450,10 +448,9 @@ class Space:
         return drawn
 
     def costs(self, choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The additive costs of many programs at once: an int64 array for each of `params`, `macs`,
-        `matmul_macs`, `activations`, `weight_bytes`, `memory_traffic`, `alpha_flops` and
-        `bit_operations`, equal to what `program.cost()` gives; and a float array for each table.
-        `choices` is a `Batch`, which is fastest, or a list. ArchError when some do not fit."""
+        """The additive costs (`cost.ADDITIVE`) of many programs at once, as int64 arrays equal to what
+        `program.cost()` gives; and those of tables, as float arrays. `choices` is a `Batch`, which is
+        fastest, or a list. ArchError when some do not fit."""
         import numpy as np
 
         from archlang.space.batch import Batch
@@ -462,19 +459,16 @@ class Space:
         if programs is not None and pricing is not None:
             batch = choices if isinstance(choices, Batch) else Batch.of(programs, choices)
             if batch is not None:
-                totals = [each.price(batch.positions) for each in pricing]
-                found = dict(zip(ADDITIVE, totals[0].T, strict=True))
-                return found | {name: total[:, 0] / SCALE for name, total in zip(self.tables, totals[1:], strict=True)}
-        taken = [self.program(given) for given in choices]
+                return pricing.costs(batch.positions)
         kinds = {name: np.int64 for name in ADDITIVE} | {name: np.float64 for name in self.tables}
-        figures = [program.cost().totals() | program.measured() for program in taken]
+        figures = [program.cost().totals() | program.measured() for program in map(self.program, choices)]
         return {name: np.array([one[name] for one in figures], dtype=kind) for name, kind in kinds.items()}
 
     def bounds(self, name: str) -> Bounds:
         """The least and greatest value of a cost over all programs (`params`, `macs`, `depth`, ...;
         see `Cost`; or that of a table), each with choices that reach it. ArchError where they cannot
         be worked out."""
-        from archlang.space.bounds import BOUNDED, bounds, table_bounds
+        from archlang.space.bounds import BOUNDED, bounds
 
         known = (*BOUNDED, *self.tables)
         if name not in known:
@@ -488,10 +482,7 @@ class Space:
         assert compiled is not None
         try:
             conditions = once.evaluated.conditions
-            if name in self.tables:
-                found = table_bounds(once, compiled, self.tables[name], conditions)
-            else:
-                found = bounds(once, compiled, name, lambda given: self.program(given).cost(), conditions)
+            found = bounds(once, compiled, name, lambda given: self.program(given).cost(), conditions, self.tables)
         except Entangled as problem:
             what = f"the bounds of `{name}` over `{self.name}` cannot be worked out"
             raise ArchError(error("E0504", what, self.declaration.name_span, notes=[problem.reason])) from None
@@ -513,36 +504,25 @@ class Space:
         return explain(self._once, programs.compiled, address, lambda given: self.program(given).cost())
 
     @cached_property
-    def _pricing(self) -> list[Pricing] | None:
-        """Additive costs as arrays, then those of each table; None where they cannot be worked out over
-        the whole space."""
-        from archlang.space.pricing import Pricing
+    def _pricing(self) -> SpacePricing | None:
+        """Costs as arrays; None where they cannot be worked out over the whole space."""
+        from archlang.space.pricing import SpacePricing
 
-        compiled, once = self._compiled, self._once
-        if compiled is None or once is None:
+        if self._compiled is None or self._once is None:
             return None
         try:
-            found = [Pricing(compiled, once.terms, NOTHING)]
-            for table in self.tables.values():
-                terms = [compiled.diagrams.map_leaves(t, lambda v: Amounts([v])) for t in once.terms_by(table)]
-                found.append(Pricing(compiled, terms, Amounts([0])))
-            return found
+            return SpacePricing(self._once, self._compiled, self.tables)
         except Entangled:
             return None
 
     def operations(self, samples: int = 256) -> tuple[list[Operation], bool]:
         """The operations that programs use, each once, and whether these are all; where the space is
         not evaluated as a whole, those of some programs drawn by chance."""
-        from archlang.cost.table import configuration
-
-        try:
-            found, complete = (self._once.operations, True) if self._once is not None else ([], False)
-        except Entangled:
-            found, complete = [], False
-        if not complete:
-            for seed in range(samples):
-                found += [node.operation for node in self.sample(seed).graph.nodes]
-        return list({configuration(operation): operation for operation in found}.values()), complete
+        with suppress(Entangled):
+            if self._once is not None:
+                return self._once.operations, True
+        graphs = (self.sample(seed).graph for seed in range(samples))
+        return list(dict.fromkeys(node.operation for graph in graphs for node in graph.nodes)), False
 
     def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices:
         """Choices with one decision changed, and those that newly hang from it drawn: always

@@ -79,9 +79,8 @@ def test_random_spaces() -> None:
         limit = sorted(taken)[len(taken) // 2]
         within = [choices for choices, value in zip(valid, taken, strict=True) if value <= limit]
         few = known.narrowed(f"latency <= {limit!r}")
-        count = few.count()  # two budgets at once may be too fine to be counted exactly
+        count = few.count()  # nanoseconds may be too fine to be counted exactly
         assert count.low <= len(within) <= count.high, text
-        assert count.exact or text.count("require"), text
         assert set(few.enumerate()) == set(within), text
 
     compare()
