@@ -263,6 +263,10 @@ class _Checker:
             what = f"`{name}`: the path of the table must be written as a text"
             self.found.add(error("E0301", what, path.span, hints=[f'write for example `{name}(x, "table.csv")`']))
             return
+        if not path.value.endswith(".csv"):  # a file reads nothing else
+            what = f"`{path.value}` is not the path of a table, which ends in .csv"
+            self.found.add(error("E0218", what, path.span))
+            return
         try:
             self._module.table(path.value, path.span)
         except ArchError as problem:
