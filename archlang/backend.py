@@ -7,6 +7,7 @@ It is imported when it is first asked for, so that nothing here needs a framewor
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -122,6 +123,37 @@ class OnnxExporter(Protocol):
 
     def export_onnx(self, graph: Graph, network: Any, path: Path | str) -> None:
         """Write the network for inference as an ONNX model that has the program's names."""
+
+
+class Meter(Protocol):
+    """Times graphs on one device, with one batch size."""
+
+    info: Mapping[str, str]  # what the figures hang on: versions, the device, the clock
+
+    def prepare(self, graph: Graph) -> Callable[[], int]:
+        """A function that runs the graph once, in evaluation mode on inputs made for it, and gives the
+        nanoseconds that this took."""
+        ...
+
+
+@runtime_checkable
+class Profiler(Protocol):
+    """What a backend does, besides, that can time graphs."""
+
+    def meter(self, device: str, threads: int, batch: int) -> AbstractContextManager[Meter]:
+        """A meter for a device; ArchError (E0805) when it is not there. Settings of the framework are
+        as before when the context ends."""
+        ...
+
+
+def profiler(name: str) -> Profiler:
+    """The backend of that name, which can time graphs; ArchError (E0802) when it cannot."""
+    found = backend(name)
+    if not isinstance(found, Profiler):
+        raise ArchError(
+            error("E0802", f"there is no backend `{name}` that times networks", hints=("measure with `torch`",))
+        )
+    return found
 
 
 def known_backends() -> dict[str, EntryPoint]:

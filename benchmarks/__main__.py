@@ -8,6 +8,7 @@ import sys
 import click
 
 from benchmarks.language import counts, moves, programs, texts
+from benchmarks.latency import latency
 from benchmarks.measure import Benchmark, Figure
 from benchmarks.spaces import budgets, compiled, distinct, errors
 from benchmarks.startup import startup
@@ -24,6 +25,7 @@ BENCHMARKS = (
     Benchmark("distinct", distinct),
     Benchmark("program", programs),
     Benchmark("torch", torch_modules),
+    Benchmark("latency", latency),
 )
 HEADER = f"{'':32}{'min':>9}{'median':>9}{'max':>9}{'by hand':>10}{'ratio':>8}   aim"
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import attrs
 import click
 
+from archlang.cost.table import CostTable
 from archlang.diagnostics import ArchError, error
 from archlang.semantics.modules import Loader, ModuleScope
 from archlang.space.choices import Choices
@@ -27,21 +28,34 @@ as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON."
 
 @attrs.frozen
 class Settings:
-    """What the options say of the space: its configuration, and which of its programs are meant."""
+    """What the options say of the space: its configuration, which of its programs are meant, and the
+    tables of what they take."""
 
     config: Mapping[str, Any]
     where: tuple[str, ...]
     prune: bool
+    tables: Mapping[str, CostTable]
 
 
 def file_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """FILE, and the options that say which space of it is meant: as `file` and `settings`."""
 
     @wraps(command)
-    def called(*, given: tuple[str, ...], where: tuple[str, ...], prune: bool, **options: Any) -> Any:
-        return command(settings=Settings(dict(map(parse_setting, given)), where, prune), **options)
+    def called(
+        *,
+        given: tuple[str, ...],
+        where: tuple[str, ...],
+        prune: bool,
+        latency: str | None,
+        energy: str | None,
+        **options: Any,
+    ) -> Any:
+        tables = read_tables(latency=latency, energy=energy)
+        return command(settings=Settings(dict(map(parse_setting, given)), where, prune, tables), **options)
 
     for option in (
+        click.option("--energy", metavar="PATH", help="A table of measured energy: `energy` (mJ) is a cost too."),
+        click.option("--latency", metavar="PATH", help="A table of measured times: `latency` (ms) is a cost too."),
         click.option("--prune", is_flag=True, help="Leave programs with errors out: the others are the space."),
         click.option(
             "--where",
@@ -58,6 +72,17 @@ def file_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+def read_tables(**paths: str | None) -> dict[str, CostTable]:
+    """The tables of measured costs in files, by what each is to hold."""
+    found: dict[str, CostTable] = {}
+    for metric, path in paths.items():
+        if path is not None:
+            table = found[metric] = CostTable.read(path)
+            if table.metric != metric:
+                raise ArchError(error("E0218", f"`{path}` is a table of {table.metric}, not of {metric}"))
+    return found
+
+
 def program_options(command: Command) -> Command:
     """Which program of a space: `--choices` or `--seed`."""
     command = click.option("--seed", default=0, show_default=True, help="Draw the program by this seed.")(command)
@@ -66,16 +91,25 @@ def program_options(command: Command) -> Command:
     )(command)
 
 
-def open_space(file: str, settings: Settings) -> Space:
-    """The checked space that FILE and its settings name."""
-    loader = Loader()
+def open_space(file: str, settings: Settings, tables: bool = True) -> Space:
+    """The checked space that FILE and its settings name; `tables` says whether the file's own tables
+    are read (see `Loader`)."""
+    loader = Loader(tables=tables)
     module, name = open_module(file, loader)
     return open_named(module, name, loader, settings)
 
 
 def open_named(module: ModuleScope, name: str | None, loader: Loader, settings: Settings) -> Space:
     """The checked space of a module."""
-    return space_of(module, name, loader, settings.config, prune=settings.prune, where=settings.where)
+    return space_of(
+        module,
+        name,
+        loader,
+        settings.config,
+        prune=settings.prune,
+        where=settings.where,
+        tables=settings.tables,
+    )
 
 
 def open_program(file: str, settings: Settings, choices: str | None, seed: int) -> Program:

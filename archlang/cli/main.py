@@ -8,7 +8,7 @@ import sys
 import click
 
 from archlang import __version__
-from archlang.cli import programs, spaces, studies
+from archlang.cli import profiling, programs, spaces, studies
 from archlang.diagnostics import ArchError
 
 
@@ -53,6 +53,7 @@ for command in (
     programs.show,
     programs.cost,
     programs.explain,
+    profiling.profile,
     programs.emit,
     programs.export,
     studies.search,

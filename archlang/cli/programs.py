@@ -91,29 +91,30 @@ def cost(
     archlang cost std.models.resnet:resnet50
     archlang cost net.arch --choices '{"width": 32}' --blocks
     archlang cost std.spaces.ofa_mobilenetv3 --bounds
+    archlang cost net.arch --latency table.csv
     """
     if bounds:
         _print_bounds(open_space(file, settings), json_output)
         return
     program = open_program(file, settings, choices, seed)
-    found = program.cost()
+    found, measured = program.cost(), program.measured()
     if json_output:
         figures = found.as_dict()
         hidden = [name for name, wanted in (("blocks", blocks), ("nodes", nodes)) if not wanted]
         kept = {name: value for name, value in figures.items() if name not in hidden}
-        print_json({"choices": program.choices.as_dict(), **kept})
+        print_json({"choices": program.choices.as_dict(), **kept, **measured})
         return
     from rich.console import Console
 
     from archlang.report.costs import cost_overview
 
-    Console().print(cost_overview(found, blocks=blocks, nodes=nodes))
+    Console().print(cost_overview(found, measured, blocks=blocks, nodes=nodes))
 
 
 def _print_bounds(space: Space, json_output: bool) -> None:
     from archlang.space.bounds import BOUNDED
 
-    found = {name: space.bounds(name) for name in BOUNDED}
+    found = {name: space.bounds(name) for name in (*BOUNDED, *space.tables)}
     if json_output:
         print_json({"space": space.name, "bounds": {name: bound.as_json() for name, bound in found.items()}})
         return

@@ -1,6 +1,7 @@
-"""Costs: parameters, multiply-adds, activations, peak memory, depth; by node, block, op and in all."""
+"""Costs: parameters, multiply-adds, activations, memory, depth, …; by node, block, op and in all."""
 
+from archlang.cost.analytic import ADDITIVE
 from archlang.cost.cost import METRICS, Cost, Row, Totals, cost, price
 from archlang.cost.liveness import peak_live
 
-__all__ = ["METRICS", "Cost", "Row", "Totals", "cost", "peak_live", "price"]
+__all__ = ["ADDITIVE", "METRICS", "Cost", "Row", "Totals", "cost", "peak_live", "price"]

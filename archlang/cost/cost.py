@@ -8,19 +8,22 @@ from typing import Any
 
 import attrs
 
+from archlang.cost.analytic import ADDITIVE, amounts, weight_bytes
 from archlang.cost.liveness import peak_live
 from archlang.ir.addresses import frames
 from archlang.ir.graph import Graph, Node, Operation, WeightSpec
-from archlang.ir.types import BYTES
 
 
 @attrs.frozen
 class Totals:
     """The additive costs of some nodes: `params` trained weight elements (a tied weight once),
     `macs` multiply-adds with weights, `matmul_macs` multiply-adds between activations,
-    `activations` elements of all results; the last three for one sample. `weight_bytes` are those
-    of all weights and states (running statistics), as wide as the op's result when that is a
-    float, else 4 an element."""
+    `activations` elements of all results. `weight_bytes` are those of all weights and states (running
+    statistics), as wide as the op's result when that is a float, else 4 an element.
+    `memory_traffic` are the bytes of what each op reads (inputs, all its weights, also those that are
+    tied) and writes; `alpha_flops` are those of `cost.analytic`; `bit_operations` are the `bops` that an
+    op declares, else its macs times the bits of a weight and of an input. All but those of weights
+    for one sample."""
 
     nodes: int = 0
     params: int = 0
@@ -28,6 +31,9 @@ class Totals:
     matmul_macs: int = 0
     activations: int = 0
     weight_bytes: int = 0
+    memory_traffic: int = 0
+    alpha_flops: int = 0
+    bit_operations: int = 0
 
 
 @attrs.frozen
@@ -40,6 +46,10 @@ class Row:
     macs: int
     matmul_macs: int
     activations: int
+    weight_bytes: int
+    memory_traffic: int
+    alpha_flops: int
+    bit_operations: int
 
 
 @attrs.frozen(slots=False)
@@ -59,20 +69,22 @@ class Cost:
     peak_memory: int
     depth: int
     weight_bytes: int
+    memory_traffic: int
+    alpha_flops: int
+    bit_operations: int
     graph: Graph = attrs.field(eq=False, repr=False)
+
+    @property
+    def arithmetic_intensity(self) -> float:
+        """Floating-point operations (two a multiply-add) for each byte of `memory_traffic`: what the
+        roofline model sets against a machine's peak and bandwidth (Williams et al. 2009)."""
+        return 2 * (self.macs + self.matmul_macs) / max(self.memory_traffic, 1)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """The costs node by node, in the graph's order."""
         return tuple(
-            Row(
-                node.address,
-                node.operation.name,
-                _trained(fresh),
-                node.operation.cost("macs"),
-                node.operation.cost("matmul_macs"),
-                node.operation.output.elements,
-            )
+            Row(node.address, node.operation.name, *_amounts(node.operation, fresh))
             for node, fresh in _with_fresh_weights(self.graph.nodes)
         )
 
@@ -105,13 +117,14 @@ class Cost:
         """Everything as plain data: the totals, then `nodes`, `blocks` and `ops`."""
         return {
             **self.totals(),
+            "arithmetic_intensity": self.arithmetic_intensity,
             "nodes": [attrs.asdict(row) for row in self.rows],
             "blocks": _plain(self.blocks),
             "ops": _plain(self.ops),
         }
 
 
-METRICS = ("params", "macs", "matmul_macs", "activations", "peak_memory", "depth", "weight_bytes")
+METRICS = (*ADDITIVE[:4], "peak_memory", "depth", *ADDITIVE[4:])
 
 
 def cost(graph: Graph) -> Cost:
@@ -125,43 +138,27 @@ def cost(graph: Graph) -> Cost:
         below = max([depths[value] for value in node.inputs], default=0)
         depths.append(below + 1 if node.operation.cost("macs") else below)
     return Cost(
-        params=totals.params,
-        macs=totals.macs,
-        matmul_macs=totals.matmul_macs,
-        activations=totals.activations,
+        **{name: getattr(totals, name) for name in ADDITIVE},
         peak_memory=peak_live(sizes, [node.inputs for node in graph.nodes], [out.value for out in graph.outputs]),
         depth=max(depths, default=0),
-        weight_bytes=totals.weight_bytes,
         graph=graph,
     )
 
 
 def price(nodes: Iterable[Node]) -> Totals:
     """The additive costs of a set of nodes; a weight that several of them have in common counts once."""
-    count = params = macs = matmul_macs = activations = total_bytes = 0
-    for node, fresh in _with_fresh_weights(nodes):
-        operation = node.operation
-        count += 1
-        activations += operation.output.elements
-        if fresh:
-            params += operation.params if fresh is operation.weights else _trained(fresh)
-            total_bytes += weight_bytes(fresh, operation)
-        for name, amount in operation.costs:
-            if name == "macs":
-                macs += amount
-            elif name == "matmul_macs":
-                matmul_macs += amount
-    return Totals(count, params, macs, matmul_macs, activations, total_bytes)
+    found = [_amounts(node.operation, fresh) for node, fresh in _with_fresh_weights(nodes)]
+    return Totals(len(found), *map(sum, zip(*found, strict=True)))
 
 
-def weight_bytes(weights: Iterable[WeightSpec], operation: Operation) -> int:
-    """The bytes of some weights of an operation."""
-    return sum([weight.elements for weight in weights]) * weight_width(operation.output.dtype)
-
-
-def weight_width(dtype: str) -> int:
-    """The bytes of an element of a weight, where results have a dtype."""
-    return BYTES[dtype] if "f" in dtype else 4
+def _amounts(operation: Operation, fresh: tuple[WeightSpec, ...]) -> tuple[int, ...]:
+    """The `ADDITIVE` costs of an operation of whose weights only some are not counted yet."""
+    all_its_own = amounts(operation)
+    if fresh is operation.weights:
+        return all_its_own
+    params = sum([weight.elements for weight in fresh if weight.trained])
+    known = {"params": params, "weight_bytes": weight_bytes(fresh, operation)}
+    return tuple([known.get(name, amount) for name, amount in zip(ADDITIVE, all_its_own, strict=True)])
 
 
 def _with_fresh_weights(nodes: Iterable[Node]) -> Iterator[tuple[Node, tuple[WeightSpec, ...]]]:
@@ -175,10 +172,6 @@ def _with_fresh_weights(nodes: Iterable[Node]) -> Iterator[tuple[Node, tuple[Wei
                 weights = tuple(weight for weight in weights if weight.name not in known)
             seen[node.weights_at] = known.union([weight.name for weight in weights])
         yield node, weights
-
-
-def _trained(weights: tuple[WeightSpec, ...]) -> int:
-    return sum(weight.elements for weight in weights if weight.trained)
 
 
 def _plain(totals: Mapping[str, Totals]) -> dict[str, dict[str, int]]:

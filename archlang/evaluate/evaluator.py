@@ -40,5 +40,8 @@ class Evaluator(Protocol):
 
 
 def costs(program: Program) -> Metrics:
-    """The costs of the program's graph by name; empty for a program without a network."""
-    return {name: float(value) for name, value in program.cost().totals().items()} if program.has_graph else {}
+    """The costs of the program's graph by name, those of the space's tables too; empty for a program
+    without a network."""
+    if not program.has_graph:
+        return {}
+    return {name: float(value) for name, value in (program.cost().totals() | program.measured()).items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -11,19 +12,25 @@ from rich.table import Table
 from rich.text import Text
 
 from archlang.cost.cost import Cost, Totals
-from archlang.report.numbers import exact
+from archlang.cost.table import UNITS
+from archlang.report.numbers import exact, short
 
 if TYPE_CHECKING:
     from archlang.space.bounds import Bounds, Extreme
 
 
-def cost_overview(cost: Cost, blocks: bool = False, nodes: bool = False) -> RenderableType:
-    """The costs in all and by kind of op; by block and by node where wanted."""
+def cost_overview(
+    cost: Cost, measured: Mapping[str, float] = MappingProxyType({}), blocks: bool = False, nodes: bool = False
+) -> RenderableType:
+    """The costs in all, also those of tables, and by kind of op; by block and by node where wanted."""
     total = Table(box=box.SIMPLE_HEAD, title="costs for one sample", title_justify="left", show_header=False)
     total.add_column("")
     total.add_column("", justify="right")
     for name, value in cost.totals().items():
         total.add_row(Text(name, style="bold"), exact(value))
+    total.add_row(Text("arithmetic_intensity", style="bold"), short(cost.arithmetic_intensity))
+    for name, taken in measured.items():
+        total.add_row(Text(name, style="bold"), f"{exact(taken)} {UNITS[name]}")
     parts: list[RenderableType] = [total, _totals_table("op", cost.ops)]
     if blocks:
         parts.append(_totals_table("block", cost.blocks))
@@ -41,7 +48,8 @@ def bounds_overview(bounds: Mapping[str, Bounds]) -> RenderableType:
     table = _table("cost", "least", "most")
     parts: list[RenderableType] = [table]
     for name, bound in bounds.items():
-        table.add_row(Text(name, style="bold"), _extreme(bound.least), _extreme(bound.most))
+        label = f"{name} ({UNITS[name]})" if name in UNITS else name
+        table.add_row(Text(label, style="bold"), _extreme(bound.least), _extreme(bound.most))
     reached: dict[str, list[str]] = {}
     for name, bound in bounds.items():
         for word, extreme in (("least", bound.least), ("most", bound.most)):

@@ -9,6 +9,7 @@ from archlang.diagnostics import Span, error
 from archlang.semantics import blocks, builtins, operations
 from archlang.semantics.arithmetic import binary
 from archlang.semantics.fault import broken
+from archlang.semantics.modules import COSTS
 from archlang.semantics.parameters import Arguments, match
 from archlang.semantics.sites import flatten
 from archlang.semantics.values import (
@@ -35,7 +36,6 @@ from archlang.syntax import ast
 if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
 
-COSTS = ("params", "macs", "activations", "peak_memory", "depth")
 OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from archlang.cost.cost import METRICS
+from archlang.cost.table import UNITS
 from archlang.diagnostics import Span, error
 from archlang.ir.types import SymbolicDim
-from archlang.semantics import bounded, costs, operations
+from archlang.semantics import bounded, costs, measured, operations
 from archlang.semantics.arithmetic import binary, checked
 from archlang.semantics.diagram import Diagram, leaves
 from archlang.semantics.fault import Entangled, broken
@@ -312,10 +314,15 @@ def _meet(ev: Evaluator, span: Span, a: Value, b: Value) -> Value:
 
 
 def _cost(call: _Call) -> Value:
+    return _total(call, partial(costs.cost_of, call.ev, call.name))
+
+
+def _total(call: _Call, cost: Callable[[costs.Wanted], Value]) -> Value:
+    """A cost of the tensor that is the first argument."""
     ev = call.ev
 
     def price(tensor: Tensor) -> Value:
-        return ev.mask(costs.cost_of(ev, call.name, [(tensor, True)]), tensor.ok)
+        return ev.mask(cost([(tensor, True)]), tensor.ok)
 
     try:
         return _tensor(call, price)
@@ -323,6 +330,24 @@ def _cost(call: _Call) -> Value:
         if ev.widening is not None:
             return ev.widening.unknown_cost(problem, call.span)
         raise Entangled(f"`{call.name}`: {problem.reason}", problem.decisions) from None
+
+
+def _measured(call: _Call) -> Value:
+    """`latency(x, "table.csv")`: in the unit of the table."""
+    ev = call.ev
+
+    def price(path: Value) -> Value:
+        if not isinstance(path, str):
+            raise call.wrong(f"the table is the path of a CSV file, and this is {a_type(path)}")
+        table = call.env.frame.module.table(path, call.span)
+        if table is None:
+            return 0.0
+        if table.metric != call.name:
+            what = f"`{table.name}` is a table of {table.metric}, not of {call.name}"
+            raise broken(error("E0218", what, call.span))
+        return _total(call, lambda tensors: measured.measured(ev, table, tensors, call.span))
+
+    return ev.bind(ev.force(call.values[1]), price)
 
 
 _MANY = 10_000
@@ -350,9 +375,6 @@ _BUILTINS: dict[str, tuple[Callable[[_Call], Value], int, int]] = {
     "shape": (_shape, 1, 1),
     "rank": (_rank, 1, 1),
     "broadcast": (_broadcast, 1, _MANY),
-    "params": (_cost, 1, 1),
-    "macs": (_cost, 1, 1),
-    "activations": (_cost, 1, 1),
-    "peak_memory": (_cost, 1, 1),
-    "depth": (_cost, 1, 1),
+    **{name: (_cost, 1, 1) for name in METRICS},
+    **{name: (_measured, 2, 2) for name in UNITS},
 }

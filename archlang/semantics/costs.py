@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.cost import cost
-from archlang.cost.cost import METRICS, weight_bytes, weight_width
-from archlang.diagnostics import error
-from archlang.ir.graph import Input, Operation
-from archlang.ir.types import TensorType
+from archlang.cost.analytic import ADDITIVE, OF_WEIGHTS, alpha_flops, amounts, bits_of_product, weight_width
+from archlang.ir.graph import Graph, Input, Operation
+from archlang.ir.types import BYTES, TensorType
 from archlang.semantics.diagram import Diagram, Value, leaf_key, leaves, support
-from archlang.semantics.fault import Entangled, Fault, FaultSignal, broken, excluded
+from archlang.semantics.fault import Entangled, Fault, FaultSignal
 from archlang.semantics.graphs import PLAIN
-from archlang.semantics.operations import prices
+from archlang.semantics.operations import Prices, prices
 from archlang.semantics.sums import sum_of
-from archlang.semantics.values import Deferred, Env, InputNode, List, OpNode, Record, SelectNode, Tensor
-from archlang.syntax import ast
+from archlang.semantics.values import InputNode, List, OpNode, Record, SelectNode, Tensor
 
 if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
 
-ADDITIVE = ("params", "macs", "matmul_macs", "activations", "weight_bytes")
 MAX_SUMS = 256  # distinct values of a cost that is still added up into one number,
 MAX_SUM_STEPS = 20_000  # and steps on diagrams that this takes
 
@@ -44,6 +40,7 @@ class Amounts(tuple[int, ...]):
         return Amounts([a + b for a, b in zip(self, other, strict=True)])
 
 
+_MACS = ADDITIVE.index("macs")
 NOTHING = Amounts([0] * len(ADDITIVE))
 
 
@@ -54,17 +51,27 @@ def cost_of(ev: Evaluator, name: str, tensors: Wanted) -> Value:
     """A cost of what computes the tensors; raises Entangled where it cannot be worked out over all
     choices."""
     if ev.varying is None:
-        named = [(str(number), tensor) for number, (tensor, _) in enumerate(tensors)]
-        return int(getattr(cost(PLAIN.graph("", _inputs(tensors), named, {})), name))
+        return int(getattr(cost(plain_graph(tensors)), name))
     if name == "depth":
         return depth(ev, tensors)
     if name not in ADDITIVE:
         raise Entangled("is not worked out over a whole space")
     which = ADDITIVE.index(name)
-    terms = [ev.diagrams.map_leaves(t, operator.itemgetter(which)) for t in terms_of(ev, tensors)]
+    return total_of(ev, [ev.diagrams.map_leaves(t, operator.itemgetter(which)) for t in terms_of(ev, tensors)])
+
+
+def plain_graph(tensors: Wanted) -> Graph:
+    """The graph that computes tensors where all choices are made."""
+    named = [(str(number), tensor) for number, (tensor, _) in enumerate(tensors)]
+    return PLAIN.graph("", _inputs(tensors), named, {})
+
+
+def total_of(ev: Evaluator, terms: list[Value]) -> Value:
+    """The sum of int terms: one diagram, or a `Sum` where that takes too many values."""
     total = added_up(ev, terms)
     if total is not None:
         return total
+    assert ev.varying is not None
     ev.sums = True
     variables = ev.varying.variables
     names = frozenset(variables[var].decision.address for var in support(*terms) if var in variables)
@@ -80,22 +87,6 @@ def added_up(ev: Evaluator, terms: Iterable[Value]) -> Value:
         if len(leaves(total)) > MAX_SUMS or ev.diagrams.steps > started + MAX_SUM_STEPS:
             return None
     return total
-
-
-def restricted(ev: Evaluator, result: Value, condition: ast.Expr, env: Env) -> Value:
-    """A condition on a space's value, in which costs go by their names (`macs <= 600M`): True, or a
-    diagram of True and excluding faults."""
-    tensors = outputs(ev, result)
-    if not tensors:
-        raise broken(error("E0409", "the space holds no network, only values: it has no costs", condition.span))
-    names: dict[str, Value] = {name: Deferred(partial(cost_of, ev, name, tensors)) for name in METRICS}
-
-    def test(value: Value) -> Value:
-        if not ev.holds(value, condition.span, requirement=True):
-            raise excluded(error("E0501", "a requirement does not hold", condition.span))
-        return True
-
-    return ev.diagrams.lift(test, ev.evaluate(condition, env.bind(names)))
 
 
 # ---------------------------------------------------------------------- terms
@@ -124,7 +115,7 @@ def terms_of(ev: Evaluator, tensors: Wanted) -> list[Value]:
     wanted): diagrams with `Amounts`, no two of which depend on the same decisions. Where tensors do
     not exist, any number will do."""
     diagrams = ev.diagrams
-    found: dict[frozenset[int], Value] = {}
+    terms: list[Value] = []
     weights: dict[str, Value] = {}
     prices: dict[Any, tuple[Value, Any]] = {}
     for node, condition in used(ev, tensors):
@@ -132,21 +123,28 @@ def terms_of(ev: Evaluator, tensors: Wanted) -> list[Value]:
         if type(price) is Amounts and price == NOTHING:
             continue
         fresh: Value = True
-        if any(leaf[0] or leaf[4] for leaf in leaves(price)):
+        if any(leaf[which] for leaf in leaves(price) for which in OF_WEIGHTS):
             # Tied weights count once, wherever they are used first.
             known = weights.get(node.weights_at, False)
             weights[node.weights_at] = diagrams.either(known, condition)
             fresh = diagrams.lift(operator.not_, known)
-        term = diagrams.lift(_counted, condition, fresh, price)
+        terms.append(diagrams.lift(_counted, condition, fresh, price))
+    return joined(ev, terms, NOTHING)
+
+
+def joined(ev: Evaluator, terms: Iterable[Value], nothing: Value) -> list[Value]:
+    """The terms, those that depend on the same decisions added up."""
+    found: dict[frozenset[int], Value] = {}
+    for term in terms:
         where = frozenset(support(term))
-        found[where] = diagrams.lift(operator.add, found.get(where, NOTHING), term)
+        found[where] = ev.diagrams.lift(operator.add, found.get(where, nothing), term)
     return list(found.values())
 
 
 def _counted(used: bool, fresh: bool, price: Amounts) -> Amounts:
     if not used:
         return NOTHING
-    return price if fresh else Amounts([0, *price[1:4], 0])
+    return price if fresh else Amounts([0 if n in OF_WEIGHTS else amount for n, amount in enumerate(price)])
 
 
 def used(ev: Evaluator, tensors: Wanted) -> list[tuple[OpNode, Value]]:
@@ -210,18 +208,36 @@ def _price(ev: Evaluator, node: OpNode, known: dict[Any, tuple[Value, Any]]) -> 
             found = prices(ev, node)
         except FaultSignal:  # where the op is broken the tensor does not exist
             return NOTHING
-        if isinstance(found, Operation):
-            bytes_ = weight_bytes(found.weights, found)
-            amounts = found.params, found.cost("macs"), found.cost("matmul_macs"), found.output.elements, bytes_
-            term: Value = Amounts(amounts)
-        else:
-            bytes_ = ev.diagrams.lift(weight_width(found.dtype).__mul__, found.weights)
-            declared = map(found.declared, ("macs", "matmul_macs"))
-            parts = found.trained, *declared, found.elements, bytes_
-            term = ev.diagrams.lift(lambda *amounts: Amounts(amounts), *parts)
-            term = ev.diagrams.map_leaves(term, lambda leaf: NOTHING if type(leaf) is Fault else leaf)
+        term: Value = Amounts(amounts(found)) if isinstance(found, Operation) else _varied_amounts(ev, found)
         known[key] = term, node  # the identities in the key stay taken
     return known[key][0]
+
+
+def _varied_amounts(ev: Evaluator, found: Prices) -> Value:
+    """`amounts` of an op whose attributes or shapes depend on decisions."""
+    width, declares_bops = weight_width(found.dtype), found.declares("bops")
+    product = bits_of_product(found.dtypes[0], found.dtype) if found.dtypes else 0
+    parts = [found.declared("macs"), found.declared("matmul_macs"), found.trained, found.weights, found.elements]
+    parts += [found.kernel, found.declared("bops")]
+
+    def together(
+        macs: int,
+        matmul_macs: int,
+        trained: int,
+        weights: int,
+        elements: int,
+        kernel: tuple[int, ...],
+        bops: int,
+        *read: int,
+    ) -> Amounts:
+        bytes_ = width * weights
+        traffic = bytes_ + BYTES[found.dtype] * elements
+        traffic += sum([BYTES[dtype] * size for dtype, size in zip(found.dtypes, read, strict=True)])
+        bits = bops if declares_bops else macs * product
+        return Amounts([trained, macs, matmul_macs, elements, bytes_, traffic, alpha_flops(macs, kernel), bits])
+
+    term = ev.diagrams.lift(together, *parts, *found.read)
+    return ev.diagrams.map_leaves(term, lambda leaf: NOTHING if type(leaf) is Fault else leaf)
 
 
 # ---------------------------------------------------------------------- depth
@@ -279,7 +295,7 @@ def _depths(
     for here in in_order([tensor for tensor, _ in tensors]):
         node = here.node
         if isinstance(node, OpNode):
-            own = ev.diagrams.map_leaves(_price(ev, node, prices), lambda amounts: int(amounts[1] > 0))
+            own = ev.diagrams.map_leaves(_price(ev, node, prices), lambda amounts: int(amounts[_MACS] > 0))
             depths[id(node)] = after(own, [depths[id(given.node)] for given in node.inputs])
         elif isinstance(node, SelectNode):
             kids = [depths[id(kid.node)] for kid in node.kids if type(kid) is not Fault]

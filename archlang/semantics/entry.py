@@ -15,7 +15,6 @@ from archlang.diagnostics import Diagnostic, error
 from archlang.ir.graph import Input
 from archlang.ir.types import SymbolicDim, TensorType
 from archlang.semantics import statements
-from archlang.semantics.costs import restricted
 from archlang.semantics.diagram import Diagram
 from archlang.semantics.evaluator import Evaluator
 from archlang.semantics.fault import Entangled, broken
@@ -25,6 +24,7 @@ from archlang.semantics.modules import ModuleScope
 from archlang.semantics.needs import flat
 from archlang.semantics.parameters import bind_config, match
 from archlang.semantics.patterns import check_result
+from archlang.semantics.restrictions import Restriction, restricted
 from archlang.semantics.ties import agreement
 from archlang.semantics.values import (
     FUNCTIONS,
@@ -103,7 +103,7 @@ def evaluate_space(
     config: Mapping[str, Value],
     handler: Handler,
     max_steps: int,
-    where: Sequence[ast.Expr] = (),
+    where: Sequence[Restriction] = (),
     widen: bool = False,
 ) -> Evaluated:
     """The space's value under a handler; raises `FaultSignal` when it is broken (or excluded)
@@ -150,7 +150,7 @@ def _evaluate(
     declaration: ast.Space,
     config: Mapping[str, Value],
     ev: Evaluator,
-    where: Sequence[ast.Expr],
+    where: Sequence[Restriction],
 ) -> Evaluated:
     what = f"space `{declaration.name}`"
     frame = Frame(Site(), module.sites(declaration.name, declaration), module)
@@ -175,7 +175,7 @@ def _evaluate(
     if declaration.result is not None:
         value = check_result(ev, value, declaration.result, env, what)
     result = _deep(ev, value, declaration)
-    conditions += [restricted(ev, result, condition, Env({}, frame)) for condition in where]
+    conditions += [restricted(ev, result, restriction, Env({}, frame)) for restriction in where]
     if ev.ties:
         conditions.append(agreement(ev, result))
     conditions.append(_ok(ev, result))

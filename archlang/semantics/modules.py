@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 
+from archlang.cost.cost import METRICS
+from archlang.cost.table import UNITS, CostTable, table_text
 from archlang.diagnostics import ArchError, Collector, Diagnostic, Label, Source, Span, did_you_mean, error
 from archlang.resources import stdlib_path
 from archlang.semantics.sites import Names, site_names
@@ -14,6 +17,8 @@ from archlang.syntax.parser import parse
 
 Declaration = ast.Constant | ast.Def | ast.Block | ast.Space | ast.Op
 
+TABLE_COSTS = tuple(UNITS)  # the functions whose cost is read from a table
+COSTS = (*METRICS, *TABLE_COSTS)  # the functions that give a cost of everything before a tensor
 BUILTINS = [
     "len",
     "enumerate",
@@ -39,22 +44,26 @@ BUILTINS = [
     "shape",
     "rank",
     "broadcast",
-    "params",
-    "macs",
-    "activations",
-    "peak_memory",
-    "depth",
+    *COSTS,
 ]
 
 
 class ModuleScope:
     """The names of one module: its own items and what it brings in with `use`."""
 
-    def __init__(self, name: str, source: Source, library: Callable[[str], ModuleScope], is_library: bool = False):
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        library: Callable[[str], ModuleScope],
+        is_library: bool = False,
+        table: Callable[[str, Span], CostTable | None] = lambda path, span: None,
+    ):
         self.name = name
         self.source = source
         self.is_library = is_library
         self.library = library  # the library module of a dotted name
+        self.table = table  # the table of a path, relative to the module; None where tables are not looked at
         self.items: dict[str, Declaration | LibraryItem] = {}
         self.imports: dict[str, ModuleScope] = {}
         self.lost: set[str] | None = set()  # names that a faulty `use` should have brought in; None: any name
@@ -123,10 +132,14 @@ def _read_file(path: str) -> str:
 
 class Loader:
     """Loads modules and what they use, each once. `read` gives the text of a path; `texts` keeps
-    every user file that was read, by path (library modules are not in it)."""
+    every user file that was read, by path (library modules are not in it). Without `tables` none is
+    read, and what they would give counts as 0: so a space can be profiled before it has its table."""
 
-    def __init__(self, read: Callable[[str], str] = _read_file):
-        self._read = read
+    def __init__(self, read: Callable[[str], str] | None = None, tables: bool = True):
+        self._read = read or _read_file
+        self._read_table = read
+        self._with_tables = tables
+        self._tables: dict[str, CostTable] = {}
         self._modules: dict[str, ModuleScope] = {}
         self._loading: list[str] = []
         self.texts: dict[str, str] = {}
@@ -148,6 +161,14 @@ class Loader:
         except (OSError, UnicodeDecodeError) as problem:
             raise ArchError(_unreadable(path, problem, used_at)) from None
 
+    def _table(self, folder: PurePosixPath, path: str, span: Span) -> CostTable | None:
+        """The table in a file, read once; ArchError when it cannot be."""
+        key = _normal(folder / path)
+        if key not in self._tables and self._with_tables:
+            self.texts[key] = table_text(key, span, self._read_table)
+            self._tables[key] = CostTable.parse(self.texts[key], key)
+        return self._tables.get(key)
+
     @property
     def user_modules(self) -> list[ModuleScope]:
         """The modules in files of the user, those that are used before those that use them."""
@@ -159,7 +180,7 @@ class Loader:
         self._enter(key, used_at)
         try:
             parsed = parse(source)
-            module = ModuleScope(key, source, self.load_library)
+            module = ModuleScope(key, source, self.load_library, table=partial(self._table, PurePosixPath(key).parent))
             self._add_items(module, parsed.items, self.found)
             self._modules[key] = module
             return module

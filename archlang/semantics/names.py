@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from archlang.diagnostics import Collector, Diagnostic, Label, Span, did_you_mean, error
-from archlang.semantics.modules import ModuleScope, library_modules
+from archlang.diagnostics import ArchError, Collector, Diagnostic, Label, Span, did_you_mean, error
+from archlang.semantics.modules import TABLE_COSTS, ModuleScope, library_modules
 from archlang.semantics.parameters import counted
 from archlang.semantics.sites import assigned, target_names
 from archlang.syntax import ast
@@ -254,6 +254,24 @@ class _Checker:
             case ast.Share(value) | ast.Tie(value):
                 self._expr(value, scope)
 
+    def _table(self, call: ast.Call, name: str) -> None:
+        """The table of a cost, read here so that what is wrong with it is told with all other errors."""
+        path = call.arguments[1].value if len(call.arguments) == 2 else None
+        if path is None:
+            return  # told when it is called
+        if not isinstance(path, ast.String):
+            what = f"`{name}`: the path of the table must be written as a text"
+            self.found.add(error("E0301", what, path.span, hints=[f'write for example `{name}(x, "table.csv")`']))
+            return
+        if not path.value.endswith(".csv"):  # a file reads nothing else
+            what = f"`{path.value}` is not the path of a table, which ends in .csv"
+            self.found.add(error("E0218", what, path.span))
+            return
+        try:
+            self._module.table(path.value, path.span)
+        except ArchError as problem:
+            self.found.extend(problem.diagnostics)
+
     def _bound_later(self, name: str) -> tuple[str, ...]:
         for names in self._bodies:
             if name in names:
@@ -271,6 +289,8 @@ class _Checker:
         """Arguments against the parameters of a block, op or function of the module."""
         declared = self._module.resolve(name)
         positional = True
+        if declared == "builtin" and name in TABLE_COSTS:
+            self._table(call, name)
         if isinstance(declared, ast.Def):
             parameters = declared.parameters
         elif isinstance(declared, ast.Op) and any(given.variadic for given in declared.inputs):

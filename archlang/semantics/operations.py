@@ -182,13 +182,18 @@ def weight_shapes(ev: Evaluator, node: OpNode) -> Value:
 @attrs.frozen
 class Prices:
     """The costs of an op that depend on decisions, each a number or a diagram: what it declares, its
-    trained and all its weights (in elements), and the elements of its result."""
+    trained and all its weights (in elements), the shape of its first weight if it has macs, and the
+    elements of its result and of each input, with their dtypes."""
 
+    declares: Callable[[str], bool]
     declared: Callable[[str], Value]
     trained: Value
     weights: Value
+    kernel: Value
     dtype: str
     elements: Value
+    dtypes: tuple[str, ...]
+    read: tuple[Value, ...]
 
 
 def prices(ev: Evaluator, node: OpNode) -> Prices | Operation:
@@ -198,11 +203,28 @@ def prices(ev: Evaluator, node: OpNode) -> Prices | Operation:
         types = tuple(TensorType(tensor.dtype, tensor.shape) for tensor in node.inputs)
         return operation(node.op, node.config, types)
     found = _applied(ev, node)
-    trained, weights = found.rule.weight_elements()
-    elements: Value = 1
-    for dim in found.shape:
-        elements = ev.diagrams.lift(lambda total, size: total * per_sample(known(size, "a size")), elements, dim)
-    return Prices(found.rule.declared_cost, trained, weights, found.dtype, elements)
+    rule = found.rule
+    trained, weights = rule.weight_elements()
+    shapes = rule.weight_shapes() if rule.declares("macs") else AttributeTuple()
+    return Prices(
+        rule.declares,
+        rule.declared_cost,
+        trained,
+        weights,
+        ev.diagrams.lift(lambda shapes: AttributeTuple(shapes[0][1:]) if shapes else shapes, shapes),
+        found.dtype,
+        _elements(ev, found.shape),
+        tuple(tensor.dtype for tensor in node.inputs),
+        tuple(_elements(ev, tensor.shape) for tensor in node.inputs),
+    )
+
+
+def _elements(ev: Evaluator, shape: tuple[Value, ...]) -> Value:
+    """The elements of a tensor for one sample."""
+    total: Value = 1
+    for dim in shape:
+        total = ev.diagrams.lift(lambda total, size: total * per_sample(known(size, "a size")), total, dim)
+    return total
 
 
 def _is_plain(value: Value) -> bool:
@@ -375,6 +397,10 @@ class _Rule:
             size = self._ev.evaluate(dim.size, self.env)
             count = self._ev.diagrams.lift(partial(_times_weight_size, dim), count, size)
         return count
+
+    def declares(self, name: str) -> bool:
+        """Whether the op declares a cost of that name."""
+        return any(isinstance(clause, ast.CostRule) and clause.name == name for clause in self._declaration.clauses)
 
     def declared_cost(self, name: str) -> Value:
         """A declared cost for one sample; 0 when the op declares none of that name."""

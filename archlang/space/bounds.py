@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 import attrs
 import numpy as np
 
-from archlang.cost import Cost
-from archlang.semantics.costs import ADDITIVE, depth, depth_beyond
+from archlang.cost import ADDITIVE, Cost
+from archlang.cost.table import SCALE, CostTable
+from archlang.semantics.costs import depth, depth_beyond
 from archlang.semantics.diagram import Value
 from archlang.semantics.fault import Entangled
 from archlang.space.choices import Choices
@@ -27,10 +29,10 @@ NONE = np.iinfo(np.int64).max // 2  # the cost where there is no program
 @attrs.frozen
 class Extreme:
     """The least (or greatest) of a cost: `choices` reach `value`, and no program goes beyond
-    `proven`, which is the same where the extreme is exact."""
+    `proven`, which is the same where the extreme is exact. Ints, but for the cost of a table."""
 
-    value: int
-    proven: int
+    value: float
+    proven: float
     choices: Choices = attrs.field(repr=False)
 
     @property
@@ -56,11 +58,18 @@ class Bounds:
 
 
 def bounds(
-    once: OnceForAll, compiled: Compiled, name: str, price: Callable[[Choices], Cost], conditions: Sequence[Value]
+    once: OnceForAll,
+    compiled: Compiled,
+    name: str,
+    price: Callable[[Choices], Cost],
+    conditions: Sequence[Value],
+    tables: Mapping[str, CostTable] = MappingProxyType({}),
 ) -> Bounds | None:
     """The bounds of a cost over the programs for which all conditions are True; None when there is no
-    program. `price` gives the costs of one. Raises Entangled where they cannot be worked out over
-    the whole space."""
+    program. `price` gives the costs of one; those of `tables` are in their units. Raises Entangled where
+    they cannot be worked out over the whole space, ArchError where a table lacks operations."""
+    if name in tables:
+        return _table_bounds(once.terms_by(tables[name]), compiled, conditions)
     if name == "peak_memory":
         from archlang.space.memory import memory_bounds
 
@@ -74,6 +83,18 @@ def bounds(
         compiled.diagrams.restart()
         least, most = (_beyond(once, compiled, price, conditions, greatest) for greatest in (False, True))
         return None if least is None or most is None else Bounds(least, most)
+
+
+def _table_bounds(terms: list[Value], compiled: Compiled, conditions: Sequence[Value]) -> Bounds | None:
+    """The bounds of the cost of a table, from its terms."""
+    found = _bounds(compiled, conditions, terms)
+    if found is None:
+        return None
+    least, most = (
+        attrs.evolve(extreme, value=extreme.value / SCALE, proven=extreme.proven / SCALE)
+        for extreme in (found.least, found.most)
+    )
+    return Bounds(least, most)
 
 
 def _bounds(compiled: Compiled, conditions: Sequence[Value], terms: list[Value]) -> Bounds | None:

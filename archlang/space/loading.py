@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from archlang.cost.table import CostTable
 from archlang.diagnostics import ArchError, Source, did_you_mean, error
 from archlang.semantics.modules import Loader, ModuleScope
 from archlang.semantics.names import check_names
@@ -77,6 +78,7 @@ def space_of(
     check: bool = True,
     prune: bool = False,
     where: Sequence[str] = (),
+    tables: Mapping[str, CostTable] | None = None,
 ) -> Space:
     """A space of a module, by name where there are several."""
     names = module.spaces()
@@ -97,7 +99,7 @@ def space_of(
                 hints=did_you_mean(name, names) or [f"it has {', '.join(names)}"],
             )
         )
-    space = Space(module, declaration, loader, config, prune=prune, where=where)
+    space = Space(module, declaration, loader, config, prune=prune, where=where, tables=tables)
     if check:
         space.check()
     return space

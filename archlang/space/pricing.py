@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from archlang.semantics.costs import ADDITIVE, NOTHING
+from archlang.cost import ADDITIVE
+from archlang.cost.table import SCALE, CostTable
+from archlang.semantics.costs import NOTHING, Amounts
 from archlang.semantics.diagram import Diagram, Value, at, support
 from archlang.space.compiled import Compiled
+from archlang.space.resolver import OnceForAll
 
 Array = np.ndarray[Any, Any]
 MAX_TABLE = 4_096  # entries of a term written out for all picks of its decisions
 
 
+class SpacePricing:
+    """The additive costs of a space's programs, and those of its tables; raises Entangled."""
+
+    def __init__(self, once: OnceForAll, compiled: Compiled, tables: Mapping[str, CostTable]):
+        self._declared = Pricing(compiled, once.terms, NOTHING)
+        self._measured: dict[str, Pricing] = {}
+        for name, table in tables.items():
+            terms = [compiled.diagrams.map_leaves(t, lambda value: Amounts([value])) for t in once.terms_by(table)]
+            self._measured[name] = Pricing(compiled, terms, Amounts([0]))
+
+    def costs(self, positions: Array) -> dict[str, Array]:
+        """The costs by name of programs, given as (decisions in order, programs): int64, or float64 in the
+        unit of a table."""
+        found = dict(zip(ADDITIVE, self._declared.price(positions).T, strict=True))
+        return found | {name: each.price(positions)[:, 0] / SCALE for name, each in self._measured.items()}
+
+
 class Pricing:
     """Sums up terms, each a table over the positions of the few decisions that it depends on."""
 
-    def __init__(self, compiled: Compiled, terms: list[Value]):
-        self._base = np.zeros(len(ADDITIVE), dtype=np.int64)
+    def __init__(self, compiled: Compiled, terms: list[Value], nothing: Amounts):
+        self._base = np.array(nothing, dtype=np.int64)
         self._tables: list[tuple[list[int], list[int], Array]] = []
         self._diagrams: list[_Walked] = []
         place = compiled.layout.place
@@ -31,7 +52,8 @@ class Pricing:
             variables = sorted(support(term))
             sizes = [compiled.diagrams.sizes[var] for var in variables]
             if float(np.prod(np.array(sizes, dtype=float))) > MAX_TABLE:
-                self._diagrams.append(_Walked(term, variables, [place[var] for var in variables]))
+                places = [place[var] for var in variables]
+                self._diagrams.append(_Walked(term, variables, places, nothing))
                 continue
             entries = []
             for index in np.ndindex(*sizes):
@@ -63,7 +85,7 @@ def _without(compiled: Compiled, term: Value, variables: set[int]) -> Value:
 class _Walked:
     """A term of many decisions: its diagram as arrays, walked decision by decision."""
 
-    def __init__(self, term: Diagram, variables: list[int], places: list[int]):
+    def __init__(self, term: Diagram, variables: list[int], places: list[int], nothing: Amounts):
         self._levels = list(zip(variables, places, strict=True))
         numbers: dict[int, int] = {}
         nodes: list[Diagram] = []
@@ -84,7 +106,7 @@ class _Walked:
         self._first = np.concatenate([[0], np.cumsum([len(node.kids) for node in nodes])]).astype(np.int64)
         self._kids = np.array([number[id(kid)] for node in nodes for kid in node.kids], dtype=np.int64)
         self._vars = np.array([node.var for node in nodes] + [-1] * len(leaves), dtype=np.int64)
-        self._leaves = np.array([NOTHING] * len(nodes) + leaves, dtype=np.int64)
+        self._leaves = np.array([nothing] * len(nodes) + leaves, dtype=np.int64)
 
     def price(self, made: Array) -> Array:
         node = np.zeros(made.shape[1], dtype=np.int64)

@@ -70,6 +70,11 @@ class Program:
     def _cost(self) -> Cost:
         return cost(self.graph)
 
+    def measured(self) -> dict[str, float]:
+        """What the network takes by each table of the space, in the table's unit: `latency` in ms,
+        `energy` in mJ. ArchError (E0507) for ops that a table lacks."""
+        return {name: table.predict(self.graph) for name, table in self.space.tables.items()}
+
     @cached_property
     def canonical_hash(self) -> str:
         """A hash that programs with equal networks share, however they are written."""

@@ -14,6 +14,9 @@ from typing import Any, Protocol
 
 import attrs
 
+from archlang.cost.table import CostTable
+from archlang.diagnostics import ArchError
+from archlang.ir.graph import Operation
 from archlang.semantics.costs import Wanted, outputs, terms_of
 from archlang.semantics.decision import Decision, Pick
 from archlang.semantics.diagram import Diagram, Value, at
@@ -22,7 +25,9 @@ from archlang.semantics.evaluator import MAX_STEPS
 from archlang.semantics.fault import Fault, FaultSignal
 from archlang.semantics.graphs import PLAIN, Specialiser
 from archlang.semantics.handlers import Picking, Varying
+from archlang.semantics.measured import operations_in, terms_by
 from archlang.semantics.modules import ModuleScope
+from archlang.semantics.restrictions import Restriction
 from archlang.syntax import ast
 
 Picker = Callable[[Decision], Pick]
@@ -61,7 +66,7 @@ class EachAnew:
         module: ModuleScope,
         declaration: ast.Space,
         config: Mapping[str, Any],
-        where: Sequence[ast.Expr] = (),
+        where: Sequence[Restriction] = (),
     ):
         self._space = module, declaration, config
         self._where = where
@@ -94,7 +99,7 @@ class OnceForAll:
         module: ModuleScope,
         declaration: ast.Space,
         config: Mapping[str, Any],
-        where: Sequence[ast.Expr] = (),
+        where: Sequence[Restriction] = (),
         widen: bool = False,
     ):
         handler = Varying()
@@ -123,6 +128,21 @@ class OnceForAll:
         """The additive costs of the space, as terms; raises Entangled."""
         self.evaluated.evaluator.diagrams.restart()
         return terms_of(self.evaluated.evaluator, self.tensors)
+
+    def terms_by(self, table: CostTable) -> list[Value]:
+        """What programs take by a table, as terms; raises Entangled, and ArchError for operations that
+        it lacks."""
+        self.evaluated.evaluator.diagrams.restart()
+        try:
+            return terms_by(self.evaluated.evaluator, table, self.tensors)
+        except FaultSignal as signal:
+            raise ArchError(signal.fault.diagnostic) from None
+
+    @cached_property
+    def operations(self) -> list[Operation]:
+        """Every operation that some program uses, whatever it requires; raises Entangled."""
+        self.evaluated.evaluator.diagrams.restart()
+        return operations_in(self.evaluated.evaluator, self.tensors)
 
     def resolve(self, pick: Picker) -> Resolved:
         taken: dict[int, int] = {}

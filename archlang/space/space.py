@@ -10,11 +10,13 @@ from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from archlang.cost import ADDITIVE
+from archlang.cost.table import UNITS, CostTable
 from archlang.diagnostics import ArchError, Diagnostic, did_you_mean, error
-from archlang.semantics.costs import ADDITIVE
 from archlang.semantics.decision import Decision, Pick, Reals
 from archlang.semantics.fault import Entangled, Fault, FaultSignal
 from archlang.semantics.modules import Loader, ModuleScope
+from archlang.semantics.restrictions import Restriction, without_table
 from archlang.space.checking import address_conflicts, space_errors
 from archlang.space.choices import Choices
 from archlang.space.compiled import Compiled, Count, Programs
@@ -27,13 +29,16 @@ from archlang.syntax.format import format_expression
 from archlang.syntax.parser import parse_expression
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from archlang.ir.graph import Operation
     from archlang.space.approximate import Approximation
     from archlang.space.batch import Batch
     from archlang.space.bounds import Bounds
     from archlang.space.distinct.count import Distinct
     from archlang.space.distinct.groups import Progress
     from archlang.space.explaining import Explanation
-    from archlang.space.pricing import Pricing
+    from archlang.space.pricing import SpacePricing
 
 SAMPLES = 64  # programs tried where a space cannot be proved right as a whole
 
@@ -50,6 +55,7 @@ class Space:
         *,
         prune: bool = False,
         where: Sequence[str] = (),
+        tables: Mapping[str, CostTable] | None = None,
     ):
         self.module = module
         self.declaration = declaration
@@ -58,7 +64,8 @@ class Space:
         self._values = {name: plain_value(name, value) for name, value in self.config.items()}
         self.prune = prune  # whether broken programs are left out, as if a requirement said so
         self.where = tuple(where)  # requirements on the costs of programs, from outside
-        self._where = tuple(parse_expression(condition, "condition") for condition in where)
+        self.tables = dict(tables or {})  # measured costs of programs, by what they measure
+        self._where = tuple(Restriction(parse_expression(text, "condition"), self.tables) for text in where)
         self.unproved: str | None = None
         self.tried = 0  # how many programs were found valid where that is not proved for all
         self._entangled = "its decisions are too entangled"
@@ -85,7 +92,8 @@ class Space:
             "texts": sorted(self.texts.values()),
             "config": {name: repr(value) for name, value in sorted(self.config.items())},
             **({"prune": True} if self.prune else {}),
-            **({"where": [format_expression(condition) for condition in self._where]} if self.where else {}),
+            **({"where": [format_expression(each.condition) for each in self._where]} if self.where else {}),
+            **({"tables": [table.text() for _, table in sorted(self.tables.items())]} if self.tables else {}),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -245,8 +253,16 @@ class Space:
         """The programs of this space whose costs meet a condition in the language, such as
         `"macs <= 600M and depth < 40"`, as a space. Costs go by their names in `Cost`. ArchError
         when the condition is none."""
-        where = (*self.where, condition)
-        return Space(self.module, self.declaration, self._loader, self.config, prune=self.prune, where=where)
+        return self._changed(where=(*self.where, condition))
+
+    def with_table(self, table: CostTable | Path | str) -> Space:
+        """This space with measured costs of its programs, `latency` or `energy`, from a table or a file."""
+        read = table if isinstance(table, CostTable) else CostTable.read(table)
+        return self._changed(tables={**self.tables, read.metric: read})
+
+    def _changed(self, **settings: Any) -> Space:
+        kept = {"prune": self.prune, "where": self.where, "tables": self.tables}
+        return Space(self.module, self.declaration, self._loader, self.config, **{**kept, **settings})
 
     # --------------------------------------------------------------- counting
 
@@ -432,9 +448,9 @@ class Space:
         return drawn
 
     def costs(self, choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The additive costs of many programs at once: an int64 array for each of `params`, `macs`,
-        `matmul_macs`, `activations` and `weight_bytes`, equal to what `program.cost()` gives.
-        `choices` is a `Batch`, which is fastest, or a list. ArchError when some do not fit."""
+        """The additive costs (`cost.ADDITIVE`) of many programs at once, as int64 arrays equal to what
+        `program.cost()` gives; and those of tables, as float arrays. `choices` is a `Batch`, which is
+        fastest, or a list. ArchError when some do not fit."""
         import numpy as np
 
         from archlang.space.batch import Batch
@@ -443,26 +459,30 @@ class Space:
         if programs is not None and pricing is not None:
             batch = choices if isinstance(choices, Batch) else Batch.of(programs, choices)
             if batch is not None:
-                return dict(zip(ADDITIVE, pricing.price(batch.positions).T, strict=True))
-        found = [self.program(given).cost() for given in choices]
-        return {name: np.array([getattr(cost, name) for cost in found], dtype=np.int64) for name in ADDITIVE}
+                return pricing.costs(batch.positions)
+        kinds = {name: np.int64 for name in ADDITIVE} | {name: np.float64 for name in self.tables}
+        figures = [program.cost().totals() | program.measured() for program in map(self.program, choices)]
+        return {name: np.array([one[name] for one in figures], dtype=kind) for name, kind in kinds.items()}
 
     def bounds(self, name: str) -> Bounds:
         """The least and greatest value of a cost over all programs (`params`, `macs`, `depth`, ...;
-        see `Cost`), each with choices that reach it. ArchError where they cannot be worked out."""
+        see `Cost`; or that of a table), each with choices that reach it. ArchError where they cannot
+        be worked out."""
         from archlang.space.bounds import BOUNDED, bounds
 
-        if name not in BOUNDED:
-            raise ArchError(
-                error("E0506", f"there is no cost `{name}`", hints=did_you_mean(name, BOUNDED) or [", ".join(BOUNDED)])
-            )
+        known = (*BOUNDED, *self.tables)
+        if name not in known:
+            if name in UNITS:
+                raise ArchError(without_table(name))
+            hints = did_you_mean(name, known) or [", ".join(known)]
+            raise ArchError(error("E0506", f"there is no cost `{name}`", hints=hints))
         self._whole("bounded")
         once, compiled = self._once, self._compiled
         assert once is not None
         assert compiled is not None
         try:
             conditions = once.evaluated.conditions
-            found = bounds(once, compiled, name, lambda given: self.program(given).cost(), conditions)
+            found = bounds(once, compiled, name, lambda given: self.program(given).cost(), conditions, self.tables)
         except Entangled as problem:
             what = f"the bounds of `{name}` over `{self.name}` cannot be worked out"
             raise ArchError(error("E0504", what, self.declaration.name_span, notes=[problem.reason])) from None
@@ -484,17 +504,25 @@ class Space:
         return explain(self._once, programs.compiled, address, lambda given: self.program(given).cost())
 
     @cached_property
-    def _pricing(self) -> Pricing | None:
-        """Additive costs as arrays; None where they cannot be worked out over the whole space."""
-        from archlang.space.pricing import Pricing
+    def _pricing(self) -> SpacePricing | None:
+        """Costs as arrays; None where they cannot be worked out over the whole space."""
+        from archlang.space.pricing import SpacePricing
 
-        compiled, once = self._compiled, self._once
-        if compiled is None or once is None:
+        if self._compiled is None or self._once is None:
             return None
         try:
-            return Pricing(compiled, once.terms)
+            return SpacePricing(self._once, self._compiled, self.tables)
         except Entangled:
             return None
+
+    def operations(self, samples: int = 256) -> tuple[list[Operation], bool]:
+        """The operations that programs use, each once, and whether these are all; where the space is
+        not evaluated as a whole, those of some programs drawn by chance."""
+        with suppress(Entangled):
+            if self._once is not None:
+                return self._once.operations, True
+        graphs = (self.sample(seed).graph for seed in range(samples))
+        return list(dict.fromkeys(node.operation for graph in graphs for node in graph.nodes)), False
 
     def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices:
         """Choices with one decision changed, and those that newly hang from it drawn: always

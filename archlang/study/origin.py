@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from archlang.cost.table import CostTable
 from archlang.diagnostics import ArchError, error
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def space_record(space: Space) -> dict[str, Any]:
         "texts": texts,
         "prune": space.prune,
         "where": list(space.where),
+        "tables": [{"name": table.name, "text": table.text()} for table in space.tables.values()],
     }
 
 
@@ -43,7 +45,9 @@ def space_from_record(record: Mapping[str, Any]) -> Space:
     loader = Loader(read)
     module, _ = open_module(record["module"], loader)
     config = {name: _value(value) for name, value in record["config"].items()}
+    tables = [CostTable.parse(table["text"], table["name"]) for table in record.get("tables", ())]
     kept = {"prune": record.get("prune", False), "where": record.get("where", ())}
+    kept["tables"] = {table.metric: table for table in tables}
     space = space_of(module, record["name"], loader, config, check=False, **kept)
     require_same_space(record, space)
     return space
@@ -61,6 +65,8 @@ def require_same_space(record: Mapping[str, Any], space: Space) -> None:
         before, after = record["config"].get(name, "not set"), now["config"].get(name, "not set")
         if before != after:
             changes.append(f"the configuration `{name}` was {before}, now it is {after}")
+    if record.get("tables", []) != now["tables"]:
+        changes.append("its tables of measured costs are others")
     for name in ("prune", "where"):
         before, after = record.get(name) or "not set", now[name] or "not set"
         if before != after:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from archlang.backend import Array, Progress, TrainingSettings
+from archlang.backend import Array, Meter, Progress, TrainingSettings
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
@@ -17,6 +18,7 @@ from archlang_torch.building import build, parameter_names
 from archlang_torch.dialect import TORCH
 from archlang_torch.gradients import gradients
 from archlang_torch.lowering import LOWERINGS
+from archlang_torch.profiling import meter
 from archlang_torch.training import fit, run
 
 
@@ -73,6 +75,9 @@ class TorchBackend:
         self, graph: Graph, network: nn.Module, inputs: Sequence[Array], cotangents: Mapping[str, Array]
     ) -> tuple[list[Array | None], dict[str, Array]]:
         return gradients(graph, network, inputs, cotangents)
+
+    def meter(self, device: str, threads: int, batch: int) -> AbstractContextManager[Meter]:
+        return meter(device, threads, batch)
 
     def run(self, network: nn.Module, *inputs: Array) -> Any:
         return run(network, *inputs)

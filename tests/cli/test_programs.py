@@ -72,6 +72,22 @@ def test_cost_as_json(run: Run) -> None:
     assert "unit:deep" in "".join(found["blocks"]) or "unit" in found["blocks"]
 
 
+def test_measured_costs(run: Run, golden: Golden) -> None:
+    table = ("--latency", "table.csv")
+    golden("cost_latency.txt", run("cost", "net.arch", "--choices", PICKED, *table).stdout)
+    golden("cost_latency_bounds.txt", run("cost", "net.arch:small", "--bounds", *table).stdout)
+    space = al.load("net.arch").with_table("table.csv")
+    taken = {space.program(choices).measured()["latency"]: choices for choices in space.enumerate()}
+    found = json.loads(run("cost", "net.arch", "--choices", PICKED, *table, "--json").stdout)
+    assert found["latency"] == max(taken) == space.program(json.loads(PICKED)).measured()["latency"]
+    limit = sorted(taken)[1]
+    assert run("count", "net.arch", *table, "--where", f"latency <= {limit}").stdout == "2\n"
+    for line in run("sample", "net.arch", "-n", "5", *table, "--where", f"latency <= {limit}").stdout.splitlines():
+        assert space.program(json.loads(line)).measured()["latency"] <= limit
+    assert "is a table of latency, not of energy" in run("cost", "net.arch", "--energy", "table.csv", code=1).stderr
+    assert "--latency PATH" in run("count", "net.arch", "--where", "latency <= 1", code=1).stderr
+
+
 def test_emit(run: Run, golden: Golden) -> None:
     text = run("emit", "net.arch", "--choices", PICKED).stdout
     golden("emit.py.txt", text)

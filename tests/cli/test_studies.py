@@ -38,6 +38,18 @@ def test_search_hands_over_the_best_program(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("few_digits")
+def test_a_measured_cost_is_an_objective_and_stays_one(run: Run) -> None:
+    run(*SEARCH, "--minimize", "latency", "--latency", "table.csv")
+    Path("table.csv").unlink()
+    run("resume", "runs/net.db", "--trials", "3")
+    study = read_study("runs/net.db")
+    assert [objective.metric for objective in study.objectives] == ["accuracy", "macs", "latency"]
+    assert len(study.measured) == 3
+    for trial in study.measured:
+        assert trial.metrics["latency"] == study.program(trial).measured()["latency"] > 0
+
+
+@pytest.mark.usefixtures("few_digits")
 def test_a_store_holds_several_studies(run: Run) -> None:
     run(*SEARCH)
     taken = run(*SEARCH, code=1)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archlang.cost import METRICS, Row, Totals, cost, price
+from archlang.cost import ADDITIVE, METRICS, Row, Totals, cost, price
+from archlang.cost.analytic import alpha_flops
 from archlang.ir.graph import Graph
-from tests.ir.handmade import Sketch, nasbench201
+from archlang.ir.types import TensorType
+from tests.ir.handmade import BATCH, Sketch, nasbench201
 
 
 def residual() -> Graph:
@@ -32,24 +35,30 @@ def test_by_hand() -> None:
     assert found.peak_memory == 3 * 128 * 4
     assert found.depth == 2
     assert found.weight_bytes == 4 * (conv + bn + linear + 16)
+    values = {"conv": 2 * 128, "bn": 2 * 128, "relu": 2 * 128, "add": 3 * 128, "pool": 128 + 8, "linear": 18}
+    assert found.memory_traffic == 4 * sum(values.values()) + found.weight_bytes
+    assert found.bit_operations == found.macs * 32 * 32
+    assert found.arithmetic_intensity == 2 * found.macs / found.memory_traffic
 
 
 def test_rows_blocks_and_ops() -> None:
     found = cost(residual())
-    assert found.rows[0] == Row("unit[0]/conv", "conv2d", 576, 9216, 0, 128)
+    assert found.rows[0] == Row(
+        "unit[0]/conv", "conv2d", 576, 9216, 0, 128, 2304, 4 * 256 + 2304, found.alpha_flops - 80, 9216 * 1024
+    )
     assert [row.op for row in found.rows] == ["conv2d", "batch_norm", "relu", "add", "global_avg_pool", "linear"]
     assert found.blocks == {
-        "unit[0]": Totals(2, 592, 9216, 0, 256, 4 * (592 + 16)),
-        "head": Totals(1, 90, 80, 0, 10, 360),
+        "unit[0]": Totals(2, 592, 9216, 0, 256, 2432, 4 * 512 + 2432, found.alpha_flops - 80, 9216 * 1024),
+        "head": Totals(1, 90, 80, 0, 10, 360, 72 + 360, 80, 80 * 1024),
     }
-    assert found.ops["add"] == Totals(1, 0, 0, 0, 128, 0)
+    assert found.ops["add"] == Totals(1, 0, 0, 0, 128, 0, 3 * 512, 0, 0)
     assert sum(total.params for total in found.ops.values()) == found.params
 
 
 def test_as_dict_is_plain_data() -> None:
     data = cost(residual()).as_dict()
     assert json.loads(json.dumps(data)) == data
-    assert list(data) == [*METRICS, "nodes", "blocks", "ops"]
+    assert list(data) == [*METRICS, "arithmetic_intensity", "nodes", "blocks", "ops"]
     assert data["nodes"][0]["address"] == "unit[0]/conv"
 
 
@@ -62,6 +71,7 @@ def test_tied_weights_count_once() -> None:
     found = cost(graph)
     assert (found.params, found.macs, found.weight_bytes, found.depth) == (72, 192, 288, 3)
     assert [row.params for row in found.rows] == [72, 0, 0]
+    assert found.memory_traffic == 3 * (288 + 2 * 32)  # tied weights are read at each use
     assert [total.params for total in found.blocks.values()] == [72, 72, 72]
     assert price(graph.nodes[1:]).params == 72
 
@@ -92,6 +102,40 @@ def test_a_network_without_nodes() -> None:
     assert cost(Graph("nothing", (), (), ())).totals() == dict.fromkeys(METRICS, 0)
 
 
+def published_alpha(side: int, channels: int, out: int, kernel: int) -> float:
+    """Alpha-FLOPs of a convolution as its authors' script computes it, by logarithms."""
+    places, positions = side * side, kernel * kernel
+    beta, gamma = (0.02, 0.99) if positions == 1 else (0.001, 0.56)
+    alone = math.log(positions) + 1
+    alpha = math.exp(gamma * math.log((alone + beta * (places - alone)) / places))
+    return channels * out * positions * places * alpha
+
+
+@pytest.mark.parametrize(("side", "channels", "out", "kernel"), [(32, 16, 16, 3), (8, 64, 32, 1), (224, 3, 64, 7)])
+def test_alpha_flops_of_convolutions(side: int, channels: int, out: int, kernel: int) -> None:
+    sketch = Sketch()
+    found = cost(sketch.graph(sketch.conv2d(sketch.input(channels, side, side), out, kernel)))
+    assert found.alpha_flops == pytest.approx(published_alpha(side, channels, out, kernel), abs=1)
+    assert found.alpha_flops < found.macs
+
+
+def test_alpha_flops_where_nothing_is_spread() -> None:
+    """A weight that is used once costs its multiply-adds; values of one's own change what is spread."""
+    assert alpha_flops(80, (10, 8)) == alpha_flops(9 * 80, (10, 8, 3, 3)) // 9 == 80
+    assert alpha_flops(100, ()) == 100
+    assert alpha_flops(0, (10, 8)) == 0
+    assert alpha_flops(80 * 50, (10, 8), point=(1.0, 0.5)) == 80 * 50
+    assert alpha_flops(80 * 50, (10, 8), point=(0.0, 1.0)) == 80
+
+
+def test_declared_bit_operations_go_before_those_of_the_dtypes() -> None:
+    sketch = Sketch()
+    x = sketch.input(8)
+    y = sketch.apply("quantized_linear", x, costs={"macs": 64, "bops": 64 * 4 * 8})
+    half = sketch.apply("linear", y, output=TensorType("f16", (BATCH, 8)), costs={"macs": 64})
+    assert [row.bit_operations for row in cost(sketch.graph(half)).rows] == [64 * 32, 64 * 32 * 16]
+
+
 @pytest.mark.parametrize(
     ("ops", "params", "flops"),
     [
@@ -112,7 +156,7 @@ def test_published_figures(ops: str, params: int, flops: float) -> None:
 def test_parts_add_up(ops: str) -> None:
     graph = nasbench201(ops, channels=4, repeats=1)
     found = cost(graph)
-    for metric in ("params", "macs", "matmul_macs", "activations"):
+    for metric in ADDITIVE:
         assert sum(getattr(row, metric) for row in found.rows) == getattr(found, metric)
         assert sum(getattr(total, metric) for total in found.ops.values()) == getattr(found, metric)
     assert found.params == sum(weight.elements for weight in graph.weights.values() if weight.trained)

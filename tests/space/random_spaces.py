@@ -135,6 +135,7 @@ def budget_spaces(draw: st.DrawFn) -> str:
                 return plain
 
     costs = ("params(y)", "macs(y)", "activations(y)", "macs(y) / 1k", "params(y) + activations(y)", "depth(y)")
+    costs += ("memory_traffic(y) / 1k", "alpha_flops(y)")
     rules = ""
     for _ in range(draw(st.integers(0, 2))):
         cost = draw(st.sampled_from(costs))
