@@ -203,6 +203,27 @@ def onnx_exporter(name: str) -> OnnxExporter:
     raise ArchError(error("E0803", f"the {name} backend does not export to ONNX", hints=(hint,)))
 
 
+def require_version(name: str, package: str, least: tuple[int, int]) -> None:
+    """ArchError (E0801) when a backend's framework is older than it needs; packages that are not
+    installed are for the import to tell."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = version(package)
+    except PackageNotFoundError:
+        return
+    parts = [int(part) for part in found.split(".")[:2] if part.isdigit()]
+    if tuple(parts) < least:
+        wanted = ".".join(map(str, least))
+        raise ArchError(
+            error(
+                "E0801",
+                f"the {name} backend needs {package} {wanted} or newer, and {found} is installed",
+                hints=(f"install a newer one with `pip install --upgrade archlang[{name}]`",),
+            )
+        )
+
+
 def unsupported_error(name: str, reasons: Mapping[str, tuple[str, Sequence[str]]]) -> ArchError:
     """The error for ops that a backend cannot do: op name → what is missing, and the addresses."""
     diagnostics = []

@@ -100,7 +100,7 @@ CODES: dict[str, str] = {
     "E0710": "a training that diverged",
     "E0711": "an objective that is no metric of the evaluation",
     "E0712": "a table that was measured otherwise",
-    "E0801": "a backend whose framework is not installed",
+    "E0801": "a framework or package that is not installed, or too old",
     "E0802": "a backend that does not exist",
     "E0803": "an op or an export that the backend cannot do",
     "E0805": "a device that is not there, or nothing to train on",

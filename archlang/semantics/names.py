@@ -23,7 +23,7 @@ INITIALISERS = {  # and how many numbers each takes
     "fan_in_uniform": 0,
 }
 TRAITS = ("commutative", "elementwise", "identity", "stochastic")
-COST_RULES = ("macs", "matmul_macs")
+COST_RULES = ("macs", "matmul_macs", "bops")
 
 
 def check_names(module: ModuleScope) -> list[Diagnostic]:

@@ -108,9 +108,10 @@ class Program:
 
         return dot_text(self.graph)
 
-    def build(self, name: str = "torch", seed: int = 0) -> Any:
-        """The network as a module of a backend; weights are drawn by `seed` and their addresses."""
-        return _backend(name).build(self.graph, seed=seed)
+    def build(self, name: str = "torch", seed: int = 0, **options: Any) -> Any:
+        """The network as a module of a backend; weights are drawn by `seed` and their addresses, alike
+        for all backends. Options are the backend's own (tensorflow: `data_format`)."""
+        return _backend(name).build(self.graph, seed=seed, **options)
 
     def save_weights(self, network: Any, path: Path | str, name: str = "torch") -> None:
         """Write a built network's weights to a `.safetensors` file, named by address."""

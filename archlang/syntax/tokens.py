@@ -47,7 +47,7 @@ LEADING = _words("LOW ARITH STAR RANGE else -> . , = ) ] }")
 INFIX_WORDS = _words("of step as at tied")
 HEAD_WORDS = _words("init limit")
 OPERAND_ENDS = _words("NAME NUMBER STRING true false ) ] }")
-CLAUSE_WORDS = _words("where weight state macs matmul_macs")
+CLAUSE_WORDS = _words("where weight state macs matmul_macs bops")
 
 # What makes a chain of operators longer, and what ends one.
 CHAIN = _words("LOW ARITH MINUS STAR RANGE NOT choose share tie else .")

@@ -13,11 +13,9 @@ import attrs
 
 from archlang.diagnostics import ArchError
 from archlang.ir.graph import Graph
-from archlang.semantics.modules import Loader
+from archlang.lowering.library import MODULE
 from archlang.space.loading import loads
-from archlang.syntax import ast
 
-MODULE = "std.nn"
 Inputs = tuple[str, ...]  # types; `f` stands for the float type that is asked for
 
 IMAGE = "f[n, 4, 7, 6]"
@@ -260,10 +258,3 @@ def _accepted(case: Case) -> bool:
     except ArchError:
         return False
     return True
-
-
-@cache
-def library_ops() -> tuple[str, ...]:
-    """The names of all ops of the standard library."""
-    scope = Loader().load_library(MODULE)
-    return tuple([item.name for item in scope.declarations() if isinstance(item, ast.Op)])

@@ -8,9 +8,27 @@ What an op is in Keras is declared once, in `ops/`, and serves both ways.
 
 import os
 
+from archlang.backend import require_version
+from archlang.diagnostics import ArchError, error
+
+require_version("tensorflow", "tensorflow", (2, 18))
+require_version("tensorflow", "tensorflow-cpu", (2, 18))
+require_version("tensorflow", "keras", (3, 9))
+
 # Before TensorFlow is imported: what it would print on every start.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import keras
+
+if keras.backend.backend() != "tensorflow":
+    raise ArchError(
+        error(
+            "E0801",
+            f"the tensorflow backend needs Keras to run on TensorFlow, and it runs on {keras.backend.backend()}",
+            hints=("set the environment variable KERAS_BACKEND to `tensorflow`",),
+        )
+    )
 
 from archlang_tensorflow import ops
 from archlang_tensorflow.building import build

@@ -19,6 +19,7 @@ from typing import Any
 
 import attrs
 
+from archlang.diagnostics import ArchError, error
 from archlang.ir.graph import Graph, Input, Node, Operation, Output
 from archlang.ir.types import Dim, TensorType
 
@@ -69,6 +70,14 @@ def arranged(graph: Graph, data_format: str = "channels_first") -> Graph:
     is first used with channels last is given so, and an output that is computed so is handed out
     so.
     """
+    if data_format not in ("channels_first", "channels_last"):
+        raise ArchError(
+            error(
+                "E0808",
+                f"the tensorflow backend has no data format `{data_format}`",
+                hints=('give "channels_first", the program\'s own, or "channels_last"',),
+            )
+        )
     return _Arranging(graph, data_format == "channels_last").graph()
 
 

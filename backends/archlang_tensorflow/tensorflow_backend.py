@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
 import numpy as np
 
-from archlang.backend import Array, Progress, TrainingSettings
+from archlang.backend import Array, Meter, Progress, TrainingSettings
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
@@ -18,6 +19,7 @@ from archlang_tensorflow.expanding import expanded
 from archlang_tensorflow.gradients import gradients
 from archlang_tensorflow.layout import arranged
 from archlang_tensorflow.lowering import LOWERINGS
+from archlang_tensorflow.profiling import meter
 from archlang_tensorflow.training import fit, run
 
 
@@ -66,6 +68,9 @@ class TensorFlowBackend:
         self, graph: Graph, network: keras.Model, inputs: Sequence[Array], cotangents: Mapping[str, Array]
     ) -> tuple[list[Array | None], dict[str, Array]]:
         return gradients(graph, network, inputs, cotangents)
+
+    def meter(self, device: str, threads: int, batch: int) -> AbstractContextManager[Meter]:
+        return meter(device, threads, batch)
 
     def run(self, network: keras.Model, *inputs: Array) -> Any:
         return run(network, *inputs)

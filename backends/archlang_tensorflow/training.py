@@ -39,8 +39,8 @@ def fit(
     `settings.threads` holds when TensorFlow has not computed anything before.
     """
     started = time.perf_counter()
-    _use_threads(settings.threads)
-    with tf.device(_device(settings.device)):
+    use_threads(settings.threads)
+    with tf.device(device_named(settings.device)):
         x, y = _tensor(train[0]), _target(train[1], settings)
         held = _tensor(validation[0]), _target(validation[1], settings)
         plan = Plan(len(train[0]), settings)
@@ -89,7 +89,8 @@ def _array(tensor: Any) -> Array:
     return np.asarray(tf.cast(tensor, tf.float32) if tensor.dtype == tf.bfloat16 else tensor)
 
 
-def _use_threads(count: int) -> None:
+def use_threads(count: int) -> None:
+    """Let the CPU have so many threads; 0 leaves it to TensorFlow."""
     # TensorFlow settles on its threads with the first computation, and then refuses to be told.
     with suppress(RuntimeError):
         if count:
@@ -97,7 +98,7 @@ def _use_threads(count: int) -> None:
             tf.config.threading.set_inter_op_parallelism_threads(count)
 
 
-def _device(name: str) -> str:
+def device_named(name: str) -> str:
     """The device of that name as TensorFlow writes it; ArchError (E0805) when this machine has none."""
     kind, _, number = name.partition(":")
     kind = "GPU" if kind in ("cuda", "gpu") else kind.upper()

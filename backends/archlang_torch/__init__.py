@@ -6,6 +6,10 @@
 What an op is in PyTorch is declared once, in `ops/`, and serves both ways.
 """
 
+from archlang.backend import require_version
+
+require_version("torch", "torch", (2, 4))
+
 from archlang_torch import ops
 from archlang_torch.building import build, parameter_names
 from archlang_torch.dialect import TORCH

@@ -13,7 +13,7 @@ from torch import Tensor
 from archlang.ir.graph import Graph
 from archlang.ir.types import SymbolicDim, TensorType
 from archlang_torch.building import DTYPES, build
-from archlang_torch.training import _device, _threads
+from archlang_torch.training import device_named, with_threads
 
 
 class TorchMeter:
@@ -64,8 +64,8 @@ class TorchMeter:
 @contextmanager
 def meter(device: str, threads: int, batch: int) -> Iterator[TorchMeter]:
     """A meter for a device, with so many threads of the CPU; ArchError (E0805) when it is not there."""
-    with _threads(threads):
-        yield TorchMeter(_device(device), threads, batch)
+    with with_threads(threads):
+        yield TorchMeter(device_named(device), threads, batch)
 
 
 def _named(device: torch.device) -> str:

@@ -39,7 +39,7 @@ def fit(
     (mean of the last epoch), `epochs` (done), and `seconds`.
     """
     started = time.perf_counter()
-    device = _device(settings.device)
+    device = device_named(settings.device)
     network.to(device)
     x, y = _tensor(train[0], device), _target(train[1], settings, device)
     held_x, held_y = _tensor(validation[0], device), _target(validation[1], settings, device)
@@ -49,7 +49,7 @@ def fit(
     train_loss = math.nan
     metrics: dict[str, float] = {}
     epochs = 0
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _threads(settings.threads):
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), with_threads(settings.threads):
         torch.manual_seed(settings.seed)
         for epoch in range(1, settings.epochs + 1):
             network.train()
@@ -84,7 +84,7 @@ def fit(
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def with_threads(count: int) -> Iterator[None]:
     """So many threads on the CPU, and what was set before afterwards; 0 changes nothing."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or before)
@@ -129,7 +129,7 @@ def _array(found: Tensor) -> Array:
     return np.asarray((found.float() if found.dtype == torch.bfloat16 else found).cpu().numpy())
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
     """The device of that name; ArchError (E0805) when this machine has none."""
     try:
         device = torch.device(name)

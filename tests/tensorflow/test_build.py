@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -214,3 +215,20 @@ def test_keras_trains_it(everyday: Any) -> None:
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     history = model.fit(images(16), np.arange(16) % 10, epochs=2, verbose=0)
     assert len(history.history["loss"]) == 2
+
+
+def test_a_wrong_data_format_is_told() -> None:
+    with pytest.raises(ArchError, match="the tensorflow backend has no data format `NHWC`"):
+        build(small(), data_format="NHWC")
+
+
+def test_keras_on_another_framework_is_told() -> None:
+    code = (
+        "import archlang.backend as b\n"
+        "try: b.backend('tensorflow')\n"
+        "except b.ArchError as error: print(error.diagnostics[0].message)"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.stdout == "the tensorflow backend needs Keras to run on TensorFlow, and it runs on torch\n", ran.stderr

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, version
 
 import archlang_torch
 import pytest
 
 import archlang.backend
-from archlang.backend import Backend, backend, backends
+from archlang.backend import Backend, backend, backends, require_version
 from archlang.diagnostics import ArchError
 
 POINTS = {
@@ -66,3 +66,16 @@ def test_a_bug_of_a_backend_is_no_diagnostic() -> None:
         backend("broken")
     with pytest.raises(TypeError, match="math:pi is not a backend"):
         backend("wrong")
+
+
+def test_a_framework_that_is_too_old_is_told() -> None:
+    require_version("torch", "torch", (2, 4))
+    require_version("torch", "a-package-that-is-not-there", (99, 0))
+    with pytest.raises(ArchError) as caught:
+        require_version("torch", "torch", (99, 1))
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.message) == (
+        "E0801",
+        f"the torch backend needs torch 99.1 or newer, and {version('torch')} is installed",
+    )
+    assert found.hints == ("install a newer one with `pip install --upgrade archlang[torch]`",)
