@@ -29,5 +29,5 @@ def segment_softmax(x: Array, index: Array) -> Array:
 @function("self_loops")
 def self_loops(edges: Array, *, nodes: int) -> Array:
     """Edges [2, e], then one from each node to itself."""
-    loops = np.arange(nodes, dtype=edges.dtype)
-    return np.concatenate([edges, np.stack([loops, loops])], axis=1)
+    loops = np.broadcast_to(np.arange(nodes, dtype=edges.dtype), (edges.shape[0], nodes))
+    return np.concatenate([edges, loops], axis=1)
