@@ -15,6 +15,8 @@ from archlang.ir.graph import Graph, Operation
 from archlang.ir.types import SymbolicDim, TensorType
 from archlang.testing.ops import GRIDS, Case, cases, library_ops
 from tests.numpy_backend.against_torch import DTYPES, arrays, in_numpy, in_torch, random_weights
+from tests.torch.cases import CASES
+from tests.torch.cases import Case as Defined
 
 SAMPLE = 6  # how many cases of an op stand for all in the ordinary run
 
@@ -37,6 +39,10 @@ def compare(case: Case) -> None:
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape), case
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 * np.abs(expected).max(), err_msg=str(case))
     assert all(np.array_equal(x, old) for x, old in zip(xs, before, strict=True)), case
+
+
+def graph_of(inputs: str, body: str) -> Graph:
+    return al.loads(f"use std.nn\nspace net({inputs}) {{ {body} }}").program().graph
 
 
 @pytest.mark.parametrize("op", GRIDS)
@@ -66,12 +72,33 @@ def test_single_precision_stays(op: str) -> None:
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=str(case))
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case.definition is not None], ids=str)
+def test_op_is_as_it_is_defined(case: Defined) -> None:
+    """Ops that PyTorch's backend makes of others, against definitions that go element by element."""
+    assert case.definition is not None
+    weights = {address.rpartition(".")[2]: value for address, value in random_weights(case.graph()).items()}
+    xs = case.arrays()
+    expected = case.definition(*xs, **weights)
+    np.testing.assert_allclose(case.reference(*xs, **weights), expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("settings", "given", "expected"), [
+    ("bits=8", [127, 0.5, 1.5, 2.5, -0.5, -1.5], [127, 0, 2, 2, 0, -2]),
+    ("bits=4, signed=false", [15, 0.5, 1.5, -3, 14.5], [15, 0, 2, 0, 14]),
+    ("bits=4, exponent=2", [-6, 0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5], [-6, 0, 1, 1, 2, 2, 4, 4]),
+    ("bits=8, exponent=4", [448, 17, 19, 2**-10, 3 * 2**-10], [448, 16, 20, 0, 2**-8]),
+    ("bits=8", [0, 0], [0, 0]),
+])  # fmt: skip
+def test_halves_are_rounded_to_even_numbers(settings: str, given: list[float], expected: list[float]) -> None:
+    """The largest is such that the scale is 1."""
+    graph = graph_of(f"x: f64[{len(given)}]", f"x |> fake_quantize({settings})")
+    for run in (in_numpy, in_torch):
+        (found,) = run(graph, {}, np.array(given, np.float64))
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_every_op_of_the_library_is_here_and_tested() -> None:
     assert set(LOWERINGS.ops) == set(GRIDS) == set(library_ops())
-
-
-def graph_of(inputs: str, body: str) -> Graph:
-    return al.loads(f"use std.nn\nspace net({inputs}) {{ {body} }}").program().graph
 
 
 @pytest.mark.parametrize("op", ["sigmoid", "silu", "softplus", "mish", "elu", "selu", "gelu", "softmax", "log_softmax"])

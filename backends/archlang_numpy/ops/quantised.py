@@ -15,10 +15,7 @@ def fake_quantize(
     axes: tuple[int, ...] = (),
     exponent: int = 0,
 ) -> Array:
-    """Rounds to numbers of few bits, scaled to the largest magnitude for each index of `axes`.
-
-    Of two numbers equally near the one whose last bit is 0 is taken, as IEEE 754 has it.
-    """
+    """Rounds to numbers of few bits, scaled to the largest magnitude for each index of `axes`."""
     x = x if signed else np.maximum(x, 0)
     kept = [axis % x.ndim for axis in axes]
     others = tuple([axis for axis in range(x.ndim) if axis not in kept])
