@@ -87,6 +87,7 @@ def test_op_is_as_it_is_defined(case: Defined) -> None:
     ("bits=4, signed=false", [15, 0.5, 1.5, -3, 14.5], [15, 0, 2, 0, 14]),
     ("bits=4, exponent=2", [-6, 0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5], [-6, 0, 1, 1, 2, 2, 4, 4]),
     ("bits=8, exponent=4", [448, 17, 19, 2**-10, 3 * 2**-10], [448, 16, 20, 0, 2**-8]),
+    ("bits=8, exponent=5", [57344, 2**-17, 3 * 2**-17], [57344, 0, 2**-15]),
     ("bits=8", [0, 0], [0, 0]),
 ])  # fmt: skip
 def test_halves_are_rounded_to_even_numbers(settings: str, given: list[float], expected: list[float]) -> None:
@@ -95,6 +96,15 @@ def test_halves_are_rounded_to_even_numbers(settings: str, given: list[float], e
     for run in (in_numpy, in_torch):
         (found,) = run(graph, {}, np.array(given, np.float64))
         np.testing.assert_array_equal(found, expected)
+
+
+def test_of_equal_elements_the_first_are_let_through() -> None:
+    """Of many, as short rows are sorted in another way."""
+    graph = graph_of("x: f64[n, 100]", "x |> top_k_gate(3)")
+    x = np.arange(100.0)[None] % 2
+    for run in (in_numpy, in_torch):
+        (found,) = run(graph, {}, x)
+        assert np.flatnonzero(found).tolist() == [1, 3, 5]
 
 
 def test_every_op_of_the_library_is_here_and_tested() -> None:
