@@ -186,7 +186,7 @@ def laid_out(statement: str, indent: int) -> list[str]:
     pad = " " * indent
     if indent + len(statement) <= WIDTH:
         return [pad + statement]
-    opening = _last_bracket(statement)
+    opening = _last_bracket(statement, WIDTH - indent)
     if opening is None:
         return [pad + statement]
     closing = _matching(statement, opening)
@@ -203,8 +203,9 @@ def laid_out(statement: str, indent: int) -> list[str]:
     return [*lines, pad + tail]
 
 
-def _last_bracket(text: str) -> int | None:
-    """The opening of the last bracket at the outer level that has something in it."""
+def _last_bracket(text: str, width: int) -> int | None:
+    """The opening of the last bracket at the outer level that has something in it, with what is
+    before it within the width where there is one."""
     found = None
     depth = 0
     quoted = False
@@ -214,7 +215,7 @@ def _last_bracket(text: str) -> int | None:
         elif quoted:
             continue
         elif char in "([{":
-            if depth == 0 and text[position + 1] not in ")]}":
+            if depth == 0 and text[position + 1] not in ")]}" and (found is None or position < width):
                 found = position
             depth += 1
         elif char in ")]}":

@@ -15,14 +15,14 @@ from archlang.ir.graph import Graph
 DTYPES = {"f32": np.float32, "f64": np.float64, "i64": np.int64}
 
 
-def arrays(graph: Graph, samples: int = 2, seed: int = 0) -> list[Array]:
-    """Inputs that the graph takes; integers are 0 or 1."""
-    draw = np.random.default_rng(seed)
+def arrays(graph: Graph, samples: int = 2, below: int = 2) -> list[Array]:
+    """Inputs that the graph takes; integers are from 0 to `below` - 1."""
+    draw = np.random.default_rng(0)
     found: list[Array] = []
     for given in graph.inputs:
-        shape = [samples, *(dim for dim in given.type.shape[1:] if isinstance(dim, int))]
+        shape = [dim if isinstance(dim, int) else samples for dim in given.type.shape]
         whole = given.type.dtype == "i64"
-        drawn = draw.integers(0, 2, shape) if whole else draw.normal(size=shape)
+        drawn = draw.integers(0, below, shape) if whole else draw.normal(size=shape)
         found.append(drawn.astype(DTYPES[given.type.dtype]))
     return found
 

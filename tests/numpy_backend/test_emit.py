@@ -19,10 +19,11 @@ import archlang as al
 from archlang.ir.graph import Graph
 from archlang.ir.weights import read_weights, write_weights
 from archlang.lowering.source import own_source
+from archlang.testing.ops import GRIDS
 from tests.conftest import Golden
 from tests.graphs import Sketch, nasbench201, relu_conv_bn
 from tests.numpy_backend.against_torch import arrays, in_torch, outputs, random_weights
-from tests.numpy_backend.test_ops import OPS, graph_of
+from tests.numpy_backend.test_ops import sample, weights_and_arrays
 from tests.torch.test_build import small, tied
 from tests.torch.test_emit import wide
 
@@ -96,7 +97,7 @@ def test_load_reads_what_the_core_writes(tmp_path: Path) -> None:
 
 
 def graphs() -> list[Graph]:
-    picked = [graph_of(inputs, bodies[-1]) for (_, inputs), bodies in OPS.items()]
+    picked = [case.graph("f64") for op in GRIDS for case in sample(op)]
     bert = al.load("std.models.bert:bert_mini", {"length": 5}).program().graph
     darts = al.load("std.spaces.darts").sample(seed=3).graph
     return [small(), wide(), tied(3), nasbench201(), bert, darts, al.load("std.spaces.mobile").sample(0).graph, *picked]
@@ -129,16 +130,16 @@ def test_sources_to_copy_fit_the_line_length(op: str) -> None:
         assert max(map(len, own_source(lowered.function).splitlines())) <= 100
 
 
-@pytest.mark.parametrize(("op", "inputs"), OPS)
-def test_emitted_op_is_the_built_one(op: str, inputs: str) -> None:
-    for body in OPS[op, inputs]:
-        graph = graph_of(inputs, body)
-        weights, xs = random_weights(graph), arrays(graph)
+@pytest.mark.parametrize("op", GRIDS)
+def test_emitted_op_is_the_built_one(op: str) -> None:
+    for case in sample(op):
+        graph = case.graph("f64")
+        weights, xs = weights_and_arrays(graph)
         names: dict[str, Any] = {}
         exec(compile(backend.emit(graph), "network.py", "exec"), names)
         network = backend.build(graph)
         backend.set_weights(graph, network, weights)
-        np.testing.assert_array_equal(names["network"](*xs, network.weights), network(*xs), err_msg=body)
+        np.testing.assert_array_equal(names["network"](*xs, network.weights), network(*xs), err_msg=str(case))
 
 
 def test_calls_that_count_on_are_loops() -> None:

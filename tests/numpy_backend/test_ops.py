@@ -1,10 +1,10 @@
-"""Every op against PyTorch in double precision, over a grid of its attributes."""
+"""Every op against PyTorch in double precision, over a grid of its arguments, and against definitions."""
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import islice
+from typing import Any
 
-import archlang_torch
 import numpy as np
 import pytest
 from archlang_numpy import LOWERINGS, reference
@@ -13,160 +13,115 @@ import archlang as al
 from archlang.diagnostics import ArchError
 from archlang.ir.graph import Graph, Operation
 from archlang.ir.types import SymbolicDim, TensorType
-from tests.numpy_backend.against_torch import arrays, in_numpy, in_torch, random_weights
+from archlang.testing.ops import GRIDS, Case, cases, library_ops
+from tests.numpy_backend.against_torch import DTYPES, arrays, in_numpy, in_torch, random_weights
+from tests.torch.cases import CASES
+from tests.torch.cases import Case as Defined
 
-IMAGE = "f64[n, 4, 7, 6]"
-LINE = "f64[n, 4, 9]"
-VOLUME = "f64[n, 4, 5, 4, 6]"
-ROWS = "f64[n, 5, 8]"
-VECTOR = "f64[n, 8]"
-
-
-def grid(op: str, **values: tuple[object, ...]) -> list[str]:
-    """The op with every combination of the values; None leaves an attribute out."""
-    found = []
-    for picks in product(*values.values()):
-        given = [f"{name}={pick}" for name, pick in zip(values, picks, strict=True) if pick is not None]
-        found.append(f"{op}({', '.join(given)})")
-    return found
+SAMPLE = 6  # how many cases of an op stand for all in the ordinary run
 
 
-NO_YES = ("false", "true")
-CONV = {"out": (6,), "kernel": (1, 2, 3), "stride": (1, 2), "dilation": (1, 2), "groups": (1, 2), "bias": NO_YES}
-POOL = {"kernel": (2, 3), "stride": (1, 2, 3), "padding": (0, 1), "ceil": NO_YES}
-PAIRS = ("(1, 1)", "(2, 1)", "(1, 2)")
-ELEMENTWISE = ["identity", "relu", "relu6", "selu", "silu", "sigmoid", "tanh", "hswish", "hsigmoid", "softplus", "mish"]
+def sample(op: str) -> list[Case]:
+    """The first cases of an op."""
+    return list(islice(cases(op), SAMPLE))
 
-# By the type of the input, what is applied to it.
-UNARY = {
-    IMAGE: [
-        *(f"{op}()" for op in (*ELEMENTWISE, "absolute", "square", "prelu", "channel_scale")),
-        *(f"{op}()" for op in ("global_avg_pool", "global_max_pool", "instance_norm", "batch_norm")),
-        "dropout(rate=0.5)",
-        "drop_path(rate=0.3)",
-        "prelu(shared=true)",
-        "leaky_relu(slope=0.2)",
-        "elu(alpha=0.5)",
-        "hard_tanh(low=-0.5, high=0.75)",
-        "scale(factor=2.5)",
-        *grid("gelu", approximate=NO_YES),
-        *grid("softmax", axis=(1, -1)),
-        *grid("log_softmax", axis=(1, -1)),
-        *grid("zero", stride=(1, 2, 3)),
-        *grid("conv2d", **CONV, padding=(None, 0, 2)),
-        *grid("conv2d_rect", out=(6,), kernel=("(3, 2)", "(1, 3)"), stride=PAIRS, dilation=PAIRS, groups=(1, 2)),
-        "conv2d_rect(out=4, kernel=(2, 3), padding=(2, 0), bias=true)",
-        *grid("depthwise_conv2d", kernel=(2, 3), stride=(1, 2), dilation=(1, 2), multiplier=(1, 2), bias=NO_YES),
-        *grid("conv_transpose2d", out=(6,), kernel=(2, 3), stride=(2, 3), padding=(0, 1), output_padding=(0, 1),
-              groups=(1, 2), bias=NO_YES),
-        *grid("batch_norm", eps=("1e-5", "0.1"), affine=NO_YES),
-        *grid("group_norm", groups=(1, 2, 4), eps=("1e-5", "0.1"), affine=NO_YES),
-        *grid("instance_norm", eps=("1e-5", "0.1"), affine=NO_YES),
-        *grid("local_response_norm", size=(1, 2, 3, 5), beta=(0.75, 0.5), k=(1.0, 2.0), alpha=(0.3,)),
-        *grid("max_pool2d", **POOL),
-        *grid("avg_pool2d", **POOL, count_padding=NO_YES),
-        *grid("adaptive_avg_pool2d", out=(1, 2, 3, 5)),
-        *grid("mean", axis=(1, -1), keep=NO_YES),
-        *grid("max_reduce", axis=(2, -1), keep=NO_YES),
-        *grid("min_reduce", axis=(1, -2), keep=NO_YES),
-        *grid("flatten", start=(1, 2)),
-        "reshape(shape=[6, 28])",
-        "permute(order=[0, 3, 1, 2])",
-        *grid("transpose", a=(1, -1), b=(2, -2)),
-        *grid("slice", axis=(2, -2), start=(0, 1, -5), stop=(5, -1), step=(1, 2)),
-        *grid("pad", amount=("[1, 2]", "[0, 1, 2, 0]", "[1, 0, 0, 2, 1, 1]"), value=(0.0, 1.5)),
-        *grid("upsample", factor=(2, 3), mode=('"nearest"', '"bilinear"')),
-        "pixel_shuffle(factor=2)",
-        "channel_shuffle(groups=2)",
-    ],
-    LINE: [
-        *grid("conv1d", **CONV, padding=(None, 0, 2)),
-        *grid("max_pool1d", **POOL),
-        *grid("avg_pool1d", **POOL, count_padding=NO_YES),
-        *(f"{op}()" for op in ("batch_norm", "instance_norm", "global_avg_pool", "global_max_pool", "upsample")),
-    ],
-    VOLUME: [
-        *grid("conv3d", **{**CONV, "bias": ("true",)}, padding=(None, 1)),
-        "batch_norm()",
-        "instance_norm(affine=true)",
-        "global_avg_pool()",
-    ],
-    ROWS: [
-        *grid("linear", out=(6,), bias=NO_YES),
-        *grid("layer_norm", eps=("1e-5", "0.1"), affine=NO_YES),
-        *grid("rms_norm", eps=("1e-6", "0.1")),
-        "feature_scale()",
-        "position_embedding(length=7)",
-        "class_token()",
-        "group_norm(groups=5)",
-    ],
-    VECTOR: [*grid("linear", out=(6,), bias=NO_YES), "batch_norm()", "layer_norm()", "softmax()"],
-    "i64[n, 5]": ["embedding(vocabulary=7, dim=3)"],
-}  # fmt: skip
-SEVERAL = [
-    *((f"a: {IMAGE}, b: f64[n, 4, 1, 6], c: {IMAGE}", f"(a, b, c) |> {op}()") for op in ("add", "mul", "maximum")),
-    *((f"a: {IMAGE}, b: f64[n, 4, 1, 6]", f"(a, b) |> {op}()") for op in ("sub", "div")),
-    ("a: f64[n, 3, 5, 4], b: f64[n, 1, 4, 6]", "(a, b) |> matmul()"),
-    ("a: f64[n, 5, 4], b: f64[n, 6, 4]", "(a, b) |> matmul(transpose_b=true)"),
-    (f"a: {IMAGE}, b: f64[n, 2, 7, 6]", "(a, b) |> concat()"),
-    (f"a: {IMAGE}, b: f64[n, 4, 7, 1], c: {IMAGE}", "(a, b, c) |> concat(axis=-1)"),
-    ("a: f64[n, 5, 8], b: f64[n, 7, 8], c: f64[n, 7, 4]", "(a, b, c) |> attention(heads=2)"),
-    *((f"a: {ROWS}, b: {ROWS}, c: {ROWS}", f"(a, b, c) |> attention(heads={h}, causal=true)") for h in (1, 4)),
-]
-# The op, the inputs, and what is applied to them.
-APPLIED = [
-    (body.partition("|> ")[2].partition("(")[0], inputs, body)
-    for inputs, body in [*((f"x: {kind}", f"x |> {op}") for kind, ops in UNARY.items() for op in ops), *SEVERAL]
-]
-OPS = {(op, inputs): [body for *key, body in APPLIED if key == [op, inputs]] for op, inputs, _ in APPLIED}
-ONE_EACH = {op: (inputs, body) for op, inputs, body in reversed(APPLIED)}
+
+def weights_and_arrays(graph: Graph) -> tuple[dict[str, Any], list[Any]]:
+    """Integers are below the smallest number of rows, nodes and segments in the grids."""
+    return random_weights(graph), arrays(graph, below=3)
+
+
+def compare(case: Case) -> None:
+    graph = case.graph("f64")
+    weights, xs = weights_and_arrays(graph)
+    before = [x.copy() for x in xs]
+    (expected,), (found,) = in_torch(graph, weights, *xs), in_numpy(graph, weights, *xs)
+    assert (found.dtype, found.shape) == (expected.dtype, expected.shape), case
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 * np.abs(expected).max(), err_msg=str(case))
+    assert all(np.array_equal(x, old) for x, old in zip(xs, before, strict=True)), case
 
 
 def graph_of(inputs: str, body: str) -> Graph:
-    """The program of one op; those without attributes are written without brackets."""
-    return al.loads(f"use std.nn\nspace net({inputs}) {{ {body.replace('()', '')} }}").program().graph
+    return al.loads(f"use std.nn\nspace net({inputs}) {{ {body} }}").program().graph
 
 
-@pytest.mark.parametrize(("op", "inputs"), OPS)
-def test_op_computes_what_torch_does(op: str, inputs: str) -> None:
-    for body in OPS[op, inputs]:
-        graph = graph_of(inputs, body)
-        weights, xs = random_weights(graph), arrays(graph)
-        before = [x.copy() for x in xs]
-        (expected,), (found,) = in_torch(graph, weights, *xs), in_numpy(graph, weights, *xs)
-        assert (found.dtype, found.shape) == (expected.dtype, expected.shape), body
-        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12, err_msg=body)
-        assert all(np.array_equal(x, old) for x, old in zip(xs, before, strict=True)), body
+@pytest.mark.parametrize("op", GRIDS)
+def test_op_computes_what_torch_does(op: str) -> None:
+    chosen = sample(op)
+    assert chosen
+    for case in chosen:
+        compare(case)
 
 
-@pytest.mark.parametrize("op", ONE_EACH)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("op", GRIDS)
+def test_op_computes_what_torch_does_on_the_whole_grid(op: str) -> None:
+    for case in islice(cases(op), SAMPLE, None):
+        compare(case)
+
+
+@pytest.mark.parametrize("op", GRIDS)
 def test_single_precision_stays(op: str) -> None:
-    inputs, body = ONE_EACH[op]
-    graph = graph_of(inputs.replace("f64", "f32"), body)
-    weights = {address: value.astype(np.float32) for address, value in random_weights(graph).items()}
-    xs = arrays(graph)
-    (found,) = in_numpy(graph, weights, *xs)
-    assert found.dtype == np.float32
-    (expected,) = in_torch(graph, weights, *xs)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    for case in sample(op):
+        graph = case.graph("f32")
+        weights, xs = weights_and_arrays(graph)
+        weights = {address: value.astype(np.float32) for address, value in weights.items()}
+        (found,) = in_numpy(graph, weights, *xs)
+        assert found.dtype == DTYPES[graph.nodes[-1].operation.output.dtype], case
+        (expected,) = in_torch(graph, weights, *xs)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=str(case))
 
 
-def test_every_op_of_the_torch_backend_is_here_and_tested() -> None:
-    assert set(LOWERINGS.ops) == set(ONE_EACH)
-    assert set(LOWERINGS.ops) == set(archlang_torch.LOWERINGS.ops) - {"swish"}
+@pytest.mark.parametrize("case", [case for case in CASES if case.definition is not None], ids=str)
+def test_op_is_as_it_is_defined(case: Defined) -> None:
+    """Ops that PyTorch's backend makes of others, against definitions that go element by element."""
+    assert case.definition is not None
+    weights = {address.rpartition(".")[2]: value for address, value in random_weights(case.graph()).items()}
+    xs = case.arrays()
+    expected = case.definition(*xs, **weights)
+    np.testing.assert_allclose(case.reference(*xs, **weights), expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("settings", "given", "expected"), [
+    ("bits=8", [127, 0.5, 1.5, 2.5, -0.5, -1.5], [127, 0, 2, 2, 0, -2]),
+    ("bits=4, signed=false", [15, 0.5, 1.5, -3, 14.5], [15, 0, 2, 0, 14]),
+    ("bits=4, exponent=2", [-6, 0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5], [-6, 0, 1, 1, 2, 2, 4, 4]),
+    ("bits=8, exponent=4", [448, 17, 19, 2**-10, 3 * 2**-10], [448, 16, 20, 0, 2**-8]),
+    ("bits=8, exponent=5", [57344, 2**-17, 3 * 2**-17], [57344, 0, 2**-15]),
+    ("bits=8", [0, 0], [0, 0]),
+])  # fmt: skip
+def test_halves_are_rounded_to_even_numbers(settings: str, given: list[float], expected: list[float]) -> None:
+    """The largest is such that the scale is 1."""
+    graph = graph_of(f"x: f64[{len(given)}]", f"x |> fake_quantize({settings})")
+    for run in (in_numpy, in_torch):
+        (found,) = run(graph, {}, np.array(given, np.float64))
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_of_equal_elements_the_first_are_let_through() -> None:
+    """Of many, as short rows are sorted in another way."""
+    graph = graph_of("x: f64[n, 100]", "x |> top_k_gate(3)")
+    x = np.arange(100.0)[None] % 2
+    for run in (in_numpy, in_torch):
+        (found,) = run(graph, {}, x)
+        assert np.flatnonzero(found).tolist() == [1, 3, 5]
+
+
+def test_every_op_of_the_library_is_here_and_tested() -> None:
+    assert set(LOWERINGS.ops) == set(GRIDS) == set(library_ops())
 
 
 @pytest.mark.parametrize("op", ["sigmoid", "silu", "softplus", "mish", "elu", "selu", "gelu", "softmax", "log_softmax"])
 def test_far_from_zero_nothing_overflows(op: str) -> None:
     """numpy's warnings are errors here."""
-    graph = graph_of("x: f64[n, 3]", f"x |> {op}()")
+    graph = graph_of("x: f64[n, 3]", f"x |> {op}")
     x = np.array([[-1e4, -30.0, -1.0], [0.0, 35.0, 1e4]])
     (expected,), (found,) = in_torch(graph, {}, x), in_numpy(graph, {}, x)
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-15)
 
 
 def test_a_reference_is_a_function_of_inputs_and_weights() -> None:
-    (node,) = graph_of(f"x: {VECTOR}", "x |> linear(3, bias=false)").nodes
+    (node,) = graph_of("x: f64[n, 8]", "x |> linear(3, bias=false)").nodes
     kernel, x = np.arange(24.0).reshape(3, 8), np.ones((2, 8))
     np.testing.assert_array_equal(reference(node.operation)(x, kernel=kernel), x @ kernel.T)
 

@@ -1,4 +1,4 @@
-"""Ops of sequences, graphs and few bits by their definitions, with numpy and one element at a time."""
+"""Ops of sequences and few bits by their definitions, with numpy and one element at a time."""
 
 from __future__ import annotations
 
@@ -20,35 +20,6 @@ def exponentials(x: Array) -> Array:
     """Softmax of a vector."""
     powers = np.exp(x - x.max())
     return powers / powers.sum()
-
-
-def long_short_term(
-    x: Array, input_kernel: Array, recurrent_kernel: Array, input_bias: Array, recurrent_bias: Array
-) -> Array:
-    units = recurrent_kernel.shape[1]
-    hidden, cell = np.zeros((2, x.shape[0], units))
-    found = []
-    for token in x.swapaxes(0, 1):
-        gates = token @ input_kernel.T + input_bias + hidden @ recurrent_kernel.T + recurrent_bias
-        i, f, g, o = np.split(gates, 4, 1)
-        cell = logistic(f) * cell + logistic(i) * np.tanh(g)
-        hidden = logistic(o) * np.tanh(cell)
-        found.append(hidden)
-    return np.stack(found, 1)
-
-
-def gated_recurrent(
-    x: Array, input_kernel: Array, recurrent_kernel: Array, input_bias: Array, recurrent_bias: Array
-) -> Array:
-    hidden = np.zeros((x.shape[0], recurrent_kernel.shape[1]))
-    found = []
-    for token in x.swapaxes(0, 1):
-        r, z, n = np.split(token @ input_kernel.T + input_bias, 3, 1)
-        hr, hz, hn = np.split(hidden @ recurrent_kernel.T + recurrent_bias, 3, 1)
-        reset, update = logistic(r + hr), logistic(z + hz)
-        hidden = (1 - update) * np.tanh(n + reset * hn) + update * hidden
-        found.append(hidden)
-    return np.stack(found, 1)
 
 
 def scanned(x: Array, delta: Array, b: Array, c: Array, a_log: Array, skip: Array) -> Array:
@@ -127,17 +98,6 @@ def gated(x: Array, k: int) -> Array:
     return result
 
 
-def segments(x: Array, index: Array, count: int) -> Array:
-    return np.stack([x[index == place].sum(0) for place in range(count)])
-
-
-def segment_shares(x: Array, index: Array) -> Array:
-    result = np.zeros_like(x)
-    for row, place in enumerate(index):
-        result[row] = np.exp(x[row]) / np.exp(x[index == place]).sum(0)
-    return result
-
-
 def numbers_of(bits: int, signed: bool, exponent: int) -> Array:
     """All numbers of a format, in order."""
     if exponent == 0:
@@ -161,13 +121,3 @@ def rounded(x: Array, bits: int, signed: bool = True, axes: tuple[int, ...] = ()
     scale = np.abs(x).max(others, keepdims=True) / numbers.max()
     nearest = np.abs((x / scale)[..., None] - numbers).argmin(-1)
     return numbers[nearest] * scale
-
-
-def spread(x: Array, kernel: Array, stride: int, padding: int, extra: int) -> Array:
-    """Transposed 1-D convolution: every input element adds its multiple of the kernel."""
-    n, _, length = x.shape
-    size = kernel.shape[2]
-    full = np.zeros((n, kernel.shape[1], (length - 1) * stride + size + extra))
-    for i in range(length):
-        full[:, :, i * stride : i * stride + size] += np.einsum("nc,cok->nok", x[:, :, i], kernel)
-    return full[:, :, padding : full.shape[2] - padding]

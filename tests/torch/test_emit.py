@@ -12,6 +12,7 @@ import torch
 from archlang_torch import backend, build
 
 from archlang.ir.graph import Graph, WeightSpec
+from archlang.testing.ops import GRIDS, cases
 from tests.graphs import Sketch, nasbench201, relu_conv_bn
 from tests.torch.emitted import module_of, namespace_of
 from tests.torch.test_build import images, small, tied
@@ -96,12 +97,11 @@ def test_the_file_runs_without_archlang(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(find_spec("ruff") is None, reason="ruff is not installed")
-def test_the_file_is_formatted(tmp_path: Path) -> None:
-    path = tmp_path / "network.py"
-    for graph in (small(), wide(), tied(3)):
-        path.write_text(backend.emit(graph, ["some", "choices"]))
-        command = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "100", "--diff", str(path)]
-        assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == ""
+def test_files_are_formatted(tmp_path: Path) -> None:
+    for number, graph in enumerate([small(), wide(), tied(3), *(next(cases(op)).graph() for op in GRIDS)]):
+        (tmp_path / f"network_{number}.py").write_text(backend.emit(graph, ["some", "choices"]))
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "100", "--diff", str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == ""
 
 
 def wide() -> Graph:

@@ -108,3 +108,15 @@ def softmax(x: Array, *, axis: int = -1) -> Array:
 def log_softmax(x: Array, *, axis: int = -1) -> Array:
     x = x - x.max(axis=axis, keepdims=True)
     return x - np.log(np.exp(x).sum(axis=axis, keepdims=True))
+
+
+@function("top_k_gate")
+def top_k_gate(x: Array, *, k: int) -> Array:
+    """Softmax over the k largest of the last dimension, the first of equal ones; zeros elsewhere.
+
+    Shazeer et al. (2017), equations 3 and 5, without noise.
+    """
+    places = np.argsort(-x, axis=-1, kind="stable")[..., :k]
+    found = np.zeros_like(x)
+    np.put_along_axis(found, places, softmax(np.take_along_axis(x, places, -1)), -1)
+    return found

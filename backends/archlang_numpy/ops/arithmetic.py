@@ -36,6 +36,16 @@ def scale(x: Array, *, factor: float) -> Array:
     return x * factor
 
 
+@function("power")
+def power(x: Array, *, exponent: float) -> Array:
+    return np.power(x, exponent)
+
+
+@function("fill")
+def fill(x: Array, *, value: float) -> Array:
+    return np.full_like(x, value)
+
+
 @function("matmul")
 def matmul(a: Array, b: Array, *, transpose_b: bool = False) -> Array:
     return np.matmul(a, b.swapaxes(-1, -2)) if transpose_b else np.matmul(a, b)

@@ -87,8 +87,8 @@ def depthwise_conv2d(
     return affine(x, None, bias)
 
 
-@function("conv_transpose2d", weights=PLAIN, unused=("out",))
-def conv_transpose2d(
+@function("conv_transpose1d", "conv_transpose2d", weights=PLAIN, unused=("out",))
+def conv_transpose(
     x: Array,
     *,
     kernel: Array,
@@ -99,13 +99,16 @@ def conv_transpose2d(
     groups: int = 1,
 ) -> Array:
     """Transposed convolution: that of x spread out, the kernel [c, out / groups, ...] turned."""
-    n, c, h, w = x.shape
-    out, size = kernel.shape[1], kernel.shape[2]
-    height, width = (h - 1) * stride + output_padding, (w - 1) * stride + output_padding
-    spread = np.zeros((n, c, height + 1, width + 1), x.dtype)
-    spread[:, :, : (h - 1) * stride + 1 : stride, : (w - 1) * stride + 1 : stride] = x
-    turned = kernel.reshape(groups, c // groups, out, size, size).swapaxes(1, 2)[..., ::-1, ::-1]
-    turned = turned.reshape(groups * out, c // groups, size, size)
-    x = convolved(spread, turned, (1, 1), (size - 1, size - 1), (1, 1), groups)
-    x = x[:, :, padding : x.shape[2] - padding, padding : x.shape[3] - padding]
+    n, c, *sizes = x.shape
+    out, *area = kernel.shape[1:]
+    rank = len(sizes)
+    reach = [(size - 1) * stride + 1 for size in sizes]
+    spread = np.zeros((n, c, *[size + output_padding for size in reach]), x.dtype)
+    everything = [slice(None), slice(None)]
+    spread[tuple([*everything, *[slice(None, size, stride) for size in reach]])] = x
+    turned = np.flip(kernel, tuple(range(2, x.ndim))).reshape(groups, c // groups, out, *area)
+    turned = turned.swapaxes(1, 2).reshape(groups * out, c // groups, *area)
+    around = tuple([size - 1 for size in area])
+    x = convolved(spread, turned, (1,) * rank, around, (1,) * rank, groups)
+    x = x[tuple([*everything, *[slice(padding, size - padding) for size in x.shape[2:]]])]
     return affine(x, None, bias)

@@ -86,3 +86,8 @@ def channel_scale(x: Array, *, scale: Array) -> Array:
 @function("feature_scale", weights=("scale",), unused=("init",))
 def feature_scale(x: Array, *, scale: Array) -> Array:
     return x * scale
+
+
+@function("feature_bias", weights=("bias",))
+def feature_bias(x: Array, *, bias: Array) -> Array:
+    return x + bias

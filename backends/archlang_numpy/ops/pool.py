@@ -27,7 +27,7 @@ def windows(
     return found[(slice(None), slice(None), *[slice(None, None, stride)] * len(axes))]
 
 
-@function("max_pool1d", "max_pool2d")
+@function("max_pool1d", "max_pool2d", "max_pool3d")
 def max_pool(
     x: Array, *, kernel: int, stride: int = 1, padding: int = 0, ceil: bool = False
 ) -> Array:
@@ -36,7 +36,7 @@ def max_pool(
     return found.max(axis=tuple(range(2 - x.ndim, 0)))
 
 
-@function("avg_pool1d", "avg_pool2d")
+@function("avg_pool1d", "avg_pool2d", "avg_pool3d")
 def avg_pool(
     x: Array,
     *,
@@ -64,11 +64,11 @@ def global_max_pool(x: Array) -> Array:
     return x.max(axis=tuple(range(2, x.ndim)))
 
 
-@function("adaptive_avg_pool2d")
-def adaptive_avg_pool2d(x: Array, *, out: int) -> Array:
-    """The mean of windows that divide height and width into `out` parts each, overlapping where
+@function("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
+def adaptive_avg_pool(x: Array, *, out: int) -> Array:
+    """The mean of windows that divide each spatial dimension into `out` parts, overlapping where
     these are no whole numbers."""
-    for axis in (2, 3):
+    for axis in range(2, x.ndim):
         size = x.shape[axis]
         parts = [range(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
         x = np.stack([x.take(part, axis).mean(axis=axis) for part in parts], axis=axis)
