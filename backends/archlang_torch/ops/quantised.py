@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from archlang.lowering.formulas import largest_number
 from torch import Tensor, nn
 
 from archlang_torch.lowering import function, layer
@@ -34,16 +35,6 @@ def fake_quantize(
         rounded = y.round()
     # Straight through: the difference is a constant to the gradient.
     return x + (rounded.clamp(-top, top) * scale - x).detach()
-
-
-def largest_number(bits: int, signed: bool, exponent: int) -> float:
-    """The largest number of a format: whole numbers, or floats of a sign and exponent bits."""
-    if exponent == 0:
-        return float((1 << (bits - 1 if signed else bits)) - 1)
-    mantissa = bits - 1 - exponent
-    power = (1 << (exponent - 1)) - (1 if exponent == 5 else 0)
-    fraction = 2 - 2.0**-mantissa * (2 if (exponent, mantissa) == (4, 3) else 1)
-    return (1 << power) * fraction
 
 
 @layer("quantized_linear", channels=-1, names=NAMES, init=UNIFORM)
