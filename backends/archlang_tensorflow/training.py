@@ -75,8 +75,11 @@ def run(network: keras.Model, *inputs: Array) -> Any:
     """The outputs in evaluation mode for arrays, computed in batches: an array, or a dictionary of
     arrays by name where the network has named outputs."""
     parts: list[Any] = []
-    for first in range(0, max(len(inputs[0]), 1), EVALUATION_BATCH):
-        given = [_tensor(array[first : first + EVALUATION_BATCH]) for array in inputs]
+    # Without a dimension for the batch, as for graphs, the rows are not samples.
+    batched = all(given.shape[0] is None for given in network.inputs)
+    size = EVALUATION_BATCH if batched else max(1, *map(len, inputs))
+    for first in range(0, max(len(inputs[0]), 1), size):
+        given = [_tensor(array[first : first + size]) for array in inputs]
         parts.append(network(given if len(given) > 1 else given[0], training=False))
     if isinstance(parts[0], dict):
         return {name: np.concatenate([_array(part[name]) for part in parts]) for name in parts[0]}

@@ -15,7 +15,6 @@ from tests.conftest import Golden
 from tests.tensorflow.emitted import emitted_network
 from tests.tensorflow.running import both
 from tests.tensorflow.test_build import small
-from tests.torch.cases import CASES, Case
 from tests.torch.test_build import tied
 from tests.torch.test_emit import wide
 
@@ -33,17 +32,6 @@ def same(graph: Graph) -> None:
 @pytest.mark.parametrize("graph", [SMALL, wide(), tied(3)], ids=["nasbench201", "wide", "tied"])
 def test_emitted_networks_compute_the_same(graph: Graph) -> None:
     same(graph)
-
-
-@pytest.mark.parametrize("case", CASES[::8], ids=str)
-def test_emitted_ops_compute_the_same(case: Case) -> None:
-    same(case.graph())
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_emitted_op_computes_the_same(case: Case) -> None:
-    same(case.graph())
 
 
 def test_the_text(golden: Golden) -> None:
