@@ -27,7 +27,7 @@ def attention(
     k, v = [ops.reshape(x, (-1, x.shape[1], served, x.shape[2] // served)) for x in (k, v)]
     scores = ops.einsum("ntgrd,nsgd->ngrts", q, k) * q.shape[-1] ** -0.5
     if causal or window > 0:
-        seen = seen_places(*scores.shape[3:], causal, window)
+        seen = seen_places(q.shape[1], k.shape[1], causal, window)
         scores = ops.where(seen, scores, float("-inf"))
     mixed = ops.einsum("ngrts,nsgd->ntgrd", ops.softmax(scores), v)
     return ops.reshape(mixed, (-1, mixed.shape[1], heads * mixed.shape[4]))

@@ -1,7 +1,8 @@
 """Layers with a state that goes from token to token, from zeros; data is [n, t, d].
 
 Keras's own LSTM and GRU have one bias where the ops have two, so the steps are written out. They
-run in `ops.scan`, a loop whose graph does not grow with the number of tokens.
+run in `ops.scan`, a loop whose graph does not grow with the number of tokens: it has gradients and
+can be saved, but XLA cannot compile its gradients, nor those of Keras's own recurrent layers.
 """
 
 from typing import Any
@@ -28,6 +29,7 @@ class Recurrent(Weighted):
     def __init__(self, units: int, reverse: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
         self.units, self.reverse = units, reverse
+        self.supports_jit = False  # XLA has no gradient of loops with tensor arrays
 
     def build(self, shape: Any) -> None:
         wide = self.gates * self.units
@@ -110,7 +112,7 @@ class SelectiveScan(Weighted):
         self.skip = self.weight("skip", (x_shape[-1],), "ones")
 
     def call(self, x: Any, delta: Any, b: Any, c: Any) -> Any:
-        numbers = ops.arange(1, self.state + 1, dtype=x.dtype)
+        numbers = ops.cast(ops.arange(1, self.state + 1), x.dtype)
         kept = ops.exp(-delta[..., None] * numbers * ops.exp(self.a_log))
         h = (delta * x)[..., None] * b[:, :, None]
         step = 1

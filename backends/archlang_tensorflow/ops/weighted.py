@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 from keras import initializers, layers
 
 
@@ -17,6 +18,11 @@ class Weighted(layers.Layer):
     def weight(self, name: str, shape: tuple[int, ...], start: Any) -> Any:
         """A new weight, which starts as told or else as `start`."""
         return self.add_weight(shape, self.starts.get(f"{name}_initializer", start), name=name)
+
+    def compute_output_spec(self, *given: Any) -> Any:
+        # What Keras multiplies by a number it believes to be sparse, which it then cannot trace.
+        dense = [keras.KerasTensor(x.shape, x.dtype) for x in given]
+        return super().compute_output_spec(*dense)
 
     def get_config(self) -> dict[str, Any]:
         starts = {name: initializers.serialize(start) for name, start in self.starts.items()}

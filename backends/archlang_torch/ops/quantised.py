@@ -59,9 +59,9 @@ class QuantizedLinear(nn.Linear):
         self.input_bits, self.input_exponent = input_bits, input_exponent
         self.input_signed, self.axes = input_signed, (0,) if per_channel else ()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         x = fake_quantize(
-            x, bits=self.input_bits, signed=self.input_signed, exponent=self.input_exponent
+            input, bits=self.input_bits, signed=self.input_signed, exponent=self.input_exponent
         )
         kernel = fake_quantize(
             self.weight, bits=self.weight_bits, axes=self.axes, exponent=self.weight_exponent
@@ -105,9 +105,9 @@ class QuantizedConv2d(nn.Conv2d):
         self.input_bits, self.input_exponent = input_bits, input_exponent
         self.input_signed, self.axes = input_signed, (0,) if per_channel else ()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         x = fake_quantize(
-            x, bits=self.input_bits, signed=self.input_signed, exponent=self.input_exponent
+            input, bits=self.input_bits, signed=self.input_signed, exponent=self.input_exponent
         )
         kernel = fake_quantize(
             self.weight, bits=self.weight_bits, axes=self.axes, exponent=self.weight_exponent
