@@ -1,4 +1,4 @@
-"""Blocks and whole networks of sequences, graphs and few bits: Keras against PyTorch, and Keras's own files."""
+"""Blocks and whole networks, most of sequences, graphs and few bits: Keras against PyTorch, and Keras's files."""
 
 from __future__ import annotations
 
@@ -72,6 +72,11 @@ space net(x: f64[n, 3, 12, 12]) {
   y = x |> quantized_conv2d(8, stride=2, weight_bits=4) >> batch_norm >> relu
   z = y |> quantized_conv2d(8, groups=8, input_signed=false) >> fake_quantize(8, axes=[1], exponent=4) >> relu
   z |> global_avg_pool >> quantized_linear(5, weight_bits=6, weight_exponent=3)
+}
+""",
+    "rectangles": """
+space net(x: f64[n, 4, 7, 8]) {
+  x |> conv2d_rect(8, kernel=(1, 3), stride=(1, 2), groups=2) >> scale(0.5) >> channel_scale
 }
 """,
     "a graph": f"""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from archlang_tensorflow import backend
 
+import archlang as al
 from archlang.ir.graph import Graph
 from tests.conftest import Golden
 from tests.tensorflow.emitted import emitted_network
@@ -36,6 +37,13 @@ def test_emitted_networks_compute_the_same(graph: Graph) -> None:
 
 def test_the_text(golden: Golden) -> None:
     golden("nasbench201.py.txt", backend.emit(SMALL, ["Choices:", "edge = conv3"]))
+
+
+def test_what_is_known_is_decided() -> None:
+    """Also where a number is infinite."""
+    graph = al.loads("use std.nn\nspace s(x: f32[n, 4, 8, 8]) { x |> max_pool2d(3, stride=2) }").program({}).graph
+    pad = 'x = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=float("-inf"))'
+    assert f"        {pad}\n" in backend.emit(graph)
 
 
 def test_the_file_is_formatted_and_runs_without_archlang(tmp_path: Path) -> None:

@@ -119,8 +119,8 @@ class GroupedConv(Weighted):
         self.use_bias = bias
 
     def build(self, shape: Any) -> None:
-        size = self.kernel_size
-        sizes = size if isinstance(size, tuple | list) else (size,) * (len(shape) - 2)
+        size = self.kernel_size  # a list in a layer that was loaded
+        sizes = (size,) * (len(shape) - 2) if isinstance(size, int) else size
         start = initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
         self.kernel = self.weight("kernel", (*sizes, shape[-1] // self.groups, self.out), start)
         self.bias = self.weight("bias", (self.out,), "zeros") if self.use_bias else None
