@@ -119,6 +119,9 @@ def constant(node: ast.expr) -> tuple[Any] | None:
         return (ast.literal_eval(node),)
     except ValueError:
         pass
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "float":  # how `literal` writes infinities
+        (text,) = [constant(part) for part in node.args]
+        return None if text is None else (float(text[0]),)
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         left, right = constant(node.left), constant(node.comparators[0])
         if left is not None and right is not None:

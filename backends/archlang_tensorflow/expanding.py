@@ -93,9 +93,9 @@ def _convolution(operation: Operation) -> Chain:
     kernel, stride, dilation, padding = (
         _each(attributes[name], rank) for name in ("kernel", "stride", "dilation", "padding")
     )
-    depthwise = operation.name == "depthwise_conv2d"
+    depthwise, quantized = operation.name == "depthwise_conv2d", operation.name == "quantized_conv2d"
     groups, channels = attributes.get("groups", 1), given.shape[-1]
-    if rank < 3 and not depthwise and groups == channels != 1:
+    if rank < 3 and not depthwise and not quantized and groups == channels != 1:
         depthwise = True
         attributes["multiplier"] = attributes["out"] // groups
         del attributes["out"], attributes["groups"]
@@ -127,7 +127,9 @@ def _convolution(operation: Operation) -> Chain:
             attributes[name] = attributes[name][0]
     attributes["padding"] = "same" if same and max(stride) == 1 and len(chain) == 0 else "valid"
     name = f"{'depthwise_' if depthwise else ''}conv{rank}d"
-    if groups > 1 and not depthwise:
+    if quantized:
+        name = operation.name
+    elif groups > 1 and not depthwise:
         name = f"grouped_{name}"
     elif not depthwise:
         del attributes["groups"]
@@ -142,6 +144,15 @@ def _convolution(operation: Operation) -> Chain:
     if max(after) > 1:
         chain.append(("~out", _strided(made.output, after)))
     return tuple(chain)
+
+
+def _rounded(operation: Operation, rest: Callable[[Operation], Chain]) -> Chain:
+    """The input rounded first, so that its scale is that of all of it; the layer rounds its kernel."""
+    given = operation.inputs[0]
+    attributes: Attributes = dict(operation.attributes)
+    rounding = tuple([(name, attributes.pop(f"input_{name}")) for name in ("bits", "signed", "exponent")])
+    made = attrs.evolve(operation, attributes=tuple(attributes.items()))
+    return (("~round", Operation("fake_quantize", rounding, (given,), given)), *rest(made))
 
 
 def _pool(operation: Operation) -> Chain:
@@ -189,9 +200,14 @@ _RULES: Mapping[str, Callable[[Operation], Chain]] = {
     "conv2d_rect": _convolution,
     "conv3d": _convolution,
     "depthwise_conv2d": _convolution,
+    "quantized_linear": lambda operation: _rounded(operation, _itself),
+    "quantized_conv2d": lambda operation: _rounded(operation, _convolution),
+    "conv_transpose1d": _transposed_convolution,
     "conv_transpose2d": _transposed_convolution,
     "max_pool1d": _pool,
     "max_pool2d": _pool,
+    "max_pool3d": _pool,
     "avg_pool1d": _pool,
     "avg_pool2d": _pool,
+    "avg_pool3d": _pool,
 }

@@ -32,7 +32,9 @@ SPATIAL = {
     "conv2d_rect",
     "conv3d",
     "depthwise_conv2d",
+    "conv_transpose1d",
     "conv_transpose2d",
+    "quantized_conv2d",
     "batch_norm",
     "group_norm",
     "instance_norm",
@@ -42,11 +44,15 @@ SPATIAL = {
     "zero",
     "max_pool1d",
     "max_pool2d",
+    "max_pool3d",
     "avg_pool1d",
     "avg_pool2d",
+    "avg_pool3d",
     "global_avg_pool",
     "global_max_pool",
+    "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
     "upsample",
     "pixel_shuffle",
     "channel_shuffle",
@@ -235,6 +241,10 @@ def _axis(attributes: Attributes, operation: Operation, order: Order) -> tuple[A
     return {**attributes, "axis": order.index(attributes["axis"] % len(order))}, order
 
 
+def _axes(attributes: Attributes, operation: Operation, order: Order) -> tuple[Attributes, Order]:
+    return {**attributes, "axes": tuple([order.index(axis % len(order)) for axis in attributes["axes"]])}, order
+
+
 def _reduction(attributes: Attributes, operation: Operation, order: Order) -> tuple[Attributes, Order]:
     axis = attributes["axis"] % len(order)
     attributes = {**attributes, "axis": order.index(axis)}
@@ -263,6 +273,7 @@ _RENUMBERED: Mapping[str, Callable[[Attributes, Operation, Order], tuple[Attribu
     "log_softmax": _axis,
     "concat": _axis,
     "slice": _axis,
+    "fake_quantize": _axes,
     "mean": _reduction,
     "max_reduce": _reduction,
     "min_reduce": _reduction,

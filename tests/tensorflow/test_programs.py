@@ -7,12 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
-import torch
 from archlang_tensorflow import backend as tensorflow
-from archlang_tensorflow.building import weight_places
 from archlang_torch import backend as pytorch
-from archlang_torch import parameter_names
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -49,38 +45,7 @@ def check(made: Both) -> None:
     made.assert_equal()
     declared = sum(spec.elements for spec in made.graph.weights.values() if spec.trained)
     assert sum(int(np.prod(weight.shape)) for weight in made.model.trainable_weights) == declared
-    expected = pytorch_gradients(made)
-    for address, gradient in keras_gradients(made).items():
-        scale = max(1e-2, float(np.abs(expected[address]).max()))
-        np.testing.assert_allclose(gradient, expected[address], rtol=0, atol=2e-3 * scale, err_msg=address)
-
-
-def keras_gradients(made: Both) -> dict[str, Any]:
-    """The gradients of the sum of all outputs' squares, by address."""
-    places = {address: place for address, place in weight_places(made.graph).items() if place.spec.trained}
-    variables = [place.variable_of(made.model).value for place in places.values()]
-    given = [tf.constant(x) for x in made.inputs]
-    with tf.GradientTape() as tape:
-        found = made.model(given if len(given) > 1 else given[0], training=False)
-        total = sum(tf.reduce_sum(tf.square(y)) for y in (found.values() if isinstance(found, dict) else [found]))
-    gradients = tape.gradient(total, variables, unconnected_gradients="zero")
-    return {
-        address: place.portable(np.asarray(tf.convert_to_tensor(gradient)))
-        for (address, place), gradient in zip(places.items(), gradients, strict=True)
-    }
-
-
-def pytorch_gradients(made: Both) -> dict[str, Any]:
-    made.module.eval()
-    found = made.module(*map(torch.from_numpy, made.inputs))
-    total = sum((y**2).sum() for y in (found.values() if isinstance(found, dict) else [found]))
-    total.backward()
-    state = made.module.state_dict(keep_vars=True)
-    gradients = {}
-    for address, name in parameter_names(made.graph).items():
-        gradient = state[name].grad
-        gradients[address] = np.zeros(state[name].shape) if gradient is None else gradient.numpy()
-    return gradients
+    made.assert_equal_gradients(2e-3)
 
 
 @pytest.mark.parametrize("name", ["std.spaces.nasbench101", "std.spaces.ofa_mobilenetv3", "std.models.bert:bert_mini"])

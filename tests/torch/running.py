@@ -36,11 +36,12 @@ def values_of(graph: Graph, network: nn.Module, inputs: list[torch.Tensor]) -> l
 
 
 def samples_for(graph: Graph, samples: int = 2) -> list[torch.Tensor]:
-    """Inputs that the graph takes; integers are 0 or 1."""
+    """Inputs that the graph takes, with so many samples where that is free; integers are 0 or 1."""
     generator = torch.Generator().manual_seed(0)
     found = []
     for given in graph.inputs:
-        shape = [samples, *(dim for dim in given.type.shape[1:] if isinstance(dim, int))]
+        first, *rest = given.type.shape
+        shape = [first if isinstance(first, int) else samples, *(dim for dim in rest if isinstance(dim, int))]
         dtype = DTYPES[given.type.dtype]
         if dtype.is_floating_point:
             found.append(torch.randn(shape, dtype=dtype, generator=generator))

@@ -6,8 +6,11 @@ from archlang_tensorflow.ops import (
     attention,
     conv,
     embedding,
+    graph,
     norm,
     pool,
+    quantised,
+    recurrent,
     regularisation,
     shape,
 )
@@ -18,8 +21,11 @@ __all__ = [
     "attention",
     "conv",
     "embedding",
+    "graph",
     "norm",
     "pool",
+    "quantised",
+    "recurrent",
     "regularisation",
     "shape",
 ]

@@ -92,6 +92,14 @@ def log_softmax(x: Any, *, axis: int = -1) -> Any:
     return ops.log_softmax(x, axis=axis)
 
 
+@function("top_k_gate")
+def top_k_gate(x: Any, *, k: int) -> Any:
+    """Softmax over the k largest of the last dimension, zeros elsewhere; ties go to the first."""
+    _, places = ops.top_k(x, k)
+    kept = ops.any(ops.one_hot(places, x.shape[-1], dtype="bool"), axis=-2)
+    return ops.softmax(ops.where(kept, x, float("-inf")))
+
+
 @layer("prelu", names={"slope": "alpha"}, init={"slope": ("zeros",)})
 def prelu(rank: int, shared: bool) -> layers.PReLU:
     return layers.PReLU(shared_axes=list(range(1, rank if shared else rank - 1)) or None)

@@ -37,6 +37,16 @@ def scale(x: Any, *, factor: float) -> Any:
     return x * factor
 
 
+@function("power")
+def power(x: Any, *, exponent: float) -> Any:
+    return x**exponent
+
+
+@function("fill")
+def fill(x: Any, *, value: float) -> Any:
+    return ops.full_like(x, value)
+
+
 @function("matmul")
 def matmul(a: Any, b: Any, *, transpose_b: bool = False) -> Any:
     return ops.matmul(a, ops.swapaxes(b, -1, -2)) if transpose_b else ops.matmul(a, b)

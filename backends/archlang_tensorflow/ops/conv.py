@@ -5,6 +5,7 @@ from typing import Any
 from keras import initializers, layers, ops, saving
 
 from archlang_tensorflow.lowering import layer
+from archlang_tensorflow.ops.weighted import Weighted
 
 
 def kaiming_uniform() -> initializers.Initializer:
@@ -98,7 +99,7 @@ def depthwise_conv2d(
 @layer("grouped_conv2d", init=INIT, axes={"kernel": (2, 3, 1, 0)})
 @layer("grouped_conv3d", init=INIT, axes={"kernel": (2, 3, 4, 1, 0)})
 @saving.register_keras_serializable("archlang")
-class GroupedConv(layers.Layer):
+class GroupedConv(Weighted):
     """A convolution of each group of channels by itself: TensorFlow has no gradient of its own."""
 
     def __init__(
@@ -112,44 +113,34 @@ class GroupedConv(layers.Layer):
         padding: str = "valid",
         **settings: Any,
     ) -> None:
-        bias_initializer = settings.pop("bias_initializer", "zeros")
         super().__init__(**settings)
         self.out, self.kernel_size, self.groups = out, kernel, groups
         self.stride, self.dilation, self.padding = stride, dilation, padding
         self.use_bias = bias
-        self.bias_initializer = initializers.get(bias_initializer)
 
     def build(self, shape: Any) -> None:
-        rank = len(shape) - 2
-        sizes = (
-            self.kernel_size if isinstance(self.kernel_size, tuple) else (self.kernel_size,) * rank
-        )
-        init = initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
-        self.kernel = self.add_weight(
-            (*sizes, shape[-1] // self.groups, self.out), init, name="kernel"
-        )
-        self.bias = (
-            self.add_weight((self.out,), self.bias_initializer, name="bias")
-            if self.use_bias
-            else None
-        )
+        size = self.kernel_size  # a list in a layer that was loaded
+        sizes = (size,) * (len(shape) - 2) if isinstance(size, int) else size
+        start = initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+        self.kernel = self.weight("kernel", (*sizes, shape[-1] // self.groups, self.out), start)
+        self.bias = self.weight("bias", (self.out,), "zeros") if self.use_bias else None
 
     def call(self, x: Any) -> Any:
-        parts = [
-            ops.conv(
-                part,
-                kernel,
-                self.stride,
-                self.padding,
-                dilation_rate=self.dilation,
-            )
-            for part, kernel in zip(
-                ops.split(x, self.groups, axis=-1),
-                ops.split(self.kernel, self.groups, axis=-1),
-                strict=True,
-            )
-        ]
-        y = ops.concatenate(parts, axis=-1)
+        return self.convolved(x, self.kernel)
+
+    def convolved(self, x: Any, kernel: Any) -> Any:
+        if self.groups == x.shape[-1] and len(x.shape) == 4:
+            depthwise = (*kernel.shape[:2], self.groups, self.out // self.groups)
+            kernel = ops.reshape(kernel, depthwise)
+            y = ops.depthwise_conv(x, kernel, self.stride, self.padding, None, self.dilation)
+        else:
+            xs = ops.split(x, self.groups, axis=-1)
+            kernels = ops.split(kernel, self.groups, axis=-1)
+            parts = [
+                ops.conv(part, inner, self.stride, self.padding, dilation_rate=self.dilation)
+                for part, inner in zip(xs, kernels, strict=True)
+            ]
+            y = ops.concatenate(parts, axis=-1)
         return y if self.bias is None else y + self.bias
 
     def get_config(self) -> dict[str, Any]:
@@ -162,8 +153,12 @@ class GroupedConv(layers.Layer):
             "dilation": self.dilation,
             "bias": self.use_bias,
             "padding": self.padding,
-            "bias_initializer": initializers.serialize(self.bias_initializer),
         }
+
+
+@layer("conv_transpose1d", init=UNKNOWN, axes={"kernel": (2, 1, 0)})
+def conv_transpose1d(out: int, kernel: int, stride: int, bias: bool) -> layers.Conv1DTranspose:
+    return layers.Conv1DTranspose(out, kernel, strides=stride, use_bias=bias)
 
 
 @layer("conv_transpose2d", init=UNKNOWN, axes={"kernel": (2, 3, 1, 0)})
@@ -171,9 +166,10 @@ def conv_transpose2d(out: int, kernel: int, stride: int, bias: bool) -> layers.C
     return layers.Conv2DTranspose(out, kernel, strides=stride, use_bias=bias)
 
 
+@layer("cut_conv_transpose1d", init=UNKNOWN, axes={"kernel": (2, 1, 0)})
 @layer("cut_conv_transpose2d", init=UNKNOWN, axes={"kernel": (2, 3, 1, 0)})
 @saving.register_keras_serializable("archlang")
-class CutConvTranspose2D(layers.Layer):
+class CutConvTranspose(Weighted):
     """A transposed convolution of groups of channels, its result cut by a padding."""
 
     def __init__(
@@ -187,22 +183,15 @@ class CutConvTranspose2D(layers.Layer):
         bias: bool = False,
         **settings: Any,
     ) -> None:
-        self.kernel_initializer = initializers.get(
-            settings.pop("kernel_initializer", "glorot_uniform")
-        )
-        self.bias_initializer = initializers.get(settings.pop("bias_initializer", "zeros"))
         super().__init__(**settings)
         self.out, self.kernel_size, self.stride, self.groups = out, kernel, stride, groups
         self.padding, self.output_padding, self.use_bias = padding, output_padding, bias
 
     def build(self, shape: Any) -> None:
-        size = (self.kernel_size, self.kernel_size, self.out // self.groups, shape[-1])
-        self.kernel = self.add_weight(size, self.kernel_initializer, name="kernel")
-        self.bias = (
-            self.add_weight((self.out,), self.bias_initializer, name="bias")
-            if self.use_bias
-            else None
-        )
+        sizes = (self.kernel_size,) * (len(shape) - 2)
+        channels = (self.out // self.groups, shape[-1])
+        self.kernel = self.weight("kernel", (*sizes, *channels), "glorot_uniform")
+        self.bias = self.weight("bias", (self.out,), "zeros") if self.use_bias else None
 
     def call(self, x: Any) -> Any:
         parts = [
@@ -217,12 +206,11 @@ class CutConvTranspose2D(layers.Layer):
         # The full result may be shorter than what the extra padding asks for: that part is empty.
         full = [
             (size - 1) * self.stride + self.kernel_size + self.output_padding
-            for size in x.shape[1:3]
+            for size in x.shape[1:-1]
         ]
-        beyond = [(0, max(want - have, 0)) for want, have in zip(full, y.shape[1:3], strict=True)]
+        beyond = [(0, max(want - have, 0)) for want, have in zip(full, y.shape[1:-1], strict=True)]
         y = ops.pad(y, [(0, 0), *beyond, (0, 0)])
-        h, w = (size - 2 * self.padding for size in full)
-        y = y[:, self.padding : self.padding + h, self.padding : self.padding + w]
+        y = y[(slice(None), *(slice(self.padding, size - self.padding) for size in full))]
         return y if self.bias is None else y + self.bias
 
     def get_config(self) -> dict[str, Any]:
@@ -235,6 +223,4 @@ class CutConvTranspose2D(layers.Layer):
             "output_padding": self.output_padding,
             "groups": self.groups,
             "bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
         }

@@ -5,6 +5,7 @@ from typing import Any
 from keras import initializers, layers, ops, saving
 
 from archlang_tensorflow.lowering import layer
+from archlang_tensorflow.ops.weighted import Weighted
 
 
 @layer("embedding", names={"table": "embeddings"}, init={"table": ("normal", 0.0, 1.0)})
@@ -14,7 +15,7 @@ def embedding(vocabulary: int, dim: int) -> layers.Embedding:
 
 @layer("position_embedding", init={"table": ("trunc_normal", 0.0, 0.02)})
 @saving.register_keras_serializable("archlang")
-class PositionEmbedding(layers.Layer):
+class PositionEmbedding(Weighted):
     """Adds to each token the row of a learned table [length, dim] for its place."""
 
     def __init__(self, length: int, **settings: Any) -> None:
@@ -22,8 +23,8 @@ class PositionEmbedding(layers.Layer):
         self.length = length
 
     def build(self, shape: Any) -> None:
-        init = initializers.TruncatedNormal(0.0, 0.02)
-        self.table = self.add_weight((self.length, shape[-1]), init, name="table")
+        start = initializers.TruncatedNormal(0.0, 0.02)
+        self.table = self.weight("table", (self.length, shape[-1]), start)
 
     def call(self, x: Any) -> Any:
         return x + self.table[: x.shape[1]]
@@ -34,12 +35,12 @@ class PositionEmbedding(layers.Layer):
 
 @layer("class_token", init={"token": ("trunc_normal", 0.0, 0.02)})
 @saving.register_keras_serializable("archlang")
-class ClassToken(layers.Layer):
+class ClassToken(Weighted):
     """Puts a learned token [dim] before the others."""
 
     def build(self, shape: Any) -> None:
-        init = initializers.TruncatedNormal(0.0, 0.02)
-        self.token = self.add_weight((shape[-1],), init, name="token")
+        start = initializers.TruncatedNormal(0.0, 0.02)
+        self.token = self.weight("token", (shape[-1],), start)
 
     def call(self, x: Any) -> Any:
         return ops.concatenate([ops.zeros_like(x[:, :1]) + self.token, x], axis=1)

@@ -5,6 +5,7 @@ from typing import Any
 from keras import initializers, layers, ops, saving
 
 from archlang_tensorflow.lowering import function, layer
+from archlang_tensorflow.ops.weighted import Weighted
 
 AFFINE = {"scale": ("ones",), "bias": ("zeros",)}
 NAMES = {"scale": "gamma", "bias": "beta"}
@@ -58,7 +59,7 @@ def local_response_norm(
 @layer("channel_scale", init={"scale": ("constant", "init")})
 @layer("feature_scale", init={"scale": ("constant", "init")})
 @saving.register_keras_serializable("archlang")
-class Scale(layers.Layer):
+class Scale(Weighted):
     """Each element of the last axis times a learned factor."""
 
     def __init__(self, init: float = 1.0, **settings: Any) -> None:
@@ -66,10 +67,22 @@ class Scale(layers.Layer):
         self.init = init
 
     def build(self, shape: Any) -> None:
-        self.scale = self.add_weight((shape[-1],), initializers.Constant(self.init), name="scale")
+        self.scale = self.weight("scale", (shape[-1],), initializers.Constant(self.init))
 
     def call(self, x: Any) -> Any:
         return x * self.scale
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "init": self.init}
+
+
+@layer("feature_bias", init={"bias": ("zeros",)})
+@saving.register_keras_serializable("archlang")
+class FeatureBias(Weighted):
+    """Each element of the last axis plus a learned number."""
+
+    def build(self, shape: Any) -> None:
+        self.bias = self.weight("bias", (shape[-1],), "zeros")
+
+    def call(self, x: Any) -> Any:
+        return x + self.bias

@@ -16,8 +16,8 @@ def concat(*xs: Any, axis: int = 1) -> Any:
 @function("flatten")
 def flatten(x: Any, *, start: int = 1) -> Any:
     """All dimensions from `start` on made one."""
-    known = [-1 if size is None else size for size in x.shape[:start]]
-    return ops.reshape(x, (*known, math.prod(x.shape[start:])))
+    flat = None if None in x.shape[start:] else math.prod(x.shape[start:])
+    return ops.reshape(x, [-1 if size is None else size for size in (*x.shape[:start], flat)])
 
 
 @function("reshape")

@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from archlang.lowering.formulas import bucket_bounds
 from torch import Tensor, nn
 
 from archlang_torch.lowering import function, layer
@@ -92,19 +93,3 @@ class BucketBias(nn.Module):
         if not self.causal:
             bucket = bucket + self.side * (back < 0)
         return scores + self.table[bucket].permute(2, 0, 1)
-
-
-def bucket_bounds(buckets: int, distance: int) -> list[int]:
-    """The distances at which the buckets begin that hold more than one.
-
-    Bucket single + k begins at single * (distance / single) ^ (k / wide), compared in whole
-    numbers, as logarithms of floats may fall on either side of a bound.
-    """
-    single = buckets // 2
-    wide = buckets - single
-    found, at = [], single
-    for k in range(1, wide):
-        while at**wide * single**k < distance**k * single**wide:
-            at += 1
-        found.append(at)
-    return found

@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from archlang.lowering.formulas import largest_number
 from torch import Tensor, nn
 
 from archlang_torch.lowering import function, layer
@@ -36,16 +37,6 @@ def fake_quantize(
     return x + (rounded.clamp(-top, top) * scale - x).detach()
 
 
-def largest_number(bits: int, signed: bool, exponent: int) -> float:
-    """The largest number of a format: whole numbers, or floats of a sign and exponent bits."""
-    if exponent == 0:
-        return float((1 << (bits - 1 if signed else bits)) - 1)
-    mantissa = bits - 1 - exponent
-    power = (1 << (exponent - 1)) - (1 if exponent == 5 else 0)
-    fraction = 2 - 2.0**-mantissa * (2 if (exponent, mantissa) == (4, 3) else 1)
-    return (1 << power) * fraction
-
-
 @layer("quantized_linear", channels=-1, names=NAMES, init=UNIFORM)
 class QuantizedLinear(nn.Linear):
     """A linear layer that rounds its input and its kernel."""
@@ -68,9 +59,9 @@ class QuantizedLinear(nn.Linear):
         self.input_bits, self.input_exponent = input_bits, input_exponent
         self.input_signed, self.axes = input_signed, (0,) if per_channel else ()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         x = fake_quantize(
-            x, bits=self.input_bits, signed=self.input_signed, exponent=self.input_exponent
+            input, bits=self.input_bits, signed=self.input_signed, exponent=self.input_exponent
         )
         kernel = fake_quantize(
             self.weight, bits=self.weight_bits, axes=self.axes, exponent=self.weight_exponent
@@ -114,9 +105,9 @@ class QuantizedConv2d(nn.Conv2d):
         self.input_bits, self.input_exponent = input_bits, input_exponent
         self.input_signed, self.axes = input_signed, (0,) if per_channel else ()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         x = fake_quantize(
-            x, bits=self.input_bits, signed=self.input_signed, exponent=self.input_exponent
+            input, bits=self.input_bits, signed=self.input_signed, exponent=self.input_exponent
         )
         kernel = fake_quantize(
             self.weight, bits=self.weight_bits, axes=self.axes, exponent=self.weight_exponent
