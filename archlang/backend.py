@@ -108,7 +108,7 @@ class Backend(Protocol):
 
     def gradients(
         self, graph: Graph, network: Any, inputs: Sequence[Array], cotangents: Mapping[str, Array]
-    ) -> tuple[list[Array | None], dict[str, Array]]:
+    ) -> tuple[Sequence[Array | None], dict[str, Array]]:
         """The gradients of the outputs' sum, each multiplied by its cotangent, in evaluation mode: for
         each input (None where it holds no floats), and for each trained weight by address."""
         ...

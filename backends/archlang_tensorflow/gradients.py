@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 def gradients(
     graph: Graph, network: keras.Model, inputs: Sequence[Array], cotangents: Mapping[str, Array]
-) -> tuple[list[Array | None], dict[str, Array]]:
+) -> tuple[Sequence[Array | None], dict[str, Array]]:
     """The gradients of the outputs' sum, each multiplied by its cotangent, in evaluation mode.
 
     For each input, None where it holds no floats; for each trained weight by address. What the
@@ -34,7 +34,7 @@ def gradients(
         outputs = found if isinstance(found, dict) else {"": found}
         products = [tf.reduce_sum(outputs[name] * value) for name, value in cotangents.items()]
         total = tf.add_n(products)
-    computed = tape.gradient(total, [*floats, *variables], unconnected_gradients="zero")
+    computed = tape.gradient(total, [*floats, *variables], unconnected_gradients=tf.UnconnectedGradients.ZERO)
     arrays = iter([tf.convert_to_tensor(gradient).numpy() for gradient in computed])
     by_input = [next(arrays) if tensor.dtype.is_floating else None for tensor in given]
     return by_input, {

@@ -66,7 +66,7 @@ class TensorFlowBackend:
 
     def gradients(
         self, graph: Graph, network: keras.Model, inputs: Sequence[Array], cotangents: Mapping[str, Array]
-    ) -> tuple[list[Array | None], dict[str, Array]]:
+    ) -> tuple[Sequence[Array | None], dict[str, Array]]:
         return gradients(graph, network, inputs, cotangents)
 
     def meter(self, device: str, threads: int, batch: int) -> AbstractContextManager[Meter]:

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 def gradients(
     graph: Graph, network: nn.Module, inputs: Sequence[Array], cotangents: Mapping[str, Array]
-) -> tuple[list[Array | None], dict[str, Array]]:
+) -> tuple[Sequence[Array | None], dict[str, Array]]:
     """The gradients of the outputs' sum, each multiplied by its cotangent, in evaluation mode.
 
     For each input, None where it holds no floats; for each trained weight by address. What the
