@@ -1,6 +1,6 @@
 """archlang: symbolic search spaces for neural architecture search.
 
-.arch text ──parse──▶ AST ──check──▶ Space ──choose──▶ Program ──lower──▶ nn.Module / source code
+.arch text ──parse──▶ AST ──check──▶ Space ──choose──▶ Program ──lower──▶ nn.Module / keras.Model / source code
    syntax/          semantics/       space/              ir/                backends/
                                                           └──cost──▶ params, MACs, memory
 searchers/ ask for Choices and are told metrics · evaluate/ turns a Program into metrics

@@ -148,9 +148,10 @@ def _hand_over(study: Study, json_output: bool) -> None:
     notes = [f"report      {_page(study, None)}"]
     if best is not None and best.has_graph:
         code, text = _beside(study, "_best.py"), _beside(study, "_best.arch")
-        write_text(str(code), best.emit("torch"), quiet=True)
+        backend = study.record.evaluator.get("backend", "torch")
+        write_text(str(code), best.emit(backend), quiet=True)
         write_text(str(text), best.source(), quiet=True)
-        notes += [f"PyTorch     {code}", f"program     {text}"]
+        notes += [f"{backend:<11} {code}", f"program     {text}"]
     if study.interrupted:
         notes.append(f"interrupted: go on with `archlang resume {study.store}`")
     click.echo("\n".join(notes), err=json_output)

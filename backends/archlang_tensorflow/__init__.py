@@ -10,16 +10,17 @@ import os
 
 from archlang.backend import require_version
 from archlang.diagnostics import ArchError, error
+from archlang_tensorflow.quiet import without_chatter
 
 require_version("tensorflow", "tensorflow", (2, 18))
 require_version("tensorflow", "tensorflow-cpu", (2, 18))
 require_version("tensorflow", "keras", (3, 9))
 
-# Before TensorFlow is imported: what it would print on every start.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-import keras
+with without_chatter():
+    import keras
+    import tensorflow  # noqa: F401
 
 if keras.backend.backend() != "tensorflow":
     raise ArchError(
