@@ -179,12 +179,13 @@ def backend(name: str) -> Backend:
     try:
         found = point.load()
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0].startswith("archlang"):
+        package = (missing.name or "").partition(".")[0]
+        if package.startswith("archlang"):
             raise
         raise ArchError(
             error(
                 "E0801",
-                f"the {name} backend needs `{missing.name}`, which is not installed",
+                f"the {name} backend needs `{package}`, which is not installed",
                 hints=(f"install it with `pip install archlang[{name}]`",),
             )
         ) from missing
@@ -235,6 +236,7 @@ def unsupported_error(name: str, reasons: Mapping[str, tuple[str, Sequence[str]]
                 "E0803",
                 f"the {name} backend {reason}, which `{addresses[0]}` needs",
                 notes=(f"op `{op}` is applied at {places}{more}",),
+                hints=("use another op or backend, or lower it yourself: see docs/backends.md",),
             )
         )
     return ArchError(diagnostics)
