@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from archlang.ir.graph import Graph, Node, Operation, Output
-from archlang.ir.types import Dim, TensorType
+from archlang.ir.types import Dim, TensorType, per_sample
 
 Attributes = dict[str, Any]
 Chain = tuple[tuple[str, Operation], ...]  # with what is added to the address; "" for the op itself
@@ -191,7 +191,23 @@ def _transposed_convolution(operation: Operation) -> Chain:
     return (("", attrs.evolve(operation, attributes=tuple(kept.items()))),)
 
 
+def _linear(operation: Operation) -> Chain:
+    """Keras takes no vector by itself: it goes through as a row."""
+    (given,) = operation.inputs
+    if len(given.shape) > 1:
+        return _itself(operation)
+    size = per_sample(given.shape[0])
+    row = TensorType(given.dtype, (1, size))
+    wide = TensorType(given.dtype, (1, *operation.output.shape))
+    return (
+        ("~row", Operation("reshape", (("shape", (size,)),), (given,), row)),
+        ("", attrs.evolve(operation, inputs=(row,), output=wide)),
+        ("~flat", Operation("reshape", (("shape", ()),), (wide,), operation.output)),
+    )
+
+
 _RULES: Mapping[str, Callable[[Operation], Chain]] = {
+    "linear": _linear,
     "pad": _border,
     "global_avg_pool": _global_pool,
     "global_max_pool": _global_pool,

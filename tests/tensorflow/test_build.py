@@ -232,3 +232,7 @@ def test_keras_on_another_framework_is_told() -> None:
     command = [sys.executable, "-c", code]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ran.stdout == "the tensorflow backend needs Keras to run on TensorFlow, and it runs on torch\n", ran.stderr
+
+
+def test_a_vector_goes_through_a_linear_layer() -> None:
+    both(graph_of("x: f32[5]", "x |> linear(3) >> relu")).assert_equal()
