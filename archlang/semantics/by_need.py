@@ -110,6 +110,7 @@ class ByNeed(ABC):
             except FaultSignal as signal:
                 result = signal.fault
             except Exception:
+                # No error of the language: as if it had not been asked for, so that it may be again.
                 value.state = 0
                 raise
             value.value = result

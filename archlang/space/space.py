@@ -237,8 +237,8 @@ class Space:
 
     def findings(self) -> list[Diagnostic]:
         """Warnings about a valid space: alternatives that no program picks, decisions that change
-        nothing, alternatives that make the same programs. None where the space is not evaluated as
-        a whole."""
+        nothing, alternatives that make the same programs. An empty list where the space is not
+        evaluated as a whole."""
         from archlang.space.findings import findings
 
         once, compiled, programs = self._once, self._compiled, self._programs
@@ -308,7 +308,9 @@ class Space:
 
         programs = self.count()
         if self._once is None:
-            return Distinct(0, None if programs.endless else programs.high, self.unproved or "")
+            return Distinct(
+                0, None if programs.endless else programs.high, self.unproved or "the space is not evaluated as a whole"
+            )
         return count_distinct(self._once, programs, progress)
 
     def left_out(self) -> Count | None:
