@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from benchmarks.keras_models import keras_models
 from benchmarks.language import counts, moves, programs, texts
 from benchmarks.latency import latency
 from benchmarks.measure import Benchmark, Figure
@@ -25,9 +26,10 @@ BENCHMARKS = (
     Benchmark("distinct", distinct),
     Benchmark("program", programs),
     Benchmark("torch", torch_modules),
+    Benchmark("keras", keras_models),
     Benchmark("latency", latency),
 )
-HEADER = f"{'':32}{'min':>9}{'median':>9}{'max':>9}{'by hand':>10}{'ratio':>8}   aim"
+HEADER = f"{'':36}{'min':>9}{'median':>9}{'max':>9}{'by hand':>10}{'ratio':>8}   aim"
 
 
 @click.command()
@@ -67,7 +69,7 @@ def _row(figure: Figure) -> str:
     times = "".join(f"{found[column]:9.2f}" for column in ("min", "median", "max"))
     other = f"{found['against']:10.2f}{found['ratio']:8.3f}" if found["ratio"] is not None else " " * 18
     aim = "" if figure.aim is None else f"< {figure.aim:g}{'  MISSED' if figure.missed else ''}"
-    return f"{figure.name:32}{times}{other}   {aim:16}{figure.note}".rstrip()
+    return f"{figure.name:36}{times}{other}   {aim:16}{figure.note}".rstrip()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-Gene = tuple[str, int]
+from benchmarks.genes import NORMAL, REDUCE, Gene
 
 
 class ReluConvBn(nn.Module):
@@ -123,26 +123,6 @@ DARTS: dict[str, Callable[[int, int], nn.Module]] = {
     "sep_conv_3x3": lambda c, stride: SepConv(c, 3, stride),
     "dil_conv_3x3": lambda c, stride: DilConv(c, 3, stride),
 }
-NORMAL: tuple[Gene, ...] = (
-    ("sep_conv_3x3", 0),
-    ("sep_conv_3x3", 1),
-    ("sep_conv_3x3", 0),
-    ("sep_conv_3x3", 1),
-    ("sep_conv_3x3", 1),
-    ("skip_connect", 0),
-    ("skip_connect", 0),
-    ("dil_conv_3x3", 2),
-)
-REDUCE: tuple[Gene, ...] = (
-    ("max_pool_3x3", 0),
-    ("max_pool_3x3", 1),
-    ("skip_connect", 2),
-    ("max_pool_3x3", 1),
-    ("max_pool_3x3", 0),
-    ("skip_connect", 2),
-    ("skip_connect", 2),
-    ("max_pool_3x3", 1),
-)
 
 
 class DartsCell(nn.Module):

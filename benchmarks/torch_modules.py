@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import archlang as al
+from benchmarks.genes import EDGES
 from benchmarks.measure import Figure, compared, timed
-
-EDGES = ("conv3", "conv1", "skip", "pool3", "none", "conv3")
 
 
 def torch_modules(repetitions: int) -> Iterator[Figure]:
@@ -33,14 +32,15 @@ def torch_modules(repetitions: int) -> Iterator[Figure]:
         assert _weights(darts.build()) == _weights(DartsV2()) == darts.cost().params
         image, batch = torch.randn(1, 3, 32, 32), torch.randn(16, 3, 32, 32)
         with torch.no_grad():
-            yield compared("forward, one image", lambda: built(image), lambda: hand(image), repetitions)
+            yield compared("forward, one image", lambda: built(image), lambda: hand(image), 20 * repetitions, aim=1.02)
         built.train()
         hand.train()
         yield compared(
             "training step, 16 images",
             lambda: built(batch).sum().backward(),
             lambda: hand(batch).sum().backward(),
-            repetitions,
+            5 * repetitions,
+            aim=1.02,
         )
     finally:
         torch.set_num_threads(threads)

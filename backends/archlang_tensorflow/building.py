@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -75,18 +76,20 @@ def build(graph: Graph, seed: int = 0, data_format: str = "channels_first") -> k
         name=plain(graph.name) or "network",
     )
     drawing = Drawing(seed)
-    for address, place in weight_places(graph).items():
-        place.assign(model, drawing.draw(address, place.spec))
+    for address, place in _places(made, names).items():
+        place.assign(place.variable_of(layers), drawing.draw(address, place.spec))
     return model
 
 
 def _layer(kind: Layer, operation: Operation, name: str) -> keras.layers.Layer:
     """A new layer for an operation, of its name and dtype."""
     made = kind.factory(**kind.config(operation))
-    dtype = operation.output.dtype
-    return type(made).from_config(
-        {**made.get_config(), "name": name, "dtype": DTYPES[dtype] if dtype in FLOATS else "float32"}
-    )
+    dtype = FLOATS.get(operation.output.dtype, "float32")
+    if made.dtype_policy.name != dtype:
+        # Made anew, as a layer may have handed its dtype on to layers of its own.
+        made = type(made).from_config({**made.get_config(), "dtype": dtype})
+    made.name = name
+    return made
 
 
 def batch_shape(given: TensorType) -> tuple[int | None, ...]:
@@ -106,22 +109,14 @@ class Place:
     spec: WeightSpec
     axes: tuple[int, ...] | None
 
-    def variable_of(self, model: keras.Model) -> Any:
-        """The variable of a built model."""
-        return getattr(model.get_layer(self.layer), self.variable)
+    def variable_of(self, layers: Mapping[str, keras.layers.Layer]) -> Any:
+        """The variable, in a built model's layers by name."""
+        return getattr(layers[self.layer], self.variable)
 
-    def assign(self, model: keras.Model, value: Array) -> None:
-        """Give the model's variable a value of the weight's shape."""
-        self.assign_to(self.variable_of(model), value)
-
-    def assign_to(self, variable: Any, value: Array) -> None:
-        """Give a variable of such a layer a value of the weight's shape."""
+    def assign(self, variable: Any, value: Array) -> None:
+        """Give the variable of such a layer a value of the weight's shape."""
         moved = value if self.axes is None else value.transpose(self.axes)
         variable.assign(moved.reshape(variable.shape))
-
-    def value(self, model: keras.Model) -> Array:
-        """The weight's value in its own shape."""
-        return self.portable(self.variable_of(model).value.numpy())
 
     def portable(self, found: Array) -> Array:
         """An array of the variable's shape in the weight's own."""
@@ -131,10 +126,18 @@ class Place:
         return np.ascontiguousarray(found.reshape(shape).transpose(np.argsort(self.axes)))
 
 
+def layers_by_name(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """A built model's layers. (Its own `get_layer` goes through all of them each time.)"""
+    return {layer.name: layer for layer in model.layers}
+
+
 def weight_places(graph: Graph) -> dict[str, Place]:
     """Where a built model keeps every weight and state, by address."""
     made = lowered(graph)
-    names = layer_names(made)
+    return _places(made, layer_names(made))
+
+
+def _places(made: Graph, names: Mapping[str, str]) -> dict[str, Place]:
     found: dict[str, Place] = {}
     for node in made.nodes:
         operation = node.operation

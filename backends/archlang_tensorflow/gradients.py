@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archlang.ir.graph import Graph
-from archlang_tensorflow.building import weight_places
+from archlang_tensorflow.building import layers_by_name, weight_places
 
 Array = NDArray[Any]
 
@@ -25,7 +25,8 @@ def gradients(
     outputs do not depend on has zeros.
     """
     places = {address: place for address, place in weight_places(graph).items() if place.spec.trained}
-    variables = [place.variable_of(network).value for place in places.values()]
+    layers = layers_by_name(network)
+    variables = [place.variable_of(layers).value for place in places.values()]
     given = [tf.constant(array) for array in inputs]
     floats = [tensor for tensor in given if tensor.dtype.is_floating]
     with tf.GradientTape() as tape:

@@ -13,7 +13,7 @@ from archlang.backend import Array, Meter, Progress, TrainingSettings
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
-from archlang_tensorflow.building import build, lowered, weight_places
+from archlang_tensorflow.building import build, layers_by_name, lowered, weight_places
 from archlang_tensorflow.dialect import KERAS
 from archlang_tensorflow.expanding import expanded
 from archlang_tensorflow.gradients import gradients
@@ -42,7 +42,11 @@ class TensorFlowBackend:
         return tuple(LOWERINGS.refusals(expanded(arranged(graph))))
 
     def weights(self, graph: Graph, network: keras.Model) -> dict[str, Array]:
-        found = {address: place.value(network) for address, place in weight_places(graph).items()}
+        layers = layers_by_name(network)
+        found = {
+            address: place.portable(place.variable_of(layers).value.numpy())
+            for address, place in weight_places(graph).items()
+        }
         return {
             address: value.astype(np.float32) if value.dtype.name == "bfloat16" else value
             for address, value in found.items()
@@ -50,8 +54,9 @@ class TensorFlowBackend:
 
     def set_weights(self, graph: Graph, network: keras.Model, weights: Mapping[str, Array]) -> None:
         check_weights(graph, weights)
+        layers = layers_by_name(network)
         for address, place in weight_places(graph).items():
-            place.assign(network, weights[address])
+            place.assign(place.variable_of(layers), weights[address])
 
     def fit(
         self,

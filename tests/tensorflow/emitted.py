@@ -28,5 +28,5 @@ def emitted_network(graph: Graph, weights: Mapping[str, np.ndarray[Any, Any]], h
                 holder = getattr(holder, name)
             else:
                 holder = holder[int(name) if isinstance(holder, list) else name]
-        places[address].assign_to(getattr(holder, path[-1]), weights[address])
+        places[address].assign(getattr(holder, path[-1]), weights[address])
     return network

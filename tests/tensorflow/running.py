@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import torch
 from archlang_tensorflow import backend as tensorflow
-from archlang_tensorflow.building import weight_places
+from archlang_tensorflow.building import layers_by_name, weight_places
 from archlang_torch import backend as pytorch
 from archlang_torch import parameter_names
 
@@ -58,7 +58,8 @@ class Both:
         places = {address: place for address, place in weight_places(self.graph).items() if place.spec.trained}
         given = [tf.constant(x) for x in self.inputs]
         floats = {f"<{i}>": x for i, x in enumerate(given) if x.dtype.is_floating}
-        variables = [place.variable_of(self.model).value for place in places.values()]
+        layers = layers_by_name(self.model)
+        variables = [place.variable_of(layers).value for place in places.values()]
         with tf.GradientTape() as tape:
             tape.watch(list(floats.values()))
             found = self.model(given if len(given) > 1 else given[0], training=False)
