@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Sequence
 
-import keras
-
 from archlang.ir.graph import Graph, Operation, WeightSpec
 from archlang.ir.types import per_sample
 from archlang.lowering.declared import Layer
@@ -15,6 +13,7 @@ from archlang.lowering.initial import fan_in_bound, fans, kaiming_bound
 from archlang.lowering.names import free_name, identifier, plain
 from archlang_tensorflow.building import DTYPES, FLOATS
 from archlang_tensorflow.lowering import LOWERINGS
+from archlang_tensorflow.places import RESERVED
 
 
 def _within(bound: float) -> str:
@@ -109,6 +108,4 @@ class KerasDialect(Dialect):
         return [*lines, (4, f'print("parameters:", {trained})')]
 
 
-# A child of one of these names would hide an attribute of the layer.
-RESERVED = frozenset({*dir(keras.layers.Layer), *vars(keras.layers.Layer())})
 KERAS = KerasDialect(LOWERINGS, RESERVED)

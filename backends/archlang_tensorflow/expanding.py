@@ -194,9 +194,10 @@ def _transposed_convolution(operation: Operation) -> Chain:
 def _linear(operation: Operation) -> Chain:
     """Keras takes no vector by itself: it goes through as a row."""
     (given,) = operation.inputs
-    if len(given.shape) > 1:
+    features, *others = given.shape
+    if others:
         return _itself(operation)
-    size = per_sample(given.shape[0])
+    size = per_sample(features)
     row = TensorType(given.dtype, (1, size))
     wide = TensorType(given.dtype, (1, *operation.output.shape))
     return (

@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from archlang.ir.graph import Graph
-from archlang_tensorflow.building import layers_by_name, weight_places
+from archlang_tensorflow.places import held_weights
 
 Array = NDArray[Any]
 
@@ -24,9 +24,8 @@ def gradients(
     For each input, None where it holds no floats; for each trained weight by address. What the
     outputs do not depend on has zeros.
     """
-    places = {address: place for address, place in weight_places(graph).items() if place.spec.trained}
-    layers = layers_by_name(network)
-    variables = [place.variable_of(layers).value for place in places.values()]
+    trained = {address: held for address, held in held_weights(graph, network).items() if held.spec.trained}
+    variables = [held.variable.value for held in trained.values()]
     given = [tf.constant(array) for array in inputs]
     floats = [tensor for tensor in given if tensor.dtype.is_floating]
     with tf.GradientTape() as tape:
@@ -39,6 +38,6 @@ def gradients(
     arrays = iter([tf.convert_to_tensor(gradient).numpy() for gradient in computed])
     by_input = [next(arrays) if tensor.dtype.is_floating else None for tensor in given]
     return by_input, {
-        address: place.portable(np.asarray(gradient))
-        for (address, place), gradient in zip(places.items(), arrays, strict=True)
+        address: held.portable(np.asarray(gradient))
+        for (address, held), gradient in zip(trained.items(), arrays, strict=True)
     }

@@ -3,9 +3,22 @@
 Lowerings see graphs with channels last, as `layout` and `expanding` leave them.
 """
 
+from archlang.ir.graph import Graph
 from archlang.lowering.declared import Lowerings
+from archlang_tensorflow.expanding import expanded
+from archlang_tensorflow.layout import arranged
 
 LOWERINGS = Lowerings("tensorflow")
 function = LOWERINGS.function
 infix = LOWERINGS.infix
 layer = LOWERINGS.layer
+
+
+def lowered(graph: Graph, data_format: str = "channels_first") -> Graph:
+    """The graph as Keras can do it: channels last, paddings written out.
+
+    Raises ArchError (E0803) that names every op that cannot be lowered.
+    """
+    made = expanded(arranged(graph, data_format))
+    LOWERINGS.check(made)
+    return made

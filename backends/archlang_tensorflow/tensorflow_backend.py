@@ -13,12 +13,13 @@ from archlang.backend import Array, Meter, Progress, TrainingSettings
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
-from archlang_tensorflow.building import build, layers_by_name, lowered, weight_places
+from archlang_tensorflow.building import build
 from archlang_tensorflow.dialect import KERAS
 from archlang_tensorflow.expanding import expanded
 from archlang_tensorflow.gradients import gradients
 from archlang_tensorflow.layout import arranged
-from archlang_tensorflow.lowering import LOWERINGS
+from archlang_tensorflow.lowering import LOWERINGS, lowered
+from archlang_tensorflow.places import held_weights
 from archlang_tensorflow.profiling import meter
 from archlang_tensorflow.training import fit, run
 
@@ -42,11 +43,7 @@ class TensorFlowBackend:
         return tuple(LOWERINGS.refusals(expanded(arranged(graph))))
 
     def weights(self, graph: Graph, network: keras.Model) -> dict[str, Array]:
-        layers = layers_by_name(network)
-        found = {
-            address: place.portable(place.variable_of(layers).value.numpy())
-            for address, place in weight_places(graph).items()
-        }
+        found = {address: held.value for address, held in held_weights(graph, network).items()}
         return {
             address: value.astype(np.float32) if value.dtype.name == "bfloat16" else value
             for address, value in found.items()
@@ -54,9 +51,8 @@ class TensorFlowBackend:
 
     def set_weights(self, graph: Graph, network: keras.Model, weights: Mapping[str, Array]) -> None:
         check_weights(graph, weights)
-        layers = layers_by_name(network)
-        for address, place in weight_places(graph).items():
-            place.assign(place.variable_of(layers), weights[address])
+        for address, held in held_weights(graph, network).items():
+            held.assign(weights[address])
 
     def fit(
         self,

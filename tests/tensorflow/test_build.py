@@ -236,3 +236,19 @@ def test_keras_on_another_framework_is_told() -> None:
 
 def test_a_vector_goes_through_a_linear_layer() -> None:
     both(graph_of("x: f32[5]", "x |> linear(3) >> relu")).assert_equal()
+
+
+def test_settings_of_keras_are_kept() -> None:
+    """A layout that Keras is set to changes nothing, a mixed precision is taken."""
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build(small())
+        assert keras.config.image_data_format() == "channels_first"
+    finally:
+        keras.config.set_image_data_format("channels_last")
+        keras.config.set_dtype_policy("float32")
+    assert {str(weight.dtype) for weight in model.trainable_weights} == {"float32"}
+    found = model(images(), training=False)
+    assert found.dtype.name == "bfloat16"
+    np.testing.assert_allclose(tf.cast(found, tf.float32), build(small())(images(), training=False), rtol=0, atol=5e-2)

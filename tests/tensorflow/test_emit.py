@@ -16,6 +16,7 @@ from tests.conftest import Golden
 from tests.tensorflow.emitted import emitted_network
 from tests.tensorflow.running import both
 from tests.tensorflow.test_build import small
+from tests.torch.emitted import namespace_of
 from tests.torch.test_build import tied
 from tests.torch.test_emit import wide
 
@@ -59,3 +60,15 @@ def test_the_file_is_formatted_and_runs_without_archlang(tmp_path: Path) -> None
     ran = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False)
     parameters = sum(spec.elements for spec in SMALL.weights.values() if spec.trained)
     assert ran.stdout == f"output: (1, 10)\nparameters: {parameters}\n", ran.stderr
+
+
+def test_weights_of_emitted_networks(tmp_path: Path) -> None:
+    """They are given and taken by address, and in Keras's own files."""
+    made = both(SMALL)
+    emitted = emitted_network(SMALL, made.weights)
+    found = backend.weights(SMALL, emitted)
+    assert all(np.array_equal(found[address], value) for address, value in made.weights.items())
+    emitted.save_weights(tmp_path / "net.weights.h5")
+    fresh = namespace_of(backend.emit(SMALL))["build"]()
+    fresh.load_weights(tmp_path / "net.weights.h5")
+    assert np.array_equal(backend.run(fresh, *made.inputs), backend.run(emitted, *made.inputs))
