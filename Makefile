@@ -6,12 +6,20 @@ TRIALS ?= 40
 
 .PHONY: demo test test-all lint bench clean
 
-$(VENV)/installed: pyproject.toml constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+$(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+
+$(VENV)/demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e '.[torch,data]'
 	touch $@
 
-demo: $(VENV)/installed  ## search examples/digits.arch on real data and hand over the best network
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e '.[all,dev]'
+	touch $@
+
+demo: $(VENV)/demo  ## search examples/digits.arch on real data and hand over the best network
 	if [ -e runs/digits.db ]; then $(BIN)/archlang resume runs/digits.db; else \
 	  $(BIN)/archlang search examples/digits.arch --data digits --searcher evolution --trials $(TRIALS) \
 	    --maximize accuracy --minimize macs --store runs/digits.db --seed 0; fi
