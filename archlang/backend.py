@@ -79,8 +79,9 @@ class Backend(Protocol):
         ...
 
     @property
-    def gaps(self) -> Mapping[str, str]:
-        """The ops of the standard library that the backend cannot do at all, each with the reason."""
+    def matrix(self) -> Mapping[str, str]:
+        """What becomes of every op of the standard library: "lowered", "decomposed" into others, or
+        "unsupported: " and the reason."""
         ...
 
     def unsupported(self, graph: Graph) -> tuple[str, ...]:

@@ -13,7 +13,10 @@ A lowering is ordinary code of the framework that `build` calls and `emit` copie
   holds a weight or state of another name. On a class of one's own it stands for a function that
   calls the constructor; the class is copied.
 * `infix("add", "+", operator.add)` for a binary operator over two or more inputs.
+* `decompose("pad")` on a function from an operation to the chain of operations that do it.
 * `unsupported("attention", "has no ...")` for an op that the framework cannot do.
+
+An op is one of the three: see `Lowerings.matrix`.
 
 These are methods of the backend's `Lowerings`. A new op is one such declaration in a file of the
 backend, or anywhere that is imported before building.
@@ -29,11 +32,13 @@ from typing import Any, TypeVar
 import attrs
 
 from archlang.backend import unsupported_error
-from archlang.ir.graph import Graph, Operation
+from archlang.ir.graph import Graph, Node, Operation, Output
+from archlang.lowering.library import library_ops
 
 Call = Callable[..., Any]
 F = TypeVar("F", bound=Call)
 
+LOWERED, DECOMPOSED, UNSUPPORTED = "lowered", "decomposed", "unsupported: "
 TRAINING = "training"
 RANK = "rank"
 
@@ -169,6 +174,10 @@ class Layer:
 
 Lowering = Infix | Function | Layer
 
+# The operations that do an op one after another, each with what it adds to the address ("" for that
+# which has the op's weights). All but the first take the result before them.
+Chain = tuple[tuple[str, Operation], ...]
+
 
 class Lowerings:
     """All lowerings of one backend."""
@@ -177,6 +186,7 @@ class Lowerings:
         self.backend = backend
         self._lowerings: dict[str, Lowering] = {}
         self._unsupported: dict[str, str] = {}
+        self._decompositions: dict[str, Callable[[Operation], Chain]] = {}
 
     def get(self, op: str) -> Lowering | None:
         """The lowering of an op by its name."""
@@ -191,16 +201,18 @@ class Lowerings:
         return tuple(self._lowerings)
 
     @property
-    def without(self) -> Mapping[str, str]:
-        """The ops that the framework cannot do, with the reason."""
-        return self._unsupported
-
-    def copy(self) -> Lowerings:
-        """The same lowerings, to add to."""
-        other = Lowerings(self.backend)
-        other._lowerings.update(self._lowerings)
-        other._unsupported.update(self._unsupported)
-        return other
+    def matrix(self) -> dict[str, str]:
+        """Every op of the standard library that the backend knows of: "lowered", "decomposed", or
+        "unsupported: " and the reason."""
+        found: dict[str, str] = {}
+        for op in library_ops():
+            if op in self._lowerings:
+                found[op] = LOWERED
+            elif op in self._decompositions:
+                found[op] = DECOMPOSED
+            elif op in self._unsupported:
+                found[op] = f"{UNSUPPORTED}{self._unsupported[op]}"
+        return found
 
     def add(self, op: str, lowering: Lowering) -> None:
         """Lower an op in a way of the backend's own."""
@@ -242,9 +254,41 @@ class Lowerings:
 
         return register
 
+    def decompose(self, *ops: str) -> Callable[[F], F]:
+        """Do ops by the operations that the function below gives for one."""
+
+        def register(rule: F) -> F:
+            for op in ops:
+                self._decompositions[op] = rule
+            return rule
+
+        return register
+
     def unsupported(self, op: str, reason: str) -> None:
         """Declare that the framework cannot do an op; the reason completes "the ... backend ..."."""
         self._unsupported[op] = reason
+
+    def decomposed(self, graph: Graph) -> Graph:
+        """The graph with the ops that are decomposed as chains of others; weights stay where they are."""
+        offset = len(graph.inputs)
+        moved = list(range(offset))
+        nodes: list[Node] = []
+        chains: dict[int, Chain] = {}
+        kept: dict[Operation, Operation] = {}
+        for node in graph.nodes:
+            operation = node.operation
+            chain = chains.get(id(operation))
+            if chain is None:
+                rule = self._decompositions.get(operation.name)
+                found: Chain = (("", operation),) if rule is None else rule(operation)
+                chain = chains[id(operation)] = tuple([(at, kept.setdefault(op, op)) for at, op in found])
+            inputs = tuple([moved[value] for value in node.inputs])
+            for at, step in chain:
+                nodes.append(Node(f"{node.address}{at}", step, inputs, f"{node.weights_at}{at}"))
+                inputs = (offset + len(nodes) - 1,)
+            moved.append(inputs[0])
+        outputs = tuple([Output(output.name, moved[output.value]) for output in graph.outputs])
+        return attrs.evolve(graph, nodes=tuple(nodes), outputs=outputs)
 
     def refusals(self, graph: Graph) -> dict[str, tuple[str, list[str]]]:
         """The graph's ops without lowering, or for which theirs does not serve, with addresses."""

@@ -4,8 +4,9 @@
         backend = my_backend
 
 pytest then runs everything below on it: every op of the standard library over a grid of arguments,
-against float64 references in numpy. An op is done, all of the grid, or it is among the backend's
-`gaps` with a reason; nothing is in between. The whole grid runs with the marker `exhaustive`.
+against float64 references in numpy. The backend's `matrix` says of each op that it is lowered or
+decomposed, and then all of the grid is done, or why it is unsupported; nothing is in between. The
+whole grid runs with the marker `exhaustive`.
 """
 
 from __future__ import annotations
@@ -60,23 +61,27 @@ class BackendContract:
 
     # ------------------------------------------------------------ ops
 
-    def test_every_op_is_done_or_a_gap(self) -> None:
-        gaps = self.backend.gaps
-        assert set(library_ops()) == set(GRIDS), "every op of the standard library is tried"
-        assert set(gaps) <= set(GRIDS), "a gap is an op of the standard library"
-        for op in GRIDS:
-            case = next(cases(op))
-            graph = case.graph()
-            if op in gaps:
-                assert gaps[op], f"{op}: a gap has a reason"
-                assert self.backend.unsupported(graph)
-                with pytest.raises(ArchError) as caught:
-                    self.backend.build(graph)
-                (found,) = caught.value.diagnostics
-                assert found.code == "E0803"
-                assert gaps[op] in found.message
-            else:
-                assert self.backend.unsupported(graph) == (), f"{op} is neither done nor among the gaps"
+    def _does(self, op: str) -> bool:
+        return not self.backend.matrix[op].startswith("unsupported")
+
+    def test_every_op_is_lowered_decomposed_or_unsupported(self) -> None:
+        matrix = self.backend.matrix
+        assert set(GRIDS) == set(library_ops()), "every op of the standard library is tried"
+        assert set(matrix) == set(GRIDS), "every op of the standard library is in the matrix, and no other"
+        for op, state in matrix.items():
+            graph = next(cases(op)).graph()
+            reason = state.removeprefix("unsupported: ")
+            if state in ("lowered", "decomposed"):
+                assert self.backend.unsupported(graph) == (), f"{op} is {state}"
+                continue
+            assert reason, f"{op}: what is unsupported has a reason"
+            assert reason != state, f"{op} is lowered, decomposed or unsupported, and not {state}"
+            assert self.backend.unsupported(graph)
+            with pytest.raises(ArchError) as caught:
+                self.backend.build(graph)
+            (found,) = caught.value.diagnostics
+            assert found.code == "E0803"
+            assert reason in found.message
 
     @pytest.mark.parametrize("op", GRIDS)
     def test_op(self, op: str) -> None:
@@ -88,7 +93,7 @@ class BackendContract:
         self._check_op(op, None)
 
     def _check_op(self, op: str, count: int | None) -> None:
-        if op in self.backend.gaps:
+        if not self._does(op):
             return
         for case in islice(cases(op), count):
             self._check_forward(case, "f64", 1e-5)
@@ -147,7 +152,7 @@ class BackendContract:
     # ------------------------------------------------------------ training and evaluation
 
     def test_dropout_acts_in_training_only(self) -> None:
-        for op in {"dropout", "drop_path"} - self.backend.gaps.keys():
+        for op in filter(self._does, ("dropout", "drop_path")):
             graph = loads(f"use std.nn\nspace s(x: f32[n, 8]) {{ x |> linear(8) >> {op}(0.5) }}").program({}).graph
             network = self.backend.build(graph)
             ones = {"linear.kernel": np.eye(8, dtype=np.float32), "linear.bias": np.zeros(8, np.float32)}
@@ -162,7 +167,7 @@ class BackendContract:
             assert 1.6 < found["train_loss"] < 2.4
 
     def test_batch_norm_takes_the_batch_in_training_and_running_statistics_in_evaluation(self) -> None:
-        if not self.trains or "batch_norm" in self.backend.gaps:
+        if not self.trains or not self._does("batch_norm"):
             return
         graph = loads("use std.nn\nspace s(x: f32[n, 3, 4]) { x |> batch_norm(momentum=0.25) }").program({}).graph
         network = self.backend.build(graph)
@@ -180,7 +185,7 @@ class BackendContract:
         np.testing.assert_allclose(self.backend.run(network, x), running, rtol=1e-3, atol=1e-4)
 
     def test_training_learns_and_repeats_itself(self) -> None:
-        dropout = "" if "dropout" in self.backend.gaps else ">> dropout(0.1)"
+        dropout = ">> dropout(0.1)" if self._does("dropout") else ""
         text = f"use std.nn\nspace s(x: f32[n, 4]) {{ x |> linear(8) >> relu {dropout} >> linear(2) }}"
         graph = loads(text).program({}).graph
         draw = np.random.default_rng(0)

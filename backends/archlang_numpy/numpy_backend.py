@@ -34,8 +34,8 @@ class NumpyBackend:
         return emit(NUMPY, graph, header, FunctionSource)
 
     @property
-    def gaps(self) -> Mapping[str, str]:
-        return LOWERINGS.without
+    def matrix(self) -> Mapping[str, str]:
+        return LOWERINGS.matrix
 
     def unsupported(self, graph: Graph) -> tuple[str, ...]:
         return tuple(LOWERINGS.refusals(graph))

@@ -31,10 +31,21 @@ if keras.backend.backend() != "tensorflow":
         )
     )
 
-from archlang_tensorflow import ops
+from archlang_tensorflow import expanding, ops
 from archlang_tensorflow.building import build
 from archlang_tensorflow.dialect import KERAS
 from archlang_tensorflow.lowering import LOWERINGS, function, infix, layer
 from archlang_tensorflow.tensorflow_backend import TensorFlowBackend, backend
 
-__all__ = ["KERAS", "LOWERINGS", "TensorFlowBackend", "backend", "build", "function", "infix", "layer", "ops"]
+__all__ = [
+    "KERAS",
+    "LOWERINGS",
+    "TensorFlowBackend",
+    "backend",
+    "build",
+    "expanding",
+    "function",
+    "infix",
+    "layer",
+    "ops",
+]

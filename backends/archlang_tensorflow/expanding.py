@@ -7,43 +7,19 @@ TensorFlow has no gradient of it: the places that the stride leaves out are cut 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
 import attrs
 
-from archlang.ir.graph import Graph, Node, Operation, Output
+from archlang.ir.graph import Operation
 from archlang.ir.types import Dim, TensorType, per_sample
+from archlang.lowering.declared import Chain
+from archlang_tensorflow.layout import as_permute
+from archlang_tensorflow.lowering import decompose
 
 Attributes = dict[str, Any]
-Chain = tuple[tuple[str, Operation], ...]  # with what is added to the address; "" for the op itself
-
-
-def expanded(graph: Graph) -> Graph:
-    """A graph with channels last, without paddings, strides and groups that Keras does not know."""
-    offset = len(graph.inputs)
-    moved = list(range(offset))
-    nodes: list[Node] = []
-    chains: dict[int, Chain] = {}
-    kept: dict[Operation, Operation] = {}
-    for node in graph.nodes:
-        chain = chains.get(id(node.operation))
-        if chain is None:
-            found = _RULES.get(node.operation.name, _itself)(node.operation)
-            chain = chains[id(node.operation)] = tuple([(at, kept.setdefault(op, op)) for at, op in found])
-        inputs = tuple([moved[value] for value in node.inputs])
-        for at, operation in chain:
-            weights_at = f"{node.weights_at}{at}"
-            nodes.append(Node(f"{node.address}{at}", operation, inputs, weights_at))
-            inputs = (offset + len(nodes) - 1,)
-        moved.append(inputs[0])
-    outputs = tuple([Output(output.name, moved[output.value]) for output in graph.outputs])
-    return attrs.evolve(graph, nodes=tuple(nodes), outputs=outputs)
-
-
-def _itself(operation: Operation) -> Chain:
-    return (("", operation),)
 
 
 def _spatial(type_: TensorType) -> tuple[int, ...]:
@@ -62,6 +38,12 @@ def _padded(given: TensorType, before: Sequence[int], after: Sequence[int], valu
     return Operation("border", (("pairs", pairs), ("value", value)), (given,), _resized(given, sizes))
 
 
+@decompose("transpose")
+def _transpose(operation: Operation) -> Chain:
+    return (("", as_permute(operation)),)
+
+
+@decompose("pad")
 def _border(operation: Operation) -> Chain:
     """`pad` lists its amounts flat, the last dimension first, and only of the last dimensions."""
     amount = operation.attribute("amount")
@@ -71,6 +53,7 @@ def _border(operation: Operation) -> Chain:
     return (("", attrs.evolve(operation, name="border", attributes=attributes)),)
 
 
+@decompose("global_avg_pool", "global_max_pool")
 def _global_pool(operation: Operation) -> Chain:
     axes = tuple(range(1, len(operation.inputs[0].shape) - 1))
     return (("", attrs.evolve(operation, attributes=(("axes", axes),))),)
@@ -86,6 +69,7 @@ def _each(value: Any, rank: int) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value,) * rank
 
 
+@decompose("conv1d", "conv2d", "conv2d_rect", "conv3d", "depthwise_conv2d")
 def _convolution(operation: Operation) -> Chain:
     given = operation.inputs[0]
     attributes: Attributes = dict(operation.attributes)
@@ -146,15 +130,21 @@ def _convolution(operation: Operation) -> Chain:
     return tuple(chain)
 
 
-def _rounded(operation: Operation, rest: Callable[[Operation], Chain]) -> Chain:
+@decompose("quantized_linear", "quantized_conv2d")
+def _rounded(operation: Operation) -> Chain:
     """The input rounded first, so that its scale is that of all of it; the layer rounds its kernel."""
     given = operation.inputs[0]
     attributes: Attributes = dict(operation.attributes)
     rounding = tuple([(name, attributes.pop(f"input_{name}")) for name in ("bits", "signed", "exponent")])
     made = attrs.evolve(operation, attributes=tuple(attributes.items()))
-    return (("~round", Operation("fake_quantize", rounding, (given,), given)), *rest(made))
+    return (("~round", Operation("fake_quantize", rounding, (given,), given)), *_followed(made))
 
 
+def _followed(made: Operation) -> Chain:
+    return _convolution(made) if made.name == "quantized_conv2d" else (("", made),)
+
+
+@decompose("max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d")
 def _pool(operation: Operation) -> Chain:
     """Windows beyond the end, which `ceil` allows, are paddings too."""
     given = operation.inputs[0]
@@ -182,6 +172,7 @@ def _pooling(operation: Operation, name: str, attributes: Mapping[str, Any], giv
     return attrs.evolve(operation, name=name, attributes=tuple(attributes.items()), inputs=(given,))
 
 
+@decompose("conv_transpose1d", "conv_transpose2d")
 def _transposed_convolution(operation: Operation) -> Chain:
     attributes: Attributes = dict(operation.attributes)
     plain = attributes["padding"] == attributes["output_padding"] == 0 and attributes["groups"] == 1
@@ -191,12 +182,13 @@ def _transposed_convolution(operation: Operation) -> Chain:
     return (("", attrs.evolve(operation, attributes=tuple(kept.items()))),)
 
 
+@decompose("linear")
 def _linear(operation: Operation) -> Chain:
     """Keras takes no vector by itself: it goes through as a row."""
     (given,) = operation.inputs
     features, *others = given.shape
     if others:
-        return _itself(operation)
+        return (("", operation),)
     size = per_sample(features)
     row = TensorType(given.dtype, (1, size))
     wide = TensorType(given.dtype, (1, *operation.output.shape))
@@ -205,26 +197,3 @@ def _linear(operation: Operation) -> Chain:
         ("", attrs.evolve(operation, inputs=(row,), output=wide)),
         ("~flat", Operation("reshape", (("shape", ()),), (wide,), operation.output)),
     )
-
-
-_RULES: Mapping[str, Callable[[Operation], Chain]] = {
-    "linear": _linear,
-    "pad": _border,
-    "global_avg_pool": _global_pool,
-    "global_max_pool": _global_pool,
-    "conv1d": _convolution,
-    "conv2d": _convolution,
-    "conv2d_rect": _convolution,
-    "conv3d": _convolution,
-    "depthwise_conv2d": _convolution,
-    "quantized_linear": lambda operation: _rounded(operation, _itself),
-    "quantized_conv2d": lambda operation: _rounded(operation, _convolution),
-    "conv_transpose1d": _transposed_convolution,
-    "conv_transpose2d": _transposed_convolution,
-    "max_pool1d": _pool,
-    "max_pool2d": _pool,
-    "max_pool3d": _pool,
-    "avg_pool1d": _pool,
-    "avg_pool2d": _pool,
-    "avg_pool3d": _pool,
-}

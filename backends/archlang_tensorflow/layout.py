@@ -198,13 +198,17 @@ def _ordered(type_: TensorType, order: Order) -> TensorType:
 
 
 def _permutation(operation: Operation) -> Order:
-    if operation.name == "permute":
-        return tuple(operation.attribute("order"))
+    made = as_permute(operation) if operation.name == "transpose" else operation
+    return tuple(made.attribute("order"))
+
+
+def as_permute(operation: Operation) -> Operation:
+    """A `transpose` as the `permute` that it is."""
     rank = len(operation.output.shape)
     order = list(range(rank))
     a, b = operation.attribute("a") % rank, operation.attribute("b") % rank
     order[a], order[b] = order[b], order[a]
-    return tuple(order)
+    return attrs.evolve(operation, name="permute", attributes=(("order", tuple(order)),))
 
 
 # ---------------------------------------------------------------- ops in another order

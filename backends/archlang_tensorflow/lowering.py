@@ -5,13 +5,13 @@ Lowerings see graphs with channels last, as `layout` and `expanding` leave them.
 
 from archlang.ir.graph import Graph
 from archlang.lowering.declared import Lowerings
-from archlang_tensorflow.expanding import expanded
 from archlang_tensorflow.layout import arranged
 
 LOWERINGS = Lowerings("tensorflow")
 function = LOWERINGS.function
 infix = LOWERINGS.infix
 layer = LOWERINGS.layer
+decompose = LOWERINGS.decompose
 
 
 def lowered(graph: Graph, data_format: str = "channels_first") -> Graph:
@@ -19,6 +19,6 @@ def lowered(graph: Graph, data_format: str = "channels_first") -> Graph:
 
     Raises ArchError (E0803) that names every op that cannot be lowered.
     """
-    made = expanded(arranged(graph, data_format))
+    made = LOWERINGS.decomposed(arranged(graph, data_format))
     LOWERINGS.check(made)
     return made

@@ -15,7 +15,6 @@ from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
 from archlang_tensorflow.building import build
 from archlang_tensorflow.dialect import KERAS
-from archlang_tensorflow.expanding import expanded
 from archlang_tensorflow.gradients import gradients
 from archlang_tensorflow.layout import arranged
 from archlang_tensorflow.lowering import LOWERINGS, lowered
@@ -36,11 +35,11 @@ class TensorFlowBackend:
         return emit(KERAS, lowered(graph), header)
 
     @property
-    def gaps(self) -> Mapping[str, str]:
-        return LOWERINGS.without
+    def matrix(self) -> Mapping[str, str]:
+        return LOWERINGS.matrix
 
     def unsupported(self, graph: Graph) -> tuple[str, ...]:
-        return tuple(LOWERINGS.refusals(expanded(arranged(graph))))
+        return tuple(LOWERINGS.refusals(LOWERINGS.decomposed(arranged(graph))))
 
     def weights(self, graph: Graph, network: keras.Model) -> dict[str, Array]:
         found = {address: held.value for address, held in held_weights(graph, network).items()}

@@ -14,6 +14,8 @@ from archlang.ir.weights import check_weights
 from archlang.lowering.initial import Drawing
 from archlang.lowering.library import library_ops
 
+REASON = "does dense networks only"
+
 # What each op is: an expression over its input `x`, its weights by name, and its attributes.
 OPS: dict[str, Callable[[Node], str]] = {
     "identity": lambda node: "{x}",
@@ -43,8 +45,8 @@ class DenseBackend:
     name = "dense"
 
     @property
-    def gaps(self) -> Mapping[str, str]:
-        return {op: f"does dense networks only, and not op `{op}`" for op in library_ops() if op not in OPS}
+    def matrix(self) -> Mapping[str, str]:
+        return {op: "lowered" if op in OPS else f"unsupported: {REASON}" for op in library_ops()}
 
     def unsupported(self, graph: Graph) -> tuple[str, ...]:
         return tuple(dict.fromkeys(node.operation.name for node in graph.nodes if node.operation.name not in OPS))
@@ -54,7 +56,7 @@ class DenseBackend:
         for node in graph.nodes:
             op = node.operation.name
             if op not in OPS:
-                refused.setdefault(op, (self.gaps.get(op, f"has no op `{op}`"), []))[1].append(node.address)
+                refused.setdefault(op, (f"{REASON}, and not op `{op}`", []))[1].append(node.address)
         if refused:
             raise unsupported_error(self.name, refused)
         inputs = [f"x{number}" for number in range(len(graph.inputs))]
