@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from archlang.ir.graph import Graph
 from archlang.ir.types import SymbolicDim, TensorType
-from archlang_tensorflow.building import DTYPES, FLOATS, build, lowered
+from archlang_tensorflow.building import DTYPES, FLOATS, build
+from archlang_tensorflow.lowering import lowered
 from archlang_tensorflow.training import device_named, use_threads
 
 
