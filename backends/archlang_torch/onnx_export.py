@@ -121,12 +121,21 @@ def _exported(graph: Graph, weights: Mapping[str, Array]) -> torch.onnx.ONNXProg
             tuple([_sample(given.type) for given in graph.inputs]),
             dynamic_shapes=(shapes,),
             dynamo=True,
+            custom_translation_table={torch.ops.aten.sort.stable: _sorted},
             optimize=False,  # which would put batch norms into convolutions: the weights would be others
             verbose=False,
         )
         assert program is not None
         _fold(program.model)
     return program
+
+
+def _sorted(x: Any, stable: bool = False, dim: int = -1, descending: bool = False) -> Any:
+    """A stable sort, which the exporter does not know: of equal elements TopK gives the first first."""
+    from onnxscript import opset20 as op
+
+    size = op.Shape(x, start=dim, end=dim + 1 or None)
+    return op.TopK(x, size, axis=dim, largest=descending, sorted=True)
 
 
 def _sample(type: TensorType) -> Tensor:
