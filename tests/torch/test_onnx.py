@@ -192,6 +192,17 @@ def test_all_ops(tmp_path: Path, case: Case) -> None:
     check(single_precision(case.graph()), tmp_path / "net.onnx")
 
 
+@pytest.mark.parametrize("pool", ["max_pool2d(3, stride=3, padding=1, ceil=true)", "max_pool2d(2, stride=3, ceil=true)",
+    "avg_pool2d(3, stride=3, padding=1, count_padding=true, ceil=true)",
+    "avg_pool2d(3, stride=3, padding=1, ceil=true)"])  # fmt: skip
+def test_sizes_of_which_one_is_rounded_up(tmp_path: Path, pool: str) -> None:
+    """ONNX rounds up also where the window would lie in the padding."""
+    graph = loads(
+        f"use std.nn\nspace s(x: f32[n, 2, 5, 6], y: f32[n, 2, 7, 6]) {{ {{x: x |> {pool}, y: y |> {pool}}} }}"
+    )
+    check(graph.sample().graph, tmp_path / "net.onnx")
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("op", GRIDS)
 def test_ops_over_their_grids(tmp_path: Path, op: str) -> None:
