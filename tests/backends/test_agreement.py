@@ -103,7 +103,7 @@ def check_random(text: str, exported: bool) -> None:
 
 
 @given(network_spaces())
-@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_random_spaces(text: str) -> None:
     check_random(text, exported=False)
 

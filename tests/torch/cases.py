@@ -22,9 +22,9 @@ N = 3
 
 @attrs.frozen(kw_only=True)
 class Case:
-    """`inputs` and `output` are shapes without the batch, or `rows` where an output has none; `dtype` is that of all inputs, or each;
-    integers are `below` one. `definition(*xs, **weights)` is the op in evaluation mode written one
-    element at a time, for ops that frameworks do not have by themselves."""
+    """`inputs` and `output` are shapes without the batch, or `rows` where an output has none; `dtype`
+    is that of all inputs, or each; integers are `below` one. `definition(*xs, **weights)` is the op
+    in evaluation mode written one element at a time, for ops that frameworks do not have by themselves."""
 
     op: str
     inputs: tuple[tuple[int, ...], ...]

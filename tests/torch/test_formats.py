@@ -20,8 +20,8 @@ from tests.torch.test_onnx import single_precision
 
 IMAGES = [case for case in CASES if any(len(shape) == 3 for shape in case.inputs)]
 # What moves elements between dimensions, or gives others than an image, makes a tensor of its own.
-SPATIAL = [case for case in IMAGES if case.op.startswith(("conv", "depthwise", "quantized", "batch_norm", "max_pool", "avg_pool"))
-           and len(case.output) == 3]  # fmt: skip
+KEEPING = ("conv", "depthwise", "quantized", "batch_norm", "max_pool", "avg_pool")
+SPATIAL = [case for case in IMAGES if case.op.startswith(KEEPING) and len(case.output) == 3]
 TEXTS = {"sequences": SEQUENCES, "graphs": GRAPHS, "quantised": QUANTISED}
 
 
