@@ -12,6 +12,7 @@ from torch import nn
 
 from archlang.ir.graph import Graph
 from archlang_torch.building import parameter_names
+from archlang_torch.training import array_of, input_of
 
 Array = NDArray[Any]
 
@@ -25,7 +26,7 @@ def gradients(
     outputs do not depend on has zeros.
     """
     network.eval()
-    given = [torch.tensor(array) for array in inputs]
+    given = [input_of(network, array, torch.device("cpu")).clone() for array in inputs]
     for tensor in given:
         tensor.requires_grad_(tensor.is_floating_point())
     found = network(*given)
@@ -41,7 +42,7 @@ def gradients(
         computed = list(torch.autograd.grad(total, wanted, allow_unused=True))
     arrays = iter(
         [
-            np.zeros(tuple(at.shape)) if gradient is None else gradient.cpu().numpy()
+            np.zeros(tuple(at.shape)) if gradient is None else array_of(gradient)
             for at, gradient in zip(wanted, computed, strict=True)
         ]
     )

@@ -121,12 +121,21 @@ def _exported(graph: Graph, weights: Mapping[str, Array]) -> torch.onnx.ONNXProg
             tuple([_sample(given.type) for given in graph.inputs]),
             dynamic_shapes=(shapes,),
             dynamo=True,
+            custom_translation_table={torch.ops.aten.sort.stable: _sorted},
             optimize=False,  # which would put batch norms into convolutions: the weights would be others
             verbose=False,
         )
         assert program is not None
         _fold(program.model)
     return program
+
+
+def _sorted(x: Any, stable: bool = False, dim: int = -1, descending: bool = False) -> Any:
+    """A stable sort, which the exporter does not know: of equal elements TopK gives the first first."""
+    from onnxscript import opset20 as op
+
+    size = op.Shape(x, start=dim, end=dim + 1 or None)
+    return op.TopK(x, size, axis=dim, largest=descending, sorted=True)
 
 
 def _sample(type: TensorType) -> Tensor:
@@ -188,7 +197,7 @@ def _fold(model: Any) -> None:
         if node.op_type == "Conv":
             _drop_made_up_bias(node)
         elif "ceil_mode" in node.attributes:
-            _drop_idle_ceil(node)
+            _pad_for_ceil(node)
     for value, data in weights:
         value.const_value = data
     optimizer.remove_unused_nodes(model)
@@ -201,15 +210,27 @@ def _drop_made_up_bias(conv: Any) -> None:
         conv.replace_input_with(2, None)
 
 
-def _drop_idle_ceil(pool: Any) -> None:
-    """Where rounding up adds no window, rounding down says so: ONNX counts windows that PyTorch
-    leaves out because they would lie in the padding."""
+def _pad_for_ceil(pool: Any) -> None:
+    """Padding at the end in place of rounding up: then ONNX counts windows that PyTorch leaves out
+    because they would lie in the padding. A mean does not count it; padding that it counts comes before."""
+    from onnxscript import ir
+
     kernel, strides, pads = (pool.attributes[name].as_ints() for name in ("kernel_shape", "strides", "pads"))
     rank = len(kernel)
     given, made = ([int(size) for size in list(value.shape)[-rank:]] for value in (pool.inputs[0], pool.outputs[0]))
-    spans = [size + pads[i] + pads[i + rank] - kernel[i] for i, size in enumerate(given)]
-    if made == [span // stride + 1 for span, stride in zip(spans, strides, strict=True)]:
-        del pool.attributes["ceil_mode"]
+    spans = [(made[i] - 1) * strides[i] + kernel[i] - given[i] - pads[i] for i in range(rank)]
+    before, after = pads[:rank], [max(0, span) for span in spans]
+    del pool.attributes["ceil_mode"]
+    if "count_include_pad" in pool.attributes and pool.attributes["count_include_pad"].as_int():
+        del pool.attributes["count_include_pad"]
+        amounts = ir.node("Constant", [], {"value_ints": [0, 0, *before, 0, 0, *pads[rank:]]})
+        padded = ir.node("Pad", [pool.inputs[0], amounts.outputs[0]])
+        for node in (amounts, padded):
+            node.metadata_props.update(pool.metadata_props)
+        pool.prepend([amounts, padded])
+        pool.replace_input_with(0, padded.outputs[0])
+        before, after = [0] * rank, [max(0, spans[i] - pads[rank + i]) for i in range(rank)]
+    pool.attributes["pads"] = ir.AttrInt64s("pads", [*before, *after])
 
 
 def _name(model: Any, graph: Graph) -> None:

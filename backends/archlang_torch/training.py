@@ -41,8 +41,8 @@ def fit(
     started = time.perf_counter()
     device = device_named(settings.device)
     network.to(device)
-    x, y = _tensor(train[0], device), _target(train[1], settings, device)
-    held_x, held_y = _tensor(validation[0], device), _target(validation[1], settings, device)
+    x, y = input_of(network, train[0], device), _target(train[1], settings, device)
+    held_x, held_y = input_of(network, validation[0], device), _target(validation[1], settings, device)
     plan = Plan(len(x), settings)
     optimizer = _optimizer(network, settings)
     step = 0
@@ -118,14 +118,22 @@ def run(network: nn.Module, *inputs: Array) -> Any:
     network.eval()
 
     def call(*arrays: Array) -> Any:
-        found = network(*[_tensor(array, device) for array in arrays])
-        return {name: _array(y) for name, y in found.items()} if isinstance(found, dict) else _array(found)
+        found = network(*[input_of(network, array, device) for array in arrays])
+        return {name: array_of(y) for name, y in found.items()} if isinstance(found, dict) else array_of(found)
 
     with torch.no_grad():
         return in_batches(call, inputs, EVALUATION_BATCH, getattr(network, "batched", True))
 
 
-def _array(found: Tensor) -> Array:
+def input_of(network: nn.Module, array: Array, device: torch.device) -> Tensor:
+    """An array as an input of a network. NumPy has no bf16: in a network of it f32 stands for it."""
+    tensor = _tensor(array, device)
+    narrow = {weight.dtype for weight in network.parameters()} == {torch.bfloat16}
+    return tensor.bfloat16() if narrow and tensor.dtype == torch.float32 else tensor
+
+
+def array_of(found: Tensor) -> Array:
+    """A tensor as an array, in f32 where it is bf16."""
     return np.asarray((found.float() if found.dtype == torch.bfloat16 else found).cpu().numpy())
 
 

@@ -13,7 +13,8 @@ import archlang as al
 from archlang.diagnostics import ArchError
 from archlang.ir.graph import Graph, Operation
 from archlang.ir.types import SymbolicDim, TensorType
-from archlang.testing.ops import GRIDS, Case, cases, library_ops
+from archlang.lowering.library import library_ops
+from archlang.testing.ops import GRIDS, Case, cases
 from tests.numpy_backend.against_torch import DTYPES, arrays, in_numpy, in_torch, random_weights
 from tests.torch.cases import CASES
 from tests.torch.cases import Case as Defined

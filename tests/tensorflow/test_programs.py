@@ -1,4 +1,4 @@
-"""Programs of the library: Keras and PyTorch give the same outputs, gradients and training."""
+"""Programs of the library: Keras and PyTorch give the same gradients and training. Outputs: tests/backends."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from archlang_tensorflow import backend as tensorflow
 from archlang_torch import backend as pytorch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import archlang as al
 from archlang.backend import TrainingSettings
 from archlang.space import Space, load
-from tests.space.random_spaces import network_spaces
 from tests.tensorflow.running import Both, both
 
 SPACES: dict[str, dict[str, Any]] = {
@@ -41,10 +40,8 @@ def space(name: str) -> Space:
 
 
 def check(made: Both) -> None:
-    """Outputs and gradients in evaluation mode, and the number of parameters."""
+    """Outputs and gradients in evaluation mode."""
     made.assert_equal()
-    declared = sum(spec.elements for spec in made.graph.weights.values() if spec.trained)
-    assert sum(int(np.prod(weight.shape)) for weight in made.model.trainable_weights) == declared
     made.assert_equal_gradients(2e-3)
 
 
@@ -64,17 +61,6 @@ def test_both_agree_on_all(name: str, seed: int) -> None:
 @settings(max_examples=4, deadline=None, derandomize=True)
 def test_any_nasbench201_program(seed: int) -> None:
     check(both(space("std.spaces.nasbench201").sample(seed=seed).graph, seed))
-
-
-@given(network_spaces())
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-def test_random_spaces(text: str) -> None:
-    try:
-        program = al.loads(text).sample(seed=1)
-    except al.ArchError:
-        assume(False)
-        return
-    both(program.graph).assert_equal()
 
 
 def trained_together(made: Both, optimizer: str, dtype: str) -> tuple[dict[str, Any], dict[str, Any]]:

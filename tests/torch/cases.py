@@ -22,13 +22,14 @@ N = 3
 
 @attrs.frozen(kw_only=True)
 class Case:
-    """`inputs` and `output` are shapes without the batch; `dtype` is that of all inputs, or each;
-    integers are `below` one. `definition(*xs, **weights)` is the op in evaluation mode written one
-    element at a time, for ops that frameworks do not have by themselves."""
+    """`inputs` and `output` are shapes without the batch, or `rows` where an output has none; `dtype`
+    is that of all inputs, or each; integers are `below` one. `definition(*xs, **weights)` is the op
+    in evaluation mode written one element at a time, for ops that frameworks do not have by themselves."""
 
     op: str
     inputs: tuple[tuple[int, ...], ...]
     output: tuple[int, ...]
+    rows: int | None = None
     weights: tuple[WeightSpec, ...] = ()
     attributes: dict[str, Any] = attrs.field(factory=dict)
     dtype: str | tuple[str, ...] = "f64"
@@ -41,9 +42,8 @@ class Case:
         sketch = Sketch("sample")
         typed = enumerate(zip(self.inputs, self.dtypes, strict=True))
         xs = [sketch.input(f"x{i}", *shape, dtype=dtype) for i, (shape, dtype) in typed]
-        made = sketch.apply(
-            self.op, *xs, output=(BATCH, *self.output), weights=self.weights, dtype=self.result, **self.attributes
-        )
+        shape = (self.rows or BATCH, *self.output)
+        made = sketch.apply(self.op, *xs, output=shape, weights=self.weights, dtype=self.result, **self.attributes)
         return sketch.graph(made)
 
     def arrays(self) -> list[Array]:
@@ -206,7 +206,11 @@ CASES = [
         for kind, size in (("mean", (4, 6, 5)), ("padded", (4, 6, 5)), ("mean", (2, 1, 2)))
     ],
     Case(op="adaptive_avg_pool1d", inputs=((4, 6),), output=(4, 2), attributes={"out": 2}),
-    Case(op="adaptive_avg_pool3d", inputs=((4, 6, 8, 2),), output=(4, 2, 2, 2), attributes={"out": 2}),
+    *[
+        Case(op="adaptive_avg_pool3d", inputs=((4, *size),), output=(4, 2, 2, 2), attributes={"out": 2},
+             name=f"adaptive_avg_pool3d-{size}")
+        for size in ((6, 8, 2), (5, 1, 3))
+    ],
     Case(op="global_avg_pool", inputs=(IMAGE,), output=(4,)),
     Case(op="global_max_pool", inputs=((4, 7),), output=(4,)),
     Case(op="adaptive_avg_pool2d", inputs=((4, 6, 8),), output=(4, 2, 2), attributes={"out": 2}),
@@ -270,7 +274,7 @@ CASES = [
     elementwise("fill", value=0.5),
     Case(op="feature_bias", inputs=((5, 4),), output=(5, 4), weights=(weight("bias", 4),)),
     Case(op="gather", inputs=((4,), ()), output=(4,), dtype=("f64", "i64"), below=N),
-    Case(op="segment_sum", inputs=((4, 2), ()), output=(4, 2), dtype=("f64", "i64"), below=N - 1,
+    Case(op="segment_sum", inputs=((4, 2), ()), output=(4, 2), rows=N, dtype=("f64", "i64"), below=N - 1,
          attributes={"count": N}),
     Case(op="segment_softmax", inputs=((4, 2), ()), output=(4, 2), dtype=("f64", "i64"), below=N - 1,
          attributes={"count": N}),

@@ -264,17 +264,3 @@ def test_blocks_with_several_results() -> None:
     x_ = torch.randn(2, 4)
     first, second = network.split(x_)
     assert torch.equal(network(x_), torch.relu(first) + second)
-
-
-def test_export() -> None:
-    network = build(small()).eval()
-    batch = torch.export.Dim("batch", min=2, max=64)
-    exported = torch.export.export(network, (images(),), dynamic_shapes={"inputs": ({0: batch},)})
-    torch.testing.assert_close(exported.module()(images(5)), network(images(5)))
-
-
-@pytest.mark.exhaustive
-def test_compile_without_graph_breaks() -> None:
-    network = build(nasbench201(channels=2, repeats=1)).eval()
-    compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(images()), network(images()))

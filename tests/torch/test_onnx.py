@@ -22,6 +22,7 @@ from archlang.diagnostics import ArchError
 from archlang.ir.graph import Graph
 from archlang.ir.types import SymbolicDim, TensorType
 from archlang.space import Space, load, loads
+from archlang.testing.ops import GRIDS, cases
 from tests.torch.cases import CASES, Case
 from tests.torch.running import results_of, samples_for
 from tests.torch.test_build import tied
@@ -59,7 +60,8 @@ def check(graph: Graph, path: Path, seed: int = 0) -> onnx.ModelProto:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [given.name for given in session.get_inputs()]
     for samples in (1, 3):
-        inputs = samples_for(graph, samples)
+        # Whole numbers may be those of samples.
+        inputs = [x if x.is_floating_point() else x.clamp(max=samples - 1) for x in samples_for(graph, samples)]
         found = session.run(None, dict(zip(names, map(torch.Tensor.numpy, inputs), strict=True)))
         with torch.no_grad():
             expected = results_of(network, inputs)
@@ -188,6 +190,35 @@ def test_ops_that_need_care(tmp_path: Path, case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_all_ops(tmp_path: Path, case: Case) -> None:
     check(single_precision(case.graph()), tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("pool", ["max_pool2d(3, stride=3, padding=1, ceil=true)", "max_pool2d(2, stride=3, ceil=true)",
+    "avg_pool2d(3, stride=3, padding=1, count_padding=true, ceil=true)",
+    "avg_pool2d(3, stride=3, padding=1, ceil=true)"])  # fmt: skip
+def test_sizes_of_which_one_is_rounded_up(tmp_path: Path, pool: str) -> None:
+    """ONNX rounds up also where the window would lie in the padding."""
+    graph = loads(
+        f"use std.nn\nspace s(x: f32[n, 2, 5, 6], y: f32[n, 2, 7, 6]) {{ {{x: x |> {pool}, y: y |> {pool}}} }}"
+    )
+    check(graph.sample().graph, tmp_path / "net.onnx")
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("op", GRIDS)
+def test_ops_over_their_grids(tmp_path: Path, op: str) -> None:
+    """Some cases of each op, from all over the grid of its arguments."""
+    found = list(cases(op))
+    for case in found[:: max(1, len(found) // 12)]:
+        check(case.graph("f32"), tmp_path / "net.onnx")
+
+
+def test_the_first_of_equal_experts_are_picked(tmp_path: Path) -> None:
+    program = loads("use std.nn\nspace s(x: f32[n, 5]) { x |> top_k_gate(2) }").sample()
+    program.export_onnx(program.build(), tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"x": np.array([[3, 7, 3, 7, 7], [1, 1, 1, 1, 1], [2, 5, 2, 2, 2]], np.float32)})
+    rest, first = np.exp([2, 5]) / np.exp([2, 5]).sum()
+    np.testing.assert_allclose(found, [[0, 0.5, 0, 0.5, 0], [0.5, 0.5, 0, 0, 0], [rest, first, 0, 0, 0]], rtol=1e-6)
 
 
 # ---------------------------------------------------------------- refusals

@@ -16,7 +16,9 @@ def fake_quantize(
     exponent: int = 0,
 ) -> Array:
     """Rounds to numbers of few bits, scaled to the largest magnitude for each index of `axes`."""
-    x = x if signed else np.maximum(x, 0)
+    dtype = x.dtype
+    # Narrow floats would round on the way to where rounding changes.
+    x = (x if signed else np.maximum(x, 0)).astype(np.promote_types(dtype, np.float32), copy=False)
     kept = [axis % x.ndim for axis in axes]
     others = tuple([axis for axis in range(x.ndim) if axis not in kept])
     largest = np.abs(x).max(axis=others, keepdims=True)
@@ -31,7 +33,8 @@ def fake_quantize(
         rounded = np.ldexp(np.rint(np.ldexp(y, places)), -places)
     else:
         rounded = np.rint(y)
-    return np.clip(rounded, -top, top) * scale
+    result: Array = np.clip(rounded, -top, top) * scale
+    return result.astype(dtype, copy=False)
 
 
 def largest_number(bits: int, signed: bool, exponent: int) -> float:

@@ -21,7 +21,8 @@ def fake_quantize(
 ) -> Any:
     """Rounds to numbers of few bits, scaled to the largest magnitude for each index of `axes`."""
     x = x if signed else ops.maximum(x, 0.0)
-    given = ops.stop_gradient(x)
+    # Narrow floats would round on the way to where rounding changes.
+    given = ops.cast(ops.stop_gradient(x), "float64" if x.dtype == "float64" else "float32")
     rank = len(x.shape)
     kept = [axis % rank for axis in axes]
     others = [axis for axis in range(rank) if axis not in kept]
@@ -37,7 +38,7 @@ def fake_quantize(
     else:
         rounded = ops.round(y)
     # Straight through: the difference is a constant to the gradient.
-    return x + ops.stop_gradient(ops.clip(rounded, -top, top) * scale - x)
+    return x + ops.stop_gradient(ops.cast(ops.clip(rounded, -top, top) * scale - given, x.dtype))
 
 
 @layer("quantized_linear", init=INIT, axes={"kernel": (1, 0)})

@@ -128,4 +128,7 @@ def adaptive_avg_pool2d(x: Tensor, *, out: int) -> Tensor:
 
 @function("adaptive_avg_pool3d")
 def adaptive_avg_pool3d(x: Tensor, *, out: int) -> Tensor:
-    return F.adaptive_avg_pool3d(x, out)
+    """The mean of each window, first over height and width, then over depth: so ONNX can do it."""
+    flat = F.adaptive_avg_pool2d(x.flatten(1, 2), out)
+    deep = F.adaptive_avg_pool2d(flat.reshape(*x.shape[:3], -1), (out, None))
+    return deep.reshape(*x.shape[:2], out, out, out)

@@ -20,7 +20,8 @@ def fake_quantize(
 ) -> Tensor:
     """Rounds to numbers of few bits, scaled to the largest magnitude for each index of `axes`."""
     x = x if signed else x.clamp(min=0)
-    given = x.detach()
+    # Narrow floats would round on the way to where rounding changes.
+    given = x.detach().to(torch.promote_types(x.dtype, torch.float32))
     kept = [axis % x.ndim for axis in axes]
     largest = given.abs().amax([axis for axis in range(x.ndim) if axis not in kept], keepdim=True)
     top = largest_number(bits, signed, exponent)
@@ -34,7 +35,7 @@ def fake_quantize(
     else:
         rounded = y.round()
     # Straight through: the difference is a constant to the gradient.
-    return x + (rounded.clamp(-top, top) * scale - x).detach()
+    return x + (rounded.clamp(-top, top) * scale - given).to(x.dtype)
 
 
 @layer("quantized_linear", channels=-1, names=NAMES, init=UNIFORM)

@@ -90,7 +90,7 @@ class SelectiveScan(nn.Module):
 
     def forward(self, x: Tensor, delta: Tensor, b: Tensor, c: Tensor) -> Tensor:
         numbers = torch.arange(1, b.shape[2] + 1, device=x.device)
-        kept = torch.exp(-delta[..., None] * numbers * self.a_log.exp())
+        kept = torch.exp(-delta[..., None] * (numbers * self.a_log.exp()))
         h = (delta * x)[..., None] * b[:, :, None]
         step = 1
         while step < x.shape[1]:
