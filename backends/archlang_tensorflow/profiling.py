@@ -40,7 +40,7 @@ class TensorFlowMeter:
         }
         with tf.device(device):
             # Called as networks are: TensorFlow takes longer to call a function with parameters by name.
-            self._empty = self._timed(lambda *inputs: tf.identity(inputs[0]), [tf.zeros(1)])
+            self._empty = self._timed(lambda given: tf.identity(given), [tf.zeros(1)])
 
     def prepare(self, graph: Graph) -> Callable[[], int]:
         with tf.device(self._device):
