@@ -47,9 +47,9 @@ def space(target: str) -> al.Space:
     return al.load(target, {name: value for name, value in SMALL.items() if name in taken} | LARGER.get(target, {}))
 
 
-def check(target: str, seed: int, exported: bool = True) -> None:
+def check(target: str, seed: int, exported: bool = True, tolerance: float = 1e-5) -> None:
     with TemporaryDirectory() as folder:
-        compare(space(target).sample(seed), Path(folder), seed, exported=exported).assert_equal()
+        compare(space(target).sample(seed), Path(folder), seed, exported=exported).assert_equal(tolerance)
 
 
 # ---------------------------------------------------------------- spaces
@@ -76,7 +76,8 @@ def test_any_program_of_nasbench101(seed: int) -> None:
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=12, deadline=None)
 def test_any_program_of_each_space(target: str, seed: int) -> None:
-    check(target, seed)
+    """A channel that hardly varies has its rounding errors blown up by the normalisation after it."""
+    check(target, seed, tolerance=3e-5)
 
 
 @pytest.mark.exhaustive
