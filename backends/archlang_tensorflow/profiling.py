@@ -46,7 +46,7 @@ class TensorFlowMeter:
         with tf.device(self._device):
             network = build(graph, data_format="channels_last")
             given = [tf.constant(self._input(each.type)) for each in lowered(graph, "channels_last").inputs]
-            call = self._timed(lambda *inputs: network(inputs if len(inputs) > 1 else inputs[0], training=False), given)
+            call = self._timed(lambda first, *more: network((first, *more) if more else first, training=False), given)
 
         def run() -> int:
             # At once before, as it changes with whatever slows the machine.
