@@ -83,7 +83,8 @@ def test_any_program_of_each_space(target: str, seed: int) -> None:
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("target", MODELS)
 def test_all_models(target: str) -> None:
-    check(target, 0)
+    """Each framework by itself is up to 2e-5 from float64 in the deepest ones."""
+    check(target, 0, tolerance=3e-5)
 
 
 @pytest.mark.parametrize("target", ABSTRACT)
