@@ -83,8 +83,8 @@ def test_any_program_of_each_space(target: str, seed: int) -> None:
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("target", MODELS)
 def test_all_models(target: str) -> None:
-    """Each framework by itself is up to 2e-5 from float64 in the deepest ones."""
-    check(target, 0, tolerance=3e-5)
+    """On small images PyTorch, TensorFlow and numpy are each 5e-5 to 8e-5 from float64 in ResNet-101."""
+    check(target, 0, tolerance=1e-4)
 
 
 @pytest.mark.parametrize("target", ABSTRACT)
