@@ -308,9 +308,7 @@ class Space:
 
         programs = self.count()
         if self._once is None:
-            return Distinct(
-                0, None if programs.endless else programs.high, self.unproved or "the space is not evaluated as a whole"
-            )
+            return Distinct(0, None if programs.endless else programs.high, self.unproved or "not evaluated as a whole")
         return count_distinct(self._once, programs, progress)
 
     def left_out(self) -> Count | None:
@@ -462,7 +460,7 @@ class Space:
             batch = choices if isinstance(choices, Batch) else Batch.of(programs, choices)
             if batch is not None:
                 return pricing.costs(batch.positions)
-        kinds = {name: np.int64 for name in ADDITIVE} | {name: np.float64 for name in self.tables}
+        kinds = dict.fromkeys(ADDITIVE, np.int64) | dict.fromkeys(self.tables, np.float64)
         figures = [program.cost().totals() | program.measured() for program in map(self.program, choices)]
         return {name: np.array([one[name] for one in figures], dtype=kind) for name, kind in kinds.items()}
 

@@ -1,7 +1,7 @@
 """The TensorFlow backend: programs as functional Keras models and as Keras source.
 
-    graph ──arranged──▶ channels last ──expanded──▶ what Keras can do ──┬─ build ──▶ keras.Model
-            (layout.py)               (expanding.py)                    └─ emit ───▶ Python source
+    graph ──arranged──▶ channels last ──decomposed──▶ what Keras can do ──┬─ build ──▶ keras.Model
+            (layout.py)                (expanding.py)                     └─ emit ───▶ Python source
 
 What an op is in Keras is declared once, in `ops/`, and serves both ways.
 """
