@@ -55,3 +55,21 @@ def crowding(points: Sequence[Scores], ranked: Sequence[int]) -> list[float]:
             for before, position, after in zip(members, members[1:], members[2:], strict=False):
                 distances[position] += (points[after][objective] - points[before][objective]) / (high - low)
     return distances
+
+
+def hypervolume(points: Sequence[Sequence[float]], reference: Sequence[float]) -> float:
+    """The volume that points dominate above a reference point (larger is better); those that are not
+    above it in all objectives add nothing. By slices of the last objective (Zitzler 1999)."""
+    above = [tuple(point) for point in points if all(a > r for a, r in zip(point, reference, strict=True))]
+    if not above:
+        return 0.0
+    if len(reference) == 1:
+        return max(point[0] for point in above) - reference[0]
+    above = [above[position] for position in front(above)]
+    above.sort(key=lambda point: point[-1], reverse=True)
+    total = 0.0
+    for count, point in enumerate(above, start=1):
+        below = above[count][-1] if count < len(above) else reference[-1]
+        if point[-1] > below:
+            total += (point[-1] - below) * hypervolume([other[:-1] for other in above[:count]], reference[:-1])
+    return total

@@ -38,6 +38,14 @@ class Unseen:
         """Count a program as proposed."""
         self._seen.add(choices)
 
+    def __contains__(self, choices: Choices) -> bool:
+        return choices in self._seen
+
+    def take(self, choices: Choices) -> Choices:
+        """A program, which counts as proposed from now on."""
+        self._seen.add(choices)
+        return choices
+
     def find(self, propose: Callable[[], Choices], random: Random, attempts: int = ATTEMPTS) -> Choices:
         """A program that was not proposed before; `Exhausted` when a finite space has none left.
 

@@ -1,0 +1,1 @@
+"""Sequential model-based optimisation: surrogate x acquisition x optimiser, each a part."""

@@ -1,0 +1,166 @@
+"""Sequential model-based optimisation over programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+import numpy as np
+from attrs.validators import ge, in_
+
+from archlang.searchers.base import Searcher
+from archlang.searchers.objectives import Scores
+from archlang.searchers.smbo.acquisitions import ACQUISITIONS, Known
+from archlang.searchers.smbo.candidates import candidates
+from archlang.searchers.smbo.features import Features
+from archlang.searchers.smbo.surrogate import Surrogate
+from archlang.searchers.smbo.surrogates import SURROGATES, surrogate_class
+from archlang.searchers.smbo.targets import by_rank, clipped
+from archlang.searchers.unseen import Unseen
+
+if TYPE_CHECKING:
+    from archlang.space import Choices
+
+Array = np.ndarray[Any, Any]
+
+HASHED = 64  # candidates that are looked at for one that is new as a function
+LEAST_TOLD = 3  # programs, before which a surrogate has nothing to learn
+
+
+@attrs.frozen(kw_only=True)
+class SmboSettings:
+    """`surrogate`: what predicts scores: gp, forest, boosting or ensemble. `acquisition`: ei, ucb, thompson,
+    its, ehvi or mean. `initial`: how many programs are drawn to begin with. `pool`: how many draws from the
+    whole space are candidates, besides neighbours of the best. `rounds`: how often the candidates that
+    promise most have children. `same`: which programs are never proposed twice: equal in `choices`, or
+    (default) also in `function`; `none`: all may be."""
+
+    surrogate: str = attrs.field(default="gp", validator=in_(tuple(SURROGATES)))
+    acquisition: str = attrs.field(default="ei", validator=in_(tuple(ACQUISITIONS)))
+    initial: int = attrs.field(default=20, validator=ge(1))
+    pool: int = attrs.field(default=200, validator=ge(1))
+    rounds: int = attrs.field(default=1, validator=ge(0))
+    same: str = attrs.field(default="function", validator=in_(("function", "choices", "none")))
+
+
+class Smbo(Searcher):
+    """Fits a surrogate to what was told, and proposes the candidate that an acquisition finds best.
+
+    One surrogate an objective. Programs in flight count as told with what the surrogate expects of them
+    (Ginsbourger et al. 2010, kriging believer). Failed and infeasible programs count as the worst.
+    """
+
+    name: ClassVar[str] = "smbo"
+    Settings = SmboSettings
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._unseen = Unseen(self.space)
+        self._features = Features(self.space)
+        self._told: list[Choices] = []
+        self._scores: list[Scores | None] = []
+        self._flying: Counter[Choices] = Counter()
+        self._functions: dict[Choices, str] = {}
+        self._seen_functions: set[str] = set()
+        self._surrogates: list[Surrogate] = [self._surrogate() for _ in self.objectives]
+
+    def _surrogate(self) -> Surrogate:
+        return surrogate_class(self.settings.surrogate)()
+
+    def propose(self, random: Random) -> Choices:
+        choices = self._proposal(random)
+        self._flying[choices] += 1
+        return choices
+
+    def observe(self, choices: Choices, scores: Scores | None) -> None:
+        self._unseen.add(choices)
+        self._see(choices)
+        self._features.meet(choices)
+        if self._flying[choices] > 1:
+            self._flying[choices] -= 1
+        else:
+            del self._flying[choices]
+        self._told.append(choices)
+        self._scores.append(scores)
+
+    # ------------------------------------------------------------------ proposals
+
+    def _proposal(self, random: Random) -> Choices:
+        measured = sum(scores is not None for scores in self._scores)
+        if self.asked >= self.settings.initial and measured >= LEAST_TOLD:
+            for choices in self._ranked(random):
+                if self._is_new(choices):
+                    return self._unseen.take(choices)
+        return self._drawn(random)
+
+    def _drawn(self, random: Random) -> Choices:
+        """A program drawn, new as a function if one is found soon."""
+        if self.settings.same == "none":
+            return self.space.draw(random)
+        for _ in range(HASHED):
+            choices = self.space.draw(random)
+            if choices not in self._unseen and self._is_new(choices):
+                return self._unseen.take(choices)
+        return self._unseen.find(lambda: self.space.draw(random), random)
+
+    def _ranked(self, random: Random) -> list[Choices]:
+        """Candidates, the most promising first."""
+        targets = self._targets()
+        programs = list(self._told)
+        generator = np.random.default_rng(random.getrandbits(64))
+        seed = random.getrandbits(32)
+        self._fit(programs, targets, seed)
+        believed = list(self._flying)
+        if believed:
+            expected = [each.predict(self._features, believed).mean for each in self._surrogates]
+            programs += believed
+            targets = np.concatenate([targets, np.stack(expected, axis=1)])
+            self._fit(programs, targets, seed)
+        known = Known(targets)
+        acquire = ACQUISITIONS[self.settings.acquisition]
+        joint = self.settings.acquisition == "thompson"
+
+        def promise(new: Sequence[Choices]) -> Array:
+            return acquire([each.predict(self._features, new, joint) for each in self._surrogates], known, generator)
+
+        order = np.argsort(-targets.sum(axis=1), kind="stable")
+        best = list(dict.fromkeys(programs[index] for index in order))
+        known_ones = self._unseen if self.settings.same != "none" else ()
+        return candidates(self.space, best, known_ones, promise, self.settings.pool, self.settings.rounds, random)
+
+    def _fit(self, programs: Sequence[Choices], targets: Array, seed: int) -> None:
+        for surrogate, column in zip(self._surrogates, targets.T, strict=True):
+            surrogate.fit(self._features, programs, column, seed)
+
+    def _targets(self) -> Array:
+        """What is learnt of the programs told: (programs, objectives)."""
+        measured = [scores for scores in self._scores if scores is not None]
+        worst = tuple(min(column) for column in zip(*measured, strict=True))
+        table = np.array([worst if scores is None else scores for scores in self._scores])
+        scale = by_rank if len(self.objectives) == 1 else clipped
+        return np.stack([scale(column) for column in table.T], axis=1)
+
+    # ------------------------------------------------------------- equal programs
+
+    def _is_new(self, choices: Choices) -> bool:
+        """Whether no program seen so far is the same; if so, it is seen now."""
+        if self.settings.same != "function":
+            return True
+        function = self._function(choices)
+        if function in self._seen_functions:
+            return False
+        self._seen_functions.add(function)
+        return True
+
+    def _see(self, choices: Choices) -> None:
+        if self.settings.same == "function":
+            self._seen_functions.add(self._function(choices))
+
+    def _function(self, choices: Choices) -> str:
+        known = self._functions.get(choices)
+        if known is None:
+            known = self._functions[choices] = self.space.program(choices).functional_hash
+        return known
