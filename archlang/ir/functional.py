@@ -11,6 +11,9 @@ from archlang.ir.passes import rewired, without_dead_code, without_identities
 from archlang.ir.types import TensorType
 
 
+ZERO = "0"  # the op of zeros, which no library can have
+
+
 def functional_hash(graph: Graph) -> str:
     """The fingerprint of what the network computes, 32 hexadecimal digits, the same in every process.
 
@@ -45,7 +48,7 @@ def without_zeros(graph: Graph) -> Graph:
         if "zeros" in traits or ("keeps_zeros" in traits and inputs and zeros.issuperset(inputs)):
             zeros.add(number)
             stand = constants.setdefault(operation.output, number)
-            node = Node(node.address, Operation("0", (), (), operation.output), (), node.weights_at)
+            node = Node(node.address, Operation(ZERO, (), (), operation.output), (), node.weights_at)
         else:
             if "additive" in traits and not zeros.isdisjoint(inputs):
                 rest = tuple([value for value in inputs if value not in zeros])

@@ -107,6 +107,14 @@ def state_line(study: Study) -> str:
     return f"{len(study.finished)} of {study.record.trials} trials" + (f": {', '.join(parts)}" if parts else "")
 
 
+def saved_line(study: Study) -> str:
+    """What reuse of results saved: `12 of 200 evaluations saved: 7 repeats, 5 equal in function`, or nothing."""
+    counted = {"repeats": len(study.repeats), f"equal in {study.record.reuse}": len(study.equals)}
+    parts = [f"{count} {name}" for name, count in counted.items() if count]
+    saved = f"{sum(counted.values())} of {len(study.finished)} evaluations saved"
+    return f"{saved}: {', '.join(parts)}" if parts else ""
+
+
 def failure_line(trial: Trial) -> str:
     """The line of a failed trial's error that says most."""
     lines = trial.error.strip().splitlines() or ["unknown"]

@@ -25,8 +25,9 @@ class Trial:
 
     `asked` and `told` number the events of the study in order: feeding a new searcher with the asks and
     tells in this order brings it to where the study is. `state` is "running" (or "interrupted", the
-    evaluation was cut short and will be done again), "complete", "cached" (the same program had been
-    measured before), or "failed" with the `error`. `curve` holds what was reported on the way, such as
+    evaluation was cut short and will be done again), "complete", "cached" (the result is that of
+    the trial `same_as`, which had been measured before), or "failed" with the `error`. `identity` is what the
+    program has in common with those of which one evaluation is enough, "" where that is its choices. `curve` holds what was reported on the way, such as
     the metrics of each epoch; `seconds` is the time that the evaluation took.
     """
 
@@ -41,6 +42,8 @@ class Trial:
     curve: tuple[Mapping[str, float], ...] = attrs.field(default=(), repr=False)
     started: str = ""
     seconds: float = 0.0
+    identity: str = attrs.field(default="", repr=False)
+    same_as: int | None = None
 
     @property
     def is_measured(self) -> bool:
@@ -61,7 +64,7 @@ class StudyRecord:
 
     `space` holds the space's texts, name and configuration (see `origin`), `evaluator` what tells the
     evaluator from others and, under "spec", what makes it again. `trials` is how many the study is to
-    have in all; `reuse` whether a program that was measured before is not evaluated again.
+    have in all; `reuse` when a result counts as known ("function", "choices", "outputs", "none": see `search`).
     """
 
     name: str
@@ -73,7 +76,7 @@ class StudyRecord:
     seed: int
     objectives: tuple[Objective, ...]
     trials: int
-    reuse: bool = True
+    reuse: str = "function"
     versions: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
 
