@@ -10,7 +10,6 @@ from archlang.ir.graph import Graph, Node, Operation
 from archlang.ir.passes import rewired, without_dead_code, without_identities
 from archlang.ir.types import TensorType
 
-
 ZERO = "0"  # the op of zeros, which no library can have
 
 
@@ -48,7 +47,8 @@ def without_zeros(graph: Graph) -> Graph:
         if "zeros" in traits or ("keeps_zeros" in traits and inputs and zeros.issuperset(inputs)):
             zeros.add(number)
             stand = constants.setdefault(operation.output, number)
-            node = Node(node.address, Operation(ZERO, (), (), operation.output), (), node.weights_at)
+            constant = Operation(ZERO, (), (), operation.output, traits=frozenset({"zeros"}))
+            node = Node(node.address, constant, (), node.weights_at)
         else:
             if "additive" in traits and not zeros.isdisjoint(inputs):
                 rest = tuple([value for value in inputs if value not in zeros])
@@ -89,6 +89,7 @@ PASSES = (
     without_zeros,
     without_dead_code,
     with_flat_sums,
+    without_zeros,  # an operand of the outer sum may have the shape that those of the inner had not
     without_dead_code,
     in_canonical_order,
 )

@@ -109,10 +109,10 @@ def state_line(study: Study) -> str:
 
 def saved_line(study: Study) -> str:
     """What reuse of results saved: `12 of 200 evaluations saved: 7 repeats, 5 equal in function`, or nothing."""
-    counted = {"repeats": len(study.repeats), f"equal in {study.record.reuse}": len(study.equals)}
-    parts = [f"{count} {name}" for name, count in counted.items() if count]
-    saved = f"{sum(counted.values())} of {len(study.finished)} evaluations saved"
-    return f"{saved}: {', '.join(parts)}" if parts else ""
+    repeats, equals = len(study.repeats), len(study.equals)
+    parts = [f"{repeats} repeat{'s' if repeats > 1 else ''}"] if repeats else []
+    parts += [f"{equals} equal in {study.record.reuse}"] if equals else []
+    return f"{repeats + equals} of {len(study.finished)} evaluations saved: {', '.join(parts)}" if parts else ""
 
 
 def failure_line(trial: Trial) -> str:

@@ -25,10 +25,10 @@ class Trial:
 
     `asked` and `told` number the events of the study in order: feeding a new searcher with the asks and
     tells in this order brings it to where the study is. `state` is "running" (or "interrupted", the
-    evaluation was cut short and will be done again), "complete", "cached" (the result is that of
-    the trial `same_as`, which had been measured before), or "failed" with the `error`. `identity` is what the
-    program has in common with those of which one evaluation is enough, "" where that is its choices. `curve` holds what was reported on the way, such as
-    the metrics of each epoch; `seconds` is the time that the evaluation took.
+    evaluation was cut short and will be done again), "complete", "cached" (the result is that of the trial
+    `same_as`), or "failed" with the `error`. `curve` holds what was reported on the way, such as the metrics
+    of each epoch; `seconds` is the time that the evaluation took. `identity` is what the program has in
+    common with those of which one evaluation is enough, "" where its choices say it.
     """
 
     number: int
