@@ -53,6 +53,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 @click.option(
     "--search", "searching", multiple=True, metavar="NAME=VALUE", help="A setting of the searcher (repeatable)."
 )
+@click.option(
+    "--reuse",
+    default="function",
+    show_default=True,
+    type=click.Choice(["function", "choices", "outputs", "none"]),
+    help="Take the result of an earlier program that is equal in this.",
+)
 @as_json
 def search(
     file: str,
@@ -70,6 +77,7 @@ def search(
     epochs: int | None,
     training: tuple[str, ...],
     searching: tuple[str, ...],
+    reuse: str,
     json_output: bool,
 ) -> None:
     """Search a space: train its programs on data, keep every trial, hand over the best.
@@ -103,6 +111,7 @@ def search(
         name=name,
         seed=seed,
         settings=dict(map(parse_setting, searching)),
+        reuse=reuse,
         progress=not json_output,
     )
     _hand_over(study, json_output)

@@ -31,7 +31,12 @@ def canonical_hash(graph: Graph) -> str:
     repeated computations and the order of nodes and of commutative operands. Operations with
     weights count one by one unless their weights are tied.
     """
-    return blake2b(_text(canonicalise(graph)).encode(), digest_size=16).hexdigest()
+    return fingerprint(canonicalise(graph))
+
+
+def fingerprint(graph: Graph) -> str:
+    """The hash of a graph that is in canonical order, without its addresses."""
+    return blake2b(_text(graph).encode(), digest_size=16).hexdigest()
 
 
 def in_canonical_order(graph: Graph) -> Graph:

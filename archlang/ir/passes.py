@@ -68,7 +68,7 @@ def select(graph: Graph, order: Sequence[int]) -> Graph:
     first = len(graph.inputs)
     number = {value: value for value in range(first)}
     number.update((node + first, place) for place, node in enumerate(order, first))
-    nodes = tuple(_rewired(graph.nodes[node], tuple([number[v] for v in graph.nodes[node].inputs])) for node in order)
+    nodes = tuple(rewired(graph.nodes[node], tuple([number[v] for v in graph.nodes[node].inputs])) for node in order)
     outputs = tuple(attrs.evolve(output, value=number[output.value]) for output in graph.outputs)
     return attrs.evolve(graph, nodes=nodes, outputs=outputs)
 
@@ -85,12 +85,13 @@ def _merge(graph: Graph, merged: dict[int, int]) -> Graph:
             number.append(number[merged[value]])
         else:
             number.append(first + len(nodes))
-            nodes.append(_rewired(node, tuple([number[given] for given in node.inputs])))
+            nodes.append(rewired(node, tuple([number[given] for given in node.inputs])))
     outputs = tuple(attrs.evolve(output, value=number[output.value]) for output in graph.outputs)
     return attrs.evolve(graph, nodes=tuple(nodes), outputs=outputs)
 
 
-def _rewired(node: Node, inputs: tuple[int, ...]) -> Node:
+def rewired(node: Node, inputs: tuple[int, ...]) -> Node:
+    """The node applied to other values of the same types."""
     if inputs == node.inputs:
         return node
     return Node(node.address, node.operation, inputs, node.weights_at)

@@ -11,7 +11,7 @@ from archlang.diagnostics import ArchError, error
 from archlang.report.charts import curve, decision, history, pareto
 from archlang.report.numbers import duration, exact, pick_text, short
 from archlang.report.style import STYLE
-from archlang.report.summary import decision_effects, extra_metrics, failure_line, state_line
+from archlang.report.summary import decision_effects, extra_metrics, failure_line, saved_line, state_line
 from archlang.study import Study, Trial
 
 SHOWN_DECISIONS = 12
@@ -59,6 +59,8 @@ def _head(study: Study) -> str:
     ]
     if seconds:
         facts.append(f"{duration(seconds)} of evaluation")
+    if saved := saved_line(study):
+        facts.append(saved)
     return (
         f'<header><p class="kind">archlang study</p><h1>{escape(study.name)}</h1>'
         f'<p class="facts">{"<span> · </span>".join(facts)}</p></header>'
@@ -204,6 +206,7 @@ def _settings(study: Study) -> str:
         "store": study.store,
         "begun": record.created.replace("T", " "),
         "seed": record.seed,
+        "reuse": record.reuse,
         **{f"searcher · {name}": value for name, value in record.settings.items()},
         **{f"space · {name}": json.dumps(value) for name, value in record.space["config"].items()},
         **{f"evaluator · {name}": value for name, value in record.evaluator.items() if name != "spec"},

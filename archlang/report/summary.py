@@ -107,6 +107,14 @@ def state_line(study: Study) -> str:
     return f"{len(study.finished)} of {study.record.trials} trials" + (f": {', '.join(parts)}" if parts else "")
 
 
+def saved_line(study: Study) -> str:
+    """What reuse of results saved: `12 of 200 evaluations saved: 7 repeats, 5 equal in function`, or nothing."""
+    repeats, equals = len(study.repeats), len(study.equals)
+    parts = [f"{repeats} repeat{'s' if repeats > 1 else ''}"] if repeats else []
+    parts += [f"{equals} equal in {study.record.reuse}"] if equals else []
+    return f"{repeats + equals} of {len(study.finished)} evaluations saved: {', '.join(parts)}" if parts else ""
+
+
 def failure_line(trial: Trial) -> str:
     """The line of a failed trial's error that says most."""
     lines = trial.error.strip().splitlines() or ["unknown"]

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archlang.report.numbers import duration, exact, pick_text
-from archlang.report.summary import extra_metrics, failure_line, state_line
+from archlang.report.summary import extra_metrics, failure_line, saved_line, state_line
 from archlang.study import Study, StudySummary, Trial
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def study_overview(study: Study) -> RenderableType:
 
 
 def heading(study: Study) -> Text:
-    """Two lines: the study and its trials."""
+    """Two lines, the study and its trials, and a third where evaluations were saved."""
     record = study.record
     line = Text()
     line.append(study.name, style="bold")
@@ -45,6 +45,8 @@ def heading(study: Study) -> Text:
     seconds = sum(trial.seconds for trial in study.finished)
     if seconds:
         line.append(f"; {duration(seconds)} of evaluation")
+    if saved := saved_line(study):
+        line.append("\n" + saved)
     return line
 
 
@@ -146,6 +148,7 @@ def _trial_table(
         values = [exact(trial.metrics[name]) if name in trial.metrics else "-" for name in [*names, *extra]]
         picks = " ".join(f"{address}={pick_text(pick)}" for address, pick in trial.choices.items())
         choices = [Text(picks, style="dim")] if with_choices else []
-        state = [Text(trial.state, style="red" if trial.state == "failed" else "")] if with_state else []
+        shown = trial.state if trial.same_as is None else f"{trial.state} as {trial.same_as}"
+        state = [Text(shown, style="red" if trial.state == "failed" else "")] if with_state else []
         table.add_row(str(trial.number), *state, *values, duration(trial.seconds), *choices)
     return table

@@ -38,7 +38,7 @@ class Unseen:
         """Count a program as proposed."""
         self._seen.add(choices)
 
-    def __contains__(self, choices: Choices) -> bool:
+    def __contains__(self, choices: object) -> bool:
         return choices in self._seen
 
     def take(self, choices: Choices) -> Choices:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from functools import cached_property
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from archlang.cost import Cost, cost
@@ -82,6 +85,38 @@ class Program:
 
         return canonical_hash(self.graph)
 
+    @cached_property
+    def functional_hash(self) -> str:
+        """A hash that programs share which compute the same function as far as simple rewriting shows: see
+        `archlang.ir.functional`. The values of a recipe count, with the picks at their fields (which say of what
+        branch they are); of a program without a network, all picks count. Their costs may differ."""
+        if not self.has_graph:
+            return _digest("data", self.choices.as_dict())
+        from archlang.ir.functional import functional_hash
+
+        return self._with_values(functional_hash(self.graph))
+
+    def output_hash(self, seed: int = 0) -> str:
+        """A hash that programs share whose networks give the same outputs for some random inputs, by the numpy
+        backend: it merges more than `functional_hash`, see `archlang.space.probing`. Values count as there, and
+        programs without a network have their functional hash.
+
+        ArchError (E0803) for an op that numpy cannot do; ValueError when outputs are not finite.
+        """
+        if not self.has_graph:
+            return self.functional_hash
+        from archlang.space.probing import output_hash
+
+        return self._with_values(output_hash(self.graph, seed))
+
+    def _with_values(self, network: str) -> str:
+        """The hash of the program, given that of its network."""
+        values = self.values
+        if not values:
+            return network
+        picks = {at: pick for at, pick in self.choices.as_dict().items() if re.split(r"[^\w]", at)[0] in values}
+        return _digest(network, values, picks)
+
     def source(self, flat: bool = False) -> str:
         """The program as `.arch` text without choices: with its blocks, or one op a line (the text
         of the IR: it evaluates to an equal graph)."""
@@ -155,6 +190,10 @@ class Program:
     def _notes(self) -> list[str]:
         chosen = [f"{address} = {show_pick(pick)}" for address, pick in self.choices.items()]
         return [f"A program of {self.space.name}.", *chosen]
+
+
+def _digest(*parts: Any) -> str:
+    return blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _backend(name: str) -> Backend:

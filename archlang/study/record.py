@@ -25,10 +25,11 @@ class Trial:
 
     `asked` and `told` number the events of the study in order: feeding a new searcher with the asks and
     tells in this order brings it to where the study is. `state` is "running" (or "interrupted", the
-    evaluation was cut short and will be done again), "complete", "cached" (the same program had been
-    measured before), or "failed" with the `error`. `curve` holds what was reported on the way, such as
-    the metrics of each epoch; `fidelity` is the share of a full evaluation that was asked for, `seconds`
-    the time that the evaluation took.
+    evaluation was cut short and will be done again), "complete", "cached" (the result is that of the trial
+    `same_as`), or "failed" with the `error`. `curve` holds what was reported on the way, such as the metrics
+    of each epoch; `fidelity` is the share of a full evaluation that was asked for, `seconds` the time that the
+    evaluation took. `identity` is what the program has in common with those of which one evaluation is
+    enough, "" where its choices say it.
     """
 
     number: int
@@ -43,6 +44,8 @@ class Trial:
     fidelity: float = 1.0
     started: str = ""
     seconds: float = 0.0
+    identity: str = attrs.field(default="", repr=False)
+    same_as: int | None = None
 
     @property
     def is_measured(self) -> bool:
@@ -63,7 +66,7 @@ class StudyRecord:
 
     `space` holds the space's texts, name and configuration (see `origin`), `evaluator` what tells the
     evaluator from others and, under "spec", what makes it again. `trials` is how many the study is to
-    have in all; `reuse` whether a program that was measured before is not evaluated again.
+    have in all; `reuse` when a result counts as known ("function", "choices", "outputs", "none": see `search`).
     """
 
     name: str
@@ -76,7 +79,7 @@ class StudyRecord:
     objectives: tuple[Objective, ...]
     constraints: Constraints = NO_CONSTRAINTS
     trials: int
-    reuse: bool = True
+    reuse: str = "function"
     versions: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
 

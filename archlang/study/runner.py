@@ -19,6 +19,7 @@ from archlang.study.executor import Executor, InProcess, Outcome
 from archlang.study.origin import require_same_space, space_from_record, space_record, versions
 from archlang.study.progress import Listener, ProgressBar, Silent
 from archlang.study.record import CACHED, COMPLETE, FAILED, RUNNING, StudyRecord, Trial
+from archlang.study.reuse import Known, reuse_mode
 from archlang.study.store import Store, open_store
 from archlang.study.study import Study, study_of
 
@@ -45,7 +46,7 @@ def search(
     name: str | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
-    reuse: bool = True,
+    reuse: bool | str = True,
     progress: bool | Listener = False,
 ) -> Study:
     """Search a space and return the study.
@@ -57,7 +58,13 @@ def search(
     they limit a cost that is known before an evaluation; what they mean for other metrics is said by
     `handling` (see `Constraints`). `store` is the path of a SQLite file or a database URL; without
     it the study lives in memory. `name` is the study's name in the store, by default the space's. `settings`
-    are the searcher's. With `reuse` a program that was measured before is not evaluated again.
+    are the searcher's.
+
+    `reuse` says when a result is known, so that nothing is evaluated: "function" (or True) for a program that
+    computes the same as a measured one (`Program.functional_hash`), "outputs" by `Program.output_hash`, "choices"
+    for the same choices, "none" (or False) never. Metrics named as a cost (`params`) stay the program's own; with
+    an evaluator whose other metrics hang on how a program is written, such as its size, give "choices". Programs
+    that are in flight at the same time are all evaluated.
 
     A failing trial is recorded and told as failed. An interrupt from the keyboard ends the run with
     `study.interrupted`; `resume` goes on with it, as it does after a crash.
@@ -66,6 +73,7 @@ def search(
     wanted = _objectives(maximize, minimize, objectives)
     _require_trials(trials)
     space, limits = _limits(space, constraints, handling)
+    mode = reuse_mode(reuse)
     recipe = Recipe.of(searcher, settings)
     machine = recipe.make(space, wanted, seed, limits)
     used = _evaluator(evaluator, wanted)
@@ -81,7 +89,7 @@ def search(
         objectives=wanted,
         constraints=limits,
         trials=trials,
-        reuse=reuse,
+        reuse=mode,
         versions=versions(),
     )
     with open_store(store, create=True) as opened:
@@ -143,7 +151,7 @@ class Run:
         self._executor = executor or InProcess(space, evaluator, listener.reported)
         self._count = 0
         self._events = 0
-        self._measured: dict[tuple[str, float], Trial] = {}  # by choices and fidelity
+        self._known = Known(space, record.reuse)
         self._flying: dict[int, tuple[Trial, Choices]] = {}
 
     def go(self) -> Study:
@@ -233,13 +241,19 @@ class Run:
         return trial
 
     def _launch(self, trial: Trial, choices: Choices) -> None:
+        known = self._known.by_choices(trial)
+        found = None if known is None else (known, dict(known.metrics))
+        if found is None:
+            trial = attrs.evolve(trial, identity=self._known.identity(choices))
+            found = self._known.by_identity(trial)
+        if found is not None:
+            trial = attrs.evolve(trial, same_as=found[0].number)
         self._flying[trial.number] = (trial, choices)
         self._listener.asked(trial)
-        known = self._measured.get((trial.choices_json, trial.fidelity)) if self._record.reuse else None
-        if known is None:
+        if found is None:
             self._executor.submit(trial.number, choices)
         else:
-            self._tell(trial, choices, Outcome(dict(known.metrics), curve=tuple(map(dict, known.curve))), CACHED)
+            self._tell(trial, choices, Outcome(found[1], curve=tuple(map(dict, found[0].curve))), CACHED)
 
     def _tell(self, trial: Trial, choices: Choices, outcome: Outcome, state: str = COMPLETE) -> None:
         failure = outcome.error if outcome.metrics is None else self._missing(outcome.metrics)
@@ -260,7 +274,7 @@ class Run:
 
     def _tell_searcher(self, trial: Trial, choices: Choices) -> None:
         if trial.is_measured:
-            self._measured.setdefault((trial.choices_json, trial.fidelity), trial)
+            self._known.add(trial)
         self._searcher.tell(choices, dict(trial.metrics) if trial.is_measured else None)
 
     def _missing(self, metrics: Mapping[str, float]) -> str:

@@ -22,7 +22,7 @@ from archlang.diagnostics import ArchError, did_you_mean, error
 from archlang.searchers import NO_CONSTRAINTS, Constraint, Constraints, Objective
 from archlang.study.record import INTERRUPTED, RUNNING, StudyRecord, StudySummary, Trial
 
-SCHEMA = 1
+SCHEMA = 2
 
 _tables = sa.MetaData()
 STORE = sa.Table(
@@ -45,7 +45,7 @@ STUDY = sa.Table(
     sa.Column("objectives", sa.Text, nullable=False),
     sa.Column("constraints", sa.Text),
     sa.Column("trials", sa.Integer, nullable=False),
-    sa.Column("reuse", sa.Boolean, nullable=False),
+    sa.Column("reuse", sa.String(16), nullable=False),
     sa.Column("versions", sa.Text, nullable=False),
 )
 TRIAL = sa.Table(
@@ -63,6 +63,8 @@ TRIAL = sa.Table(
     sa.Column("curve", sa.Text),
     sa.Column("started", sa.String(40), nullable=False),
     sa.Column("seconds", sa.Float),
+    sa.Column("identity", sa.String(64)),
+    sa.Column("same_as", sa.Integer),
     # One event is one ask or one tell: a second process on the same study runs into these.
     sa.UniqueConstraint("study_id", "asked"),
     sa.UniqueConstraint("study_id", "told"),
@@ -215,6 +217,8 @@ class Store:
                 error=trial.error,
                 curve=json.dumps([dict(point) for point in trial.curve]),
                 seconds=trial.seconds,
+                identity=trial.identity,
+                same_as=trial.same_as,
             )
         except exc.IntegrityError as clash:
             raise _contended(name) from clash
@@ -363,6 +367,8 @@ def _check_schema(store: Store, create: bool) -> None:
     elif STORE.name not in tables:
         what = "is an empty database" if not tables else f"holds other tables ({', '.join(sorted(tables)[:4])})"
         raise ArchError(error("E0905", f"`{store.location}` is no store of studies: it {what}"))
+    elif found.get("schema") == "1":
+        _upgrade(store)
     elif found.get("schema") != str(SCHEMA):
         raise ArchError(
             error(
@@ -373,6 +379,31 @@ def _check_schema(store: Store, create: bool) -> None:
         )
     elif missing := {STUDY.name, TRIAL.name} - set(tables):
         raise damaged(store.location, f"the table {sorted(missing)[0]} is missing")
+
+
+_FROM_1 = (
+    "ALTER TABLE trial ADD COLUMN identity VARCHAR(64)",
+    "ALTER TABLE trial ADD COLUMN same_as INTEGER",
+    # Results were reused for the same choices, or not at all.
+    "ALTER TABLE study RENAME COLUMN reuse TO reused",
+    "ALTER TABLE study ADD COLUMN reuse VARCHAR(16) DEFAULT 'none' NOT NULL",
+    "UPDATE study SET reuse = 'choices' WHERE reused",
+    "ALTER TABLE study DROP COLUMN reused",
+    "UPDATE archlang_store SET value = '2' WHERE key = 'schema'",
+)
+
+
+def _upgrade(store: Store) -> None:
+    """Bring a store of schema version 1 to this one's, at once or not at all."""
+    try:
+        with store.engine.begin() as connection:
+            if store.engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # the driver begins none for changes of tables
+            schema = connection.scalar(sa.select(STORE.c.value).where(STORE.c.key == "schema"))
+            for statement in _FROM_1 if schema == "1" else ():  # another process may have been first
+                connection.exec_driver_sql(statement)
+    except exc.DatabaseError as found:
+        raise _unwritable(store.location, str(found.orig)) from found
 
 
 def _create_tables(store: Store) -> None:
@@ -437,6 +468,8 @@ def _trial(row: Any) -> Trial:
         curve=tuple(json.loads(row.curve)) if row.curve else (),
         started=row.started,
         seconds=row.seconds or 0.0,
+        identity=row.identity or "",
+        same_as=row.same_as,
     )
 
 

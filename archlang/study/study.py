@@ -69,6 +69,19 @@ class Study:
         """The trials that failed."""
         return tuple(trial for trial in self.trials if trial.state == FAILED)
 
+    @property
+    def repeats(self) -> tuple[Trial, ...]:
+        """The trials that were not evaluated because their choices had been measured before."""
+        return tuple([trial for trial in self.trials if trial.state == CACHED and self._is_repeat(trial)])
+
+    @property
+    def equals(self) -> tuple[Trial, ...]:
+        """The trials that were not evaluated because another program, equal in function or outputs, had been."""
+        return tuple([trial for trial in self.trials if trial.state == CACHED and not self._is_repeat(trial)])
+
+    def _is_repeat(self, trial: Trial) -> bool:
+        return trial.same_as is None or self.trials[trial.same_as].choices_json == trial.choices_json
+
     def scores(self, trial: Trial) -> tuple[float, ...]:
         """The trial's objectives turned so that larger is better."""
         scores = scores_of(trial.metrics, self.objectives)
@@ -120,6 +133,8 @@ class Study:
             "objectives": [str(objective) for objective in self.objectives],
             "constraints": [str(limit) for limit in self.record.constraints.limits],
             "evaluator": {name: value for name, value in self.record.evaluator.items() if name != "spec"},
+            "reuse": self.record.reuse,
+            "saved": {"repeats": len(self.repeats), "equals": len(self.equals)},
             "store": self.store,
             "wanted": self.record.trials,
             "best": None if best is None else best.number,

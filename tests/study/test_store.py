@@ -54,7 +54,7 @@ def test_newer_schema(tmp_path: Path) -> None:
     runs.begin(path, trials=1)
     with sqlite3.connect(path) as connection:
         connection.execute("update archlang_store set value = '99' where key = 'schema'")
-    assert refused(path).startswith(f"error[E0907]: `{path}` has the schema version 99, this archlang reads 1")
+    assert refused(path).startswith(f"error[E0907]: `{path}` has the schema version 99, this archlang reads 2")
 
 
 def test_truncated_file(tmp_path: Path) -> None:

@@ -288,7 +288,7 @@ clauses = st.one_of(
     st.builds(lambda name, value: ast.CostRule(name, value, span=AT), st.sampled_from(["macs", "matmul_macs"]), small),
     st.builds(
         lambda name, value: ast.Trait(name, value, span=AT),
-        st.sampled_from(["commutative", "elementwise", "identity", "stochastic"]),
+        st.sampled_from(["additive", "commutative", "elementwise", "identity", "keeps_zeros", "stochastic", "zeros"]),
         st.none() | small,
     ),
 )

@@ -39,7 +39,7 @@ def _density(z: Array) -> Array:
 
 
 def _below(z: Array) -> Array:
-    found: Array = 0.5 * (1 + _erf(z / math.sqrt(2)).astype(float))
+    found: Array = 0.5 * (1 + np.asarray(_erf(z / math.sqrt(2)), dtype=float))
     return found
 
 

@@ -89,11 +89,11 @@ class Parts:
 
     @property
     def has_numbers(self) -> bool:
-        return self.numbers.shape[1] > 0
+        return bool(self.numbers.shape[1])
 
     @property
     def has_picks(self) -> bool:
-        return self.picked.shape[1] + self.elements.shape[1] > 0
+        return bool(self.picked.shape[1] + self.elements.shape[1])
 
 
 def _squared(one: Array, other: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -128,8 +128,8 @@ class Smbo(Searcher):
 
         order = np.argsort(-targets.sum(axis=1), kind="stable")
         best = list(dict.fromkeys(programs[index] for index in order))
-        known_ones = self._unseen if self.settings.same != "none" else ()
-        return candidates(self.space, best, known_ones, promise, self.settings.pool, self.settings.rounds, random)
+        passed: Container[Choices] = self._unseen if self.settings.same != "none" else ()
+        return candidates(self.space, best, passed, promise, self.settings.pool, self.settings.rounds, random)
 
     def _fit(self, programs: Sequence[Choices], targets: Array, seed: int) -> None:
         for surrogate, column in zip(self._surrogates, targets.T, strict=True):

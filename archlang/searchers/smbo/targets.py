@@ -16,7 +16,7 @@ LEAST = 1e-9  # spread below which scores count as equal
 def by_rank(scores: Array) -> Array:
     """The normal quantiles of the ranks of scores (equal ones share the mean of theirs): what the failures
     and the infeasible among them are told plays no part, and any growing function of scores gives the same."""
-    unique, where, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    _, where, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     middle = (ends - counts / 2) / len(scores)
     quantile = NormalDist().inv_cdf
