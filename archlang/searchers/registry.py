@@ -13,6 +13,9 @@ SEARCHERS: dict[str, str] = {
     "grid": "archlang.searchers.grid:GridSearch",
     "evolution": "archlang.searchers.evolution:Evolution",
     "smbo": "archlang.searchers.smbo.search:Smbo",
+    "bananas": "archlang.searchers.smbo.presets:Bananas",
+    "gbdt-nas": "archlang.searchers.smbo.presets:GbdtNas",
+    "neural-predictor": "archlang.searchers.smbo.presets:NeuralPredictor",
 }
 
 

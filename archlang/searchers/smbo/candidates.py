@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import numpy as np
 
 from archlang.diagnostics import ArchError
@@ -16,51 +16,51 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-PARENTS = 10  # of the best programs told, whose neighbours are candidates
-NEIGHBOURS = 40  # of each
+
+@attrs.frozen(kw_only=True)
+class Effort:
+    """`pool`: how many programs are drawn from the whole space. `parents`: how many of the best have
+    children, so many `children` each. `rounds`: how often those that promise most have children again."""
+
+    pool: int
+    parents: int
+    children: int
+    rounds: int
 
 
 def candidates(
     space: Space,
     best: Sequence[Choices],
-    known: Container[Choices],
+    draw: Callable[[], Choices],
+    allowed: Callable[[Choices], bool],
     acquire: Callable[[Sequence[Choices]], Array],
-    pool: int,
-    rounds: int,
+    effort: Effort,
     random: Random,
 ) -> list[Choices]:
-    """New programs, the most promising first: neighbours of the best programs told and draws from the
-    whole space, then in each round the children of those that promise most."""
+    """The allowed ones of the programs looked at, the most promising first: draws, and children of the
+    best programs told, then in each round those of the programs that promise most."""
     found: dict[Choices, float] = {}
-    parents = list(best[:PARENTS])
-    fresh = [*_children(space, parents, random), *_draws(space, pool, random)]
-    for turn in range(rounds + 1):
-        new = [choices for choices in dict.fromkeys(fresh) if choices not in known and choices not in found]
+    fresh = [*_children(space, best[: effort.parents], effort.children, random), *(draw() for _ in range(effort.pool))]
+    ranked: list[Choices] = []
+    for turn in range(effort.rounds + 1):
+        new = [choices for choices in dict.fromkeys(fresh) if choices not in found and allowed(choices)]
         if new:
             found.update(zip(new, acquire(new).tolist(), strict=True))
         ranked = sorted(found, key=found.__getitem__, reverse=True)
-        if turn < rounds:
-            fresh = _children(space, ranked[:PARENTS], random)
+        if turn < effort.rounds:
+            fresh = _children(space, ranked[: effort.parents], effort.children, random)
     return ranked
 
 
-def _draws(space: Space, count: int, random: Random) -> list[Choices]:
-    return [space.draw(random) for _ in range(count)]
-
-
-def _children(space: Space, parents: Sequence[Choices], random: Random) -> list[Choices]:
+def _children(space: Space, parents: Sequence[Choices], count: int, random: Random) -> list[Choices]:
+    """Mutants of each parent, and one child that it has with another."""
     found: list[Choices] = []
     for parent in parents:
-        mutated = (_mutated(space, parent, random) for _ in range(NEIGHBOURS))
-        found += islice((child for child in mutated if child is not None), NEIGHBOURS)
+        try:
+            found += [space.mutate(parent, random) for _ in range(count)]
+        except ArchError:  # there is no other program
+            continue
         partner = parents[random.randrange(len(parents))]
         if partner is not parent:
             found.append(space.crossover(parent, partner, random))
     return found
-
-
-def _mutated(space: Space, parent: Choices, random: Random) -> Choices | None:
-    try:
-        return space.mutate(parent, random)
-    except ArchError:  # there is no other program
-        return None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archlang.diagnostics import ArchError
-from archlang.semantics.decision import Decision, Subsets
+from archlang.ir.functional import functional_form
+from archlang.ir.neighbourhoods import neighbourhoods
+from archlang.semantics.decision import Decision
 from archlang.space.encoding import Encoder, is_ordered
 
 if TYPE_CHECKING:
@@ -17,11 +20,18 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-class Features:
-    """The encoding of a space; where its decisions cannot be listed, of those met so far."""
+CHOICES, GRAPH, BOTH = ENCODINGS = ("choices", "graph", "both")
 
-    def __init__(self, space: Space):
+
+class Features:
+    """What surrogates see of programs: their choices, as the space encodes them (where its decisions
+    cannot be listed: those met so far), the neighbourhoods in their graphs, or both."""
+
+    def __init__(self, space: Space, encoding: str = CHOICES):
         self._space = space
+        self._encoding = encoding
+        self._columns: dict[str, int] = {}  # of the neighbourhoods met in programs told
+        self._counted: dict[Mapping[str, Any], Counter[str]] = {}
         self._met: dict[Decision, None] | None = None
         try:
             self.encoder = space.encoder
@@ -30,7 +40,10 @@ class Features:
             self.encoder = Encoder(())
 
     def meet(self, choices: Choices) -> None:
-        """Take a program into account whose decisions may not have been met before."""
+        """Take a program into account whose decisions and neighbourhoods may not have been met before."""
+        if self._encoding != CHOICES:
+            for label in self._neighbourhoods(choices):
+                self._columns.setdefault(label, len(self._columns))
         if self._met is None:
             return
         known = len(self._met)
@@ -39,61 +52,85 @@ class Features:
             self.encoder = Encoder(tuple(self._met))
 
     def vectors(self, choices: Sequence[Mapping[str, Any]]) -> Array:
-        """The programs as vectors, see `Encoder`."""
-        return self.encoder.many(choices)
+        """The programs as vectors: see `Encoder`, then how often each neighbourhood occurs (the logarithm of
+        one more than that)."""
+        parts = []
+        if self._encoding != GRAPH or not self._columns:
+            parts.append(self.encoder.many(choices))
+        if self._columns:
+            parts.append(np.log1p(self._counts(choices)))
+        return np.concatenate(parts, axis=1)
 
     def parts(self, choices: Sequence[Mapping[str, Any]]) -> Parts:
         """The programs for kernels."""
-        return Parts(self.encoder, self.vectors(choices))
+        seen = self.encoder if self._encoding != GRAPH or not self._columns else Encoder(())
+        return Parts(seen, seen.many(choices), self._counts(choices))
+
+    def _counts(self, choices: Sequence[Mapping[str, Any]]) -> Array:
+        found = np.zeros((len(choices), len(self._columns)))
+        for row, each in zip(found, choices if self._columns else (), strict=False):
+            for label, count in self._neighbourhoods(each).items():
+                column = self._columns.get(label)
+                if column is not None:
+                    row[column] = count
+        return found
+
+    def _neighbourhoods(self, choices: Mapping[str, Any]) -> Counter[str]:
+        known = self._counted.get(choices)
+        if known is None:
+            program = self._space.program(choices)
+            known = neighbourhoods(functional_form(program.graph)) if program.has_graph else Counter()
+            self._counted[choices] = known
+        return known
 
 
 class Parts:
-    """Vectors taken apart by the kind of decision: what differs between two programs, counted over the
-    decisions that both make (where one makes a decision and the other not, a decision above differs
-    already)."""
+    """Vectors taken apart by the kind of decision, for distances that are those of Euclidean points, so
+    that exponentials of them are kernels. A decision counts half as much as the one in whose alternative it
+    stands; one that only one of two programs makes counts half of one that differs."""
 
-    def __init__(self, encoder: Encoder, vectors: Array):
-        kinds: dict[str, list[int]] = {"picked": [], "made": [], "number": [], "element": []}
-        widths = []
+    def __init__(self, encoder: Encoder, vectors: Array, counts: Array):
+        picked: list[int] = []
+        numbers: list[tuple[int, int]] = []
+        weights = np.ones(encoder.width)
         for block in encoder.blocks:
-            columns = list(range(block.start, block.start + block.width))
-            if isinstance(block.decision.domain, Subsets):
-                kinds["element"] += columns
-            elif is_ordered(block.decision.domain):
-                kinds["made"].append(columns[0])
-                kinds["number"].append(columns[1])
+            columns = range(block.start, block.start + block.width)
+            weights[columns.start : columns.stop] = 0.5 ** (len(block.decision.parents) / 2)
+            if is_ordered(block.decision.domain):
+                numbers.append((columns[0], columns[1]))
             else:
-                kinds["picked"] += columns
-                widths.append(block.width)
-        self.picked = vectors[:, kinds["picked"]]
-        starts = np.cumsum([0, *widths])[:-1]
-        self.decided = np.add.reduceat(self.picked, starts, axis=1) if widths else self.picked[:, :0]
-        self.made = vectors[:, kinds["made"]]
-        self.numbers = vectors[:, kinds["number"]]
-        self.elements = vectors[:, kinds["element"]]
+                picked += columns
+        made, value = ([pair[place] for pair in numbers] for place in range(2))
+        self.picked = vectors[:, picked] * weights[picked]
+        self.numbers = vectors[:, made] * (vectors[:, value] - 0.5) * weights[value]
+        self.counts = counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1.0)
 
     def mismatches(self, others: Parts) -> Array:
         """How many unordered decisions differ, an element of a subset being half a decision: (programs,
         others)."""
-        differ = self.decided @ others.decided.T - self.picked @ others.picked.T
-        if self.elements.shape[1]:
-            differ = differ + 0.5 * _squared(self.elements, others.elements)
-        found: Array = differ
-        return found
+        return 0.5 * _squared(self.picked, others.picked)
 
     def distances(self, others: Parts) -> Array:
-        """The squared distance of numbers in the unit interval: (programs, others)."""
-        squares = self.numbers**2 @ others.made.T + self.made @ (others.numbers**2).T
-        found: Array = squares - 2 * self.numbers @ others.numbers.T
-        return np.maximum(found, 0.0)
+        """The squared distance of numbers in the unit interval, of which those that are not decided lie in the
+        middle: (programs, others)."""
+        return _squared(self.numbers, others.numbers)
+
+    def angles(self, others: Parts) -> Array:
+        """The squared distance of the neighbourhoods' counts as unit vectors: (programs, others). In an
+        exponential this is the Weisfeiler-Lehman kernel with a squared exponential on it."""
+        return _squared(self.counts, others.counts)
+
+    @property
+    def has_picks(self) -> bool:
+        return bool(self.picked.shape[1])
 
     @property
     def has_numbers(self) -> bool:
         return bool(self.numbers.shape[1])
 
     @property
-    def has_picks(self) -> bool:
-        return bool(self.picked.shape[1] + self.elements.shape[1])
+    def has_graphs(self) -> bool:
+        return bool(self.counts.shape[1])
 
 
 def _squared(one: Array, other: Array) -> Array:

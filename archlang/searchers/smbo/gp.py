@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-DECAYS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of the kernel at the mean distance of programs
+DECAYS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of the kernel at the mean distance of programs
 NOISES = (1e-3, 1e-2, 0.05, 0.2)  # variances, of that of the function
 FITTED = 256  # programs that the kernel's parameters are fitted on
 LARGEST = 1_500  # programs that the process holds: the best and the latest
@@ -26,19 +26,45 @@ JITTER = 1e-8
 
 @attrs.frozen
 class Kernel:
-    """exp(-(picks * mismatches + numbers * squared distances)), with noise of a relative variance."""
+    """exp(-(picks * mismatches + numbers * squared distances + graphs * squared angles)), with noise of a
+    relative variance."""
 
     picks: float
     numbers: float
+    graphs: float
     noise: float
+
+
+@attrs.frozen(eq=False)
+class Apart:
+    """By how much programs differ, one matrix for each kind of difference."""
+
+    picks: Array
+    numbers: Array
+    graphs: Array
+
+    @classmethod
+    def between(cls, some: Parts, others: Parts) -> Apart:
+        return cls(some.mismatches(others), some.distances(others), some.angles(others))
+
+    def among(self, kept: Array) -> Apart:
+        """The differences among some of the programs."""
+        block = np.ix_(kept, kept)
+        return Apart(self.picks[block], self.numbers[block], self.graphs[block])
+
+    def covariance(self, kernel: Kernel) -> Array:
+        exponent = kernel.picks * self.picks + kernel.numbers * self.numbers + kernel.graphs * self.graphs
+        found: Array = np.exp(-exponent)
+        return found
 
 
 class GaussianProcess:
     """Regression by a Gaussian process (Rasmussen and Williams 2006, algorithm 2.1).
 
-    The kernel is a product over the decisions that both programs make: exponential in the mismatches of
-    unordered picks and elements of subsets, squared exponential in numbers. Its parameters are those of a
-    grid with the greatest marginal likelihood; the variance is integrated out in closed form.
+    The kernel is a product over decisions: exponential in the mismatches of unordered picks and elements of
+    subsets, squared exponential in numbers (see `Parts` for decisions that are not made), and in the counts of
+    neighbourhoods where graphs are seen (Ru et al. 2021, NAS-BOWL). Its parameters are those of a grid with
+    the greatest marginal likelihood, at the variance where that is greatest.
     """
 
     def __init__(self) -> None:
@@ -46,39 +72,36 @@ class GaussianProcess:
 
     def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int) -> None:
         kept = _kept(scores, LARGEST)
-        parts = features.parts([programs[index] for index in kept])
-        self._programs = parts
-        mismatches, distances = parts.mismatches(parts), parts.distances(parts)
-        kernel = self._kernel(parts, mismatches, distances, scores[kept])
-        self._shape = kernel
-        self._mean = float(scores[kept].mean())
-        matrix = _covariance(kernel, mismatches, distances) + (kernel.noise + JITTER) * np.eye(len(kept))
+        scores = scores[kept]
+        parts = self._programs = features.parts([programs[index] for index in kept])
+        apart = Apart.between(parts, parts)
+        kernel = self._kernel = self._best_kernel(parts, apart, scores)
+        self._mean = float(scores.mean())
+        matrix = apart.covariance(kernel) + (kernel.noise + JITTER) * np.eye(len(kept))
         self._root = np.linalg.cholesky(matrix)
-        whitened = np.linalg.solve(self._root, scores[kept] - self._mean)
+        whitened = np.linalg.solve(self._root, scores - self._mean)
         self._weights = np.linalg.solve(self._root.T, whitened)
         self._variance = float(whitened @ whitened) / len(kept)
 
-    def _kernel(self, parts: Parts, mismatches: Array, distances: Array, scores: Array) -> Kernel:
+    def _best_kernel(self, parts: Parts, apart: Apart, scores: Array) -> Kernel:
         """The parameters, fitted anew when there are a tenth more programs than last time."""
         count = len(scores)
         if self._fitted is not None and self._fitted[0] <= count < 1.1 * self._fitted[0]:
             return self._fitted[1]
         some = _kept(scores, FITTED)
-        block = np.ix_(some, some)
-        mismatches, distances, scores = mismatches[block], distances[block], scores[some]
-        best = max(_grid(parts, mismatches, distances), key=lambda k: _likelihood(k, mismatches, distances, scores))
+        best = _fitted_kernel(parts, apart.among(some), scores[some])
         self._fitted = count, best
         return best
 
     def predict(self, features: Features, candidates: Sequence[Choices], joint: bool = False) -> Prediction:
         parts = features.parts(candidates)
-        cross = _covariance(self._shape, parts.mismatches(self._programs), parts.distances(self._programs))
+        cross = Apart.between(parts, self._programs).covariance(self._kernel)
         mean = self._mean + cross @ self._weights
         explained = np.linalg.solve(self._root, cross.T)
         spread = np.sqrt(np.maximum(self._variance * (1 - (explained**2).sum(axis=0)), 0.0))
         if not joint:
             return Prediction(mean, spread)
-        own = _covariance(self._shape, parts.mismatches(parts), parts.distances(parts))
+        own = Apart.between(parts, parts).covariance(self._kernel)
         return Prediction(mean, spread, self._variance * (own - explained.T @ explained))
 
 
@@ -91,22 +114,25 @@ def _kept(scores: Array, most: int) -> Array:
     return np.sort(np.concatenate([best, rest[len(rest) - (most - most // 2) :]]))
 
 
-def _covariance(kernel: Kernel, mismatches: Array, distances: Array) -> Array:
-    found: Array = np.exp(-(kernel.picks * mismatches + kernel.numbers * distances))
-    return found
+def _fitted_kernel(parts: Parts, apart: Apart, scores: Array) -> Kernel:
+    """The best parameters of the grid, found one kind of difference after the other, twice over."""
+    there = {"picks": parts.has_picks, "numbers": parts.has_numbers, "graphs": parts.has_graphs}
+    scales = {name: 1 / max(float(getattr(apart, name).mean()), JITTER) for name, is_there in there.items() if is_there}
+    kernel = Kernel(**{name: scales.get(name, 0.0) / len(scales) for name in there}, noise=NOISES[1])
+    best = -np.inf
+    for name in [*scales] * (2 if len(scales) > 1 else 1):
+        for decay, noise in product(DECAYS, NOISES):
+            option = attrs.evolve(kernel, **{name: decay * scales[name]}, noise=noise)
+            found = _likelihood(option, apart, scores)
+            if found > best:
+                best, kernel = found, option
+    return kernel
 
 
-def _grid(parts: Parts, mismatches: Array, distances: Array) -> Iterator[Kernel]:
-    picks = [decay / max(mismatches.mean(), JITTER) for decay in DECAYS] if parts.has_picks else [0.0]
-    numbers = [decay / max(distances.mean(), JITTER) for decay in DECAYS] if parts.has_numbers else [0.0]
-    yield from (Kernel(*each) for each in product(picks, numbers, NOISES))
-
-
-def _likelihood(kernel: Kernel, mismatches: Array, distances: Array, scores: Array) -> float:
+def _likelihood(kernel: Kernel, apart: Apart, scores: Array) -> float:
     """The logarithm of the marginal likelihood, at the variance where it is greatest, up to a constant."""
     count = len(scores)
-    matrix = _covariance(kernel, mismatches, distances) + (kernel.noise + JITTER) * np.eye(count)
-    root = np.linalg.cholesky(matrix)
+    root = np.linalg.cholesky(apart.covariance(kernel) + (kernel.noise + JITTER) * np.eye(count))
     whitened = np.linalg.solve(root, scores - scores.mean())
     variance = max(float(whitened @ whitened) / count, JITTER)
     return float(-np.log(np.diag(root)).sum() - 0.5 * count * np.log(variance))

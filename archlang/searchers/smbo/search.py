@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,9 +13,11 @@ from attrs.validators import ge, in_
 
 from archlang.searchers.base import Searcher
 from archlang.searchers.objectives import Scores
+from archlang.searchers.smbo import pruning
 from archlang.searchers.smbo.acquisitions import ACQUISITIONS, Known
-from archlang.searchers.smbo.candidates import candidates
-from archlang.searchers.smbo.features import Features
+from archlang.searchers.smbo.boosting import Boosting
+from archlang.searchers.smbo.candidates import Effort, candidates
+from archlang.searchers.smbo.features import ENCODINGS, Features
 from archlang.searchers.smbo.surrogate import Surrogate
 from archlang.searchers.smbo.surrogates import SURROGATES, surrogate_class
 from archlang.searchers.smbo.targets import by_rank, clipped
@@ -33,16 +35,21 @@ LEAST_TOLD = 3  # programs, before which a surrogate has nothing to learn
 @attrs.frozen(kw_only=True)
 class SmboSettings:
     """`surrogate`: what predicts scores: gp, forest, boosting or ensemble. `acquisition`: ei, ucb, thompson,
-    its, ehvi or mean. `initial`: how many programs are drawn to begin with. `pool`: how many draws from the
-    whole space are candidates, besides neighbours of the best. `rounds`: how often the candidates that
-    promise most have children. `same`: which programs are never proposed twice: equal in `choices`, or
+    its, ehvi or mean. `encoding`: what the surrogate sees: choices, graph (the neighbourhoods in programs'
+    graphs; takes milliseconds a candidate) or both. `initial`: how many programs are drawn to begin with.
+    `pool`, `parents`, `children`, `rounds`: the candidates, see `Effort`. `prune`: how many picks are left out
+    that boosting finds worst. `same`: which programs are never proposed twice: equal in `choices`, or
     (default) also in `function`; `none`: all may be."""
 
     surrogate: str = attrs.field(default="gp", validator=in_(tuple(SURROGATES)))
     acquisition: str = attrs.field(default="ei", validator=in_(tuple(ACQUISITIONS)))
     initial: int = attrs.field(default=20, validator=ge(1))
-    pool: int = attrs.field(default=200, validator=ge(1))
+    encoding: str = attrs.field(default="choices", validator=in_(ENCODINGS))
+    pool: int = attrs.field(default=200, validator=ge(0))
+    parents: int = attrs.field(default=10, validator=ge(0))
+    children: int = attrs.field(default=40, validator=ge(0))
     rounds: int = attrs.field(default=1, validator=ge(0))
+    prune: int = attrs.field(default=0, validator=ge(0))
     same: str = attrs.field(default="function", validator=in_(("function", "choices", "none")))
 
 
@@ -59,7 +66,7 @@ class Smbo(Searcher):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self._unseen = Unseen(self.space)
-        self._features = Features(self.space)
+        self._features = Features(self.space, self.settings.encoding)
         self._told: list[Choices] = []
         self._scores: list[Scores | None] = []
         self._flying: Counter[Choices] = Counter()
@@ -111,7 +118,7 @@ class Smbo(Searcher):
         targets = self._targets()
         programs = list(self._told)
         generator = np.random.default_rng(random.getrandbits(64))
-        seed = random.getrandbits(32)
+        seed = random.getrandbits(30)  # so large a number suits all libraries
         self._fit(programs, targets, seed)
         believed = list(self._flying)
         if believed:
@@ -128,8 +135,27 @@ class Smbo(Searcher):
 
         order = np.argsort(-targets.sum(axis=1), kind="stable")
         best = list(dict.fromkeys(programs[index] for index in order))
-        passed: Container[Choices] = self._unseen if self.settings.same != "none" else ()
-        return candidates(self.space, best, passed, promise, self.settings.pool, self.settings.rounds, random)
+        worst = self._worst_picks(programs, targets)
+
+        def draw() -> Choices:
+            return pruning.draw(self.space, worst, random) if worst else self.space.draw(random)
+
+        def allowed(choices: Choices) -> bool:
+            is_new = self.settings.same == "none" or choices not in self._unseen
+            return is_new and not (worst and pruning.is_banned(choices, worst))
+
+        own = self.settings
+        effort = Effort(pool=own.pool, parents=own.parents, children=own.children, rounds=own.rounds)
+        return candidates(self.space, best, draw, allowed, promise, effort, random)
+
+    def _worst_picks(self, programs: Sequence[Choices], targets: Array) -> pruning.Banned:
+        if not self.settings.prune:
+            return {}
+        trees = self._surrogates[0]
+        if not isinstance(trees, Boosting):
+            trees = Boosting()
+            trees.fit(self._features, programs, targets[:, 0], 0)
+        return pruning.worst_picks(trees, self._features, programs, self.settings.prune)
 
     def _fit(self, programs: Sequence[Choices], targets: Array, seed: int) -> None:
         for surrogate, column in zip(self._surrogates, targets.T, strict=True):
