@@ -88,11 +88,9 @@ def _weights(graph: Graph, seed: int) -> dict[str, Array]:
 def _drawn(spec: WeightSpec, random: np.random.Generator) -> Array:
     """Values that keep the size of signals about as it is; those that begin as a constant lie around it, so that no
     shift is zero and no factor one."""
-    constants = {"zeros": 0.0, "ones": 1.0}
-    kind = spec.init[0]
-    if kind in constants or kind == "constant":
-        around: float = constants.get(kind, spec.init[-1])
-        return around + random.uniform(-0.25, 0.25, spec.shape)
+    around = {"zeros": 0.0, "ones": 1.0, "constant": spec.init[-1]}.get(spec.init[0])
+    if around is not None:
+        return random.uniform(around - 0.25, around + 0.25, spec.shape)
     return random.standard_normal(spec.shape) * math.sqrt(2 / max(math.prod(spec.shape[1:]), 1))
 
 

@@ -130,3 +130,16 @@ def test_a_function_is_needed_to_resume_a_study_of_one(run: Run) -> None:
     al.search(al.load("net.arch"), lambda program: 1.0, maximize="value", trials=1, store="net.db")
     result = run("resume", "net.db", "--trials", "2", code=1)
     assert result.stderr.startswith("error[E0912]")
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_what_is_reused_is_said(run: Run) -> None:
+    for reuse in ("function", "none"):
+        again = (*SEARCH, "--searcher", "random", "--search", "dedupe=false", "--trials", "8", "--name", reuse)
+        result = run(*again, "--reuse", reuse)
+        study = read_study("runs/net.db", reuse)
+        assert study.record.reuse == reuse
+        assert bool(study.repeats) == (reuse == "function"), "eight draws of four programs"
+        saved = f"{len(study.repeats)} of 8 evaluations saved: {len(study.repeats)} repeat"
+        assert (saved in result.stdout) == (reuse == "function")
+    assert "--reuse" in run(*SEARCH, "--reuse", "sometimes", code=2).stderr
