@@ -7,7 +7,8 @@ candidate, larger is better. Scores are such that larger is better.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -15,19 +16,37 @@ import numpy as np
 
 from archlang.searchers.pareto import front, hypervolume
 from archlang.searchers.smbo.surrogate import Prediction
+from archlang.searchers.smbo.targets import Ranked
 
 Array = np.ndarray[Any, Any]
 
 SMALL = 1e-9
-SAMPLES = 64  # of the improvement of a hypervolume of three objectives and more
+BELOW = -0.01  # the reference of hypervolumes: a little worse than the worst told
+SAMPLES = 32  # of the improvement of a hypervolume of three objectives and more
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, slots=False)
 class Known:
-    """The scores of the programs told so far, as surrogates learn them: (programs, objectives)."""
+    """The programs told so far: what surrogates learn of them, (programs, objectives), and what that means."""
 
-    scores: Array
+    quantiles: Array
+    scales: tuple[Ranked, ...]
+
+    def scores(self, quantiles: Sequence[Array]) -> Array:
+        """What is learnt as scores, each objective from 0 at the worst told to 1 at the best."""
+        columns = []
+        for scale, column in zip(self.scales, quantiles, strict=True):
+            low, high = scale.unique[0], scale.unique[-1]
+            columns.append((scale.score(column) - low) / max(high - low, SMALL))
+        return np.stack(columns, axis=-1)
+
+    @cached_property
+    def front(self) -> Array:
+        """The scores that no other dominates, each once."""
+        scores = self.scores(list(self.quantiles.T))
+        found: Array = np.unique(scores[front([tuple(point) for point in scores.tolist()])], axis=0)
+        return found
 
 
 Acquisition = Callable[[list[Prediction], Known, np.random.Generator], Array]
@@ -56,7 +75,7 @@ def expected_improvement(predictions: list[Prediction], known: Known, random: np
     of several objectives EHVI."""
     if len(predictions) > 1:
         return expected_hypervolume_improvement(predictions, known, random)
-    return _improvement(predictions[0].mean, predictions[0].spread, known.scores[:, 0].max())
+    return _improvement(predictions[0].mean, predictions[0].spread, known.quantiles[:, 0].max())
 
 
 def upper_confidence_bound(predictions: list[Prediction], known: Known, random: np.random.Generator) -> Array:
@@ -85,69 +104,45 @@ def greedy(predictions: list[Prediction], known: Known, random: np.random.Genera
 def _by_sample(drawn: list[Array], known: Known) -> Array:
     if len(drawn) == 1:
         return drawn[0]
-    points = np.stack(drawn, axis=1)
+    points = known.scores(drawn)
     gains = _gains(points, known)
+    if gains.max() > 0:
+        return gains
     # Where nothing extends the hypervolume, what comes nearest to the front counts.
-    return gains if gains.max() > 0 else -_beyond(points, known)
-
-
-def _reference(scores: Array) -> Array:
-    """A point that all scores dominate: a tenth of the range below the worst of each objective."""
-    low, high = scores.min(axis=0), scores.max(axis=0)
-    found: Array = low - 0.1 * np.maximum(high - low, SMALL)
-    return found
-
-
-def _front(scores: Array) -> Array:
-    found: Array = np.unique(scores[front([tuple(point) for point in scores.tolist()])], axis=0)
-    return found
-
-
-def _beyond(points: Array, known: Known) -> Array:
-    """For each point by how much, in the objective where that is least, some point of the front is better."""
-    best = _front(known.scores)
-    found: Array = (best[None] - points[:, None]).min(axis=2).max(axis=1)
-    return found
+    beyond = (known.front[None] - points[:, None]).min(axis=2).max(axis=1)
+    return np.asarray(-beyond)
 
 
 def _gains(points: Array, known: Known) -> Array:
-    """By how much each point alone would extend the hypervolume."""
-    best, reference = _front(known.scores), _reference(known.scores)
+    """By how much each point alone would extend the hypervolume above the worst of all that was told."""
+    best = known.front
     if points.shape[1] == 2:
-        return _strips(best, reference, *[lambda low, y=y: np.maximum(y[:, None] - low, 0.0) for y in points.T])
-    before = hypervolume(best.tolist(), reference.tolist())
-    return np.array([hypervolume([*best.tolist(), point], reference.tolist()) - before for point in points.tolist()])
+        return _strips(points, best)
+    reference = [BELOW] * points.shape[1]
+    before = hypervolume(best.tolist(), reference)
+    return np.array([hypervolume([*best.tolist(), point], reference) - before for point in points.tolist()])
 
 
 def expected_hypervolume_improvement(predictions: list[Prediction], known: Known, random: np.random.Generator) -> Array:
-    """EHVI: by how much a program is expected to extend the hypervolume of the front (Emmerich et al.
-    2011). Exact for two objectives, predicted independently (by strips: Yang et al. 2019); for more by
-    sampling."""
-    if len(predictions) == 2:
-        best, reference = _front(known.scores), _reference(known.scores)
-        return _strips(best, reference, *[_improvements(each) for each in predictions])
+    """EHVI: by how much a program is expected to extend the hypervolume of the front, each objective from
+    the worst told to the best (Emmerich et al. 2011); the mean of draws, since quantiles are predicted, which
+    scores follow on a bent line."""
     drawn = [
         [each.mean + each.spread * random.standard_normal(len(each.mean)) for each in predictions]
         for _ in range(SAMPLES)
     ]
-    found: Array = np.mean([_gains(np.stack(points, axis=1), known) for points in drawn], axis=0)
+    found: Array = np.mean([_gains(known.scores(points), known) for points in drawn], axis=0)
     return found
 
 
-def _improvements(prediction: Prediction) -> Callable[[Array], Array]:
-    return lambda low: _improvement(prediction.mean[:, None], prediction.spread[:, None], low)
-
-
-def _strips(best: Array, reference: Array, one: Callable[[Array], Array], other: Callable[[Array], Array]) -> Array:
+def _strips(points: Array, best: Array) -> Array:
     """The gain of hypervolume of two objectives: the plane above the front in strips, in each of which
-    it is a product of one factor an objective. `one` and `other` give, for lower ends, the
-    (expectation of) max(y - end, 0): (candidates, ends)."""
-    order = np.argsort(best[:, 0])
-    left = np.concatenate([reference[:1], best[order, 0]])
-    floor = np.concatenate([best[order, 1], reference[1:]])  # what is dominated above each strip
-    beyond = one(left)
+    it is a product of one factor an objective."""
+    left = np.concatenate([[BELOW], best[:, 0]])  # rising, as rows are sorted
+    floor = np.concatenate([best[:, 1], [BELOW]])  # what is dominated above each strip
+    beyond = np.maximum(points[:, :1] - left, 0.0)
     width = beyond - np.concatenate([beyond[:, 1:], np.zeros((len(beyond), 1))], axis=1)
-    found: Array = (width * other(floor)).sum(axis=1)
+    found: Array = (width * np.maximum(points[:, 1:] - floor, 0.0)).sum(axis=1)
     return found
 
 

@@ -103,6 +103,8 @@ class Parts:
         made, value = ([pair[place] for pair in numbers] for place in range(2))
         self.picked = vectors[:, picked] * weights[picked]
         self.numbers = vectors[:, made] * (vectors[:, value] - 0.5) * weights[value]
+        self._flat = np.concatenate([self.picked, 2 * self.numbers], axis=1)
+        self._decisions = max(1, len(encoder.blocks))
         self.counts = counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1.0)
 
     def mismatches(self, others: Parts) -> Array:
@@ -119,6 +121,18 @@ class Parts:
         """The squared distance of the neighbourhoods' counts as unit vectors: (programs, others). In an
         exponential this is the Weisfeiler-Lehman kernel with a squared exponential on it."""
         return _squared(self.counts, others.counts)
+
+    def products(self, others: Parts) -> Array:
+        """The inner products of programs as centred points, one on the mean for a decision that differs
+        nowhere: (programs, others)."""
+        found: Array = self._flat @ others._flat.T / self._decisions
+        return found
+
+    @property
+    def squares(self) -> Array:
+        """The inner product of each program with itself."""
+        found: Array = (self._flat**2).sum(axis=1) / self._decisions
+        return found
 
     @property
     def has_picks(self) -> bool:

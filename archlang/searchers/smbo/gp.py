@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 DECAYS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of the kernel at the mean distance of programs
+LINEAR = (0.0, 0.1, 1.0, 10.0)  # the share of what adds up over decisions
 NOISES = (1e-3, 1e-2, 0.05, 0.2)  # variances, of that of the function
 FITTED = 256  # programs that the kernel's parameters are fitted on
 LARGEST = 1_500  # programs that the process holds: the best and the latest
@@ -26,12 +27,13 @@ JITTER = 1e-8
 
 @attrs.frozen
 class Kernel:
-    """exp(-(picks * mismatches + numbers * squared distances + graphs * squared angles)), with noise of a
-    relative variance."""
+    """exp(-(picks * mismatches + numbers * squared distances + graphs * squared angles)) + linear * products,
+    with noise of a variance relative to the first."""
 
     picks: float
     numbers: float
     graphs: float
+    linear: float
     noise: float
 
 
@@ -42,19 +44,20 @@ class Apart:
     picks: Array
     numbers: Array
     graphs: Array
+    products: Array
 
     @classmethod
     def between(cls, some: Parts, others: Parts) -> Apart:
-        return cls(some.mismatches(others), some.distances(others), some.angles(others))
+        return cls(some.mismatches(others), some.distances(others), some.angles(others), some.products(others))
 
     def among(self, kept: Array) -> Apart:
         """The differences among some of the programs."""
         block = np.ix_(kept, kept)
-        return Apart(self.picks[block], self.numbers[block], self.graphs[block])
+        return Apart(self.picks[block], self.numbers[block], self.graphs[block], self.products[block])
 
     def covariance(self, kernel: Kernel) -> Array:
         exponent = kernel.picks * self.picks + kernel.numbers * self.numbers + kernel.graphs * self.graphs
-        found: Array = np.exp(-exponent)
+        found: Array = np.exp(-exponent) + kernel.linear * self.products
         return found
 
 
@@ -98,7 +101,8 @@ class GaussianProcess:
         cross = Apart.between(parts, self._programs).covariance(self._kernel)
         mean = self._mean + cross @ self._weights
         explained = np.linalg.solve(self._root, cross.T)
-        spread = np.sqrt(np.maximum(self._variance * (1 - (explained**2).sum(axis=0)), 0.0))
+        prior = 1 + self._kernel.linear * parts.squares
+        spread = np.sqrt(np.maximum(self._variance * (prior - (explained**2).sum(axis=0)), 0.0))
         if not joint:
             return Prediction(mean, spread)
         own = Apart.between(parts, parts).covariance(self._kernel)
@@ -118,14 +122,15 @@ def _fitted_kernel(parts: Parts, apart: Apart, scores: Array) -> Kernel:
     """The best parameters of the grid, found one kind of difference after the other, twice over."""
     there = {"picks": parts.has_picks, "numbers": parts.has_numbers, "graphs": parts.has_graphs}
     scales = {name: 1 / max(float(getattr(apart, name).mean()), JITTER) for name, is_there in there.items() if is_there}
-    kernel = Kernel(**{name: scales.get(name, 0.0) / len(scales) for name in there}, noise=NOISES[1])
+    kernel = Kernel(**{name: scales.get(name, 0.0) / len(scales) for name in there}, linear=0.0, noise=NOISES[1])
     best = -np.inf
-    for name in [*scales] * (2 if len(scales) > 1 else 1):
-        for decay, noise in product(DECAYS, NOISES):
-            option = attrs.evolve(kernel, **{name: decay * scales[name]}, noise=noise)
-            found = _likelihood(option, apart, scores)
+    for name in [*scales, "linear"] * 2:
+        options = LINEAR if name == "linear" else [decay * scales[name] for decay in DECAYS]
+        for option, noise in product(options, NOISES):
+            tried = attrs.evolve(kernel, **{name: option}, noise=noise)
+            found = _likelihood(tried, apart, scores)
             if found > best:
-                best, kernel = found, option
+                best, kernel = found, tried
     return kernel
 
 

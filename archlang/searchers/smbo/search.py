@@ -20,7 +20,7 @@ from archlang.searchers.smbo.candidates import Effort, candidates
 from archlang.searchers.smbo.features import ENCODINGS, Features
 from archlang.searchers.smbo.surrogate import Surrogate
 from archlang.searchers.smbo.surrogates import SURROGATES, surrogate_class
-from archlang.searchers.smbo.targets import by_rank, clipped
+from archlang.searchers.smbo.targets import Ranked
 from archlang.searchers.unseen import Unseen
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Smbo(Searcher):
 
     def _ranked(self, random: Random) -> list[Choices]:
         """Candidates, the most promising first."""
-        targets = self._targets()
+        targets, scales = self._scales()
         programs = list(self._told)
         generator = np.random.default_rng(random.getrandbits(64))
         seed = random.getrandbits(30)  # so large a number suits all libraries
@@ -126,7 +126,7 @@ class Smbo(Searcher):
             programs += believed
             targets = np.concatenate([targets, np.stack(expected, axis=1)])
             self._fit(programs, targets, seed)
-        known = Known(targets)
+        known = Known(targets, scales)
         acquire = ACQUISITIONS[self.settings.acquisition]
         joint = self.settings.acquisition == "thompson"
 
@@ -161,13 +161,13 @@ class Smbo(Searcher):
         for surrogate, column in zip(self._surrogates, targets.T, strict=True):
             surrogate.fit(self._features, programs, column, seed)
 
-    def _targets(self) -> Array:
-        """What is learnt of the programs told: (programs, objectives)."""
+    def _scales(self) -> tuple[Array, tuple[Ranked, ...]]:
+        """What is learnt of the programs told, (programs, objectives), and how that is scaled."""
         measured = [scores for scores in self._scores if scores is not None]
         worst = tuple(min(column) for column in zip(*measured, strict=True))
         table = np.array([worst if scores is None else scores for scores in self._scores])
-        scale = by_rank if len(self.objectives) == 1 else clipped
-        return np.stack([scale(column) for column in table.T], axis=1)
+        scales = tuple(Ranked.of(column) for column in table.T)
+        return np.stack([scale.quantile(column) for scale, column in zip(scales, table.T, strict=True)], axis=1), scales
 
     # ------------------------------------------------------------- equal programs
 

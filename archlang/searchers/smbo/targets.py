@@ -1,11 +1,11 @@
-"""What surrogates learn: scores brought to a scale on which outliers do no harm."""
+"""What surrogates learn: scores brought to a scale on which outliers do no harm, and the way back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from statistics import NormalDist
 from typing import Any
 
+import attrs
 import numpy as np
 
 Array = np.ndarray[Any, Any]
@@ -13,24 +13,31 @@ Array = np.ndarray[Any, Any]
 LEAST = 1e-9  # spread below which scores count as equal
 
 
-def by_rank(scores: Array) -> Array:
-    """The normal quantiles of the ranks of scores (equal ones share the mean of theirs): what the failures
-    and the infeasible among them are told plays no part, and any growing function of scores gives the same."""
-    _, where, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    middle = (ends - counts / 2) / len(scores)
-    quantile = NormalDist().inv_cdf
-    found: Array = np.array([quantile(share) for share in middle])[where.reshape(-1)]
-    return found
+@attrs.frozen(eq=False)
+class Ranked:
+    """Scores as the normal quantiles of their ranks (equal ones share the mean of theirs): any growing
+    function of the scores gives the same, and how far off failures and infeasible programs are plays no part."""
 
+    unique: Array
+    quantiles: Array
 
-def clipped(scores: Array) -> Array:
-    """Scores with those far below the median raised to a bound, then standardised: on the scale of the
-    objective, as hypervolumes need it."""
-    middle, best = np.median(scores), scores.max()
-    kept = np.maximum(scores, middle - 3 * max(best - middle, LEAST))
-    found: Array = (kept - kept.mean()) / max(kept.std(), LEAST)
-    return found
+    @classmethod
+    def of(cls, scores: Array) -> Ranked:
+        unique, counts = np.unique(scores, return_counts=True)
+        middle = (np.cumsum(counts) - counts / 2) / len(scores)
+        return cls(unique, np.array([NormalDist().inv_cdf(share) for share in middle]))
 
+    def quantile(self, scores: Array) -> Array:
+        """What is learnt for scores, on a line between known ones."""
+        return np.interp(scores, self.unique, self.quantiles)
 
-Scaling = Callable[[Array], Array]
+    def score(self, quantiles: Array) -> Array:
+        """The scores that quantiles stand for: beyond the best and the worst on lines with the slope of the
+        better and the worse half."""
+        found = np.interp(quantiles, self.quantiles, self.unique)
+        middle = len(self.unique) // 2
+        for end, beyond in ((-1, quantiles > self.quantiles[-1]), (0, quantiles < self.quantiles[0])):
+            run = self.quantiles[end] - self.quantiles[middle]
+            slope = (self.unique[end] - self.unique[middle]) / run if abs(run) > LEAST else 0.0
+            found = np.where(beyond, self.unique[end] + slope * (quantiles - self.quantiles[end]), found)
+        return found
