@@ -61,17 +61,11 @@ class Rows:
         """The cells of a column as finite numbers, empty ones as None. ArchError: E0714 no such column,
         E0713 a cell is no number."""
         texts = self.texts(name)
-        try:
-            found = tuple(float(text) if text else None for text in texts)
-            strange = next(
-                (row for row, value in enumerate(found) if value is not None and not math.isfinite(value)), None
-            )
-        except ValueError:
-            strange = next(row for row, text in enumerate(texts) if text and not _is_float(text))
+        strange = next((row for row, text in enumerate(texts) if text and not _is_finite(text)), None)
         if strange is not None:
             what = f"has `{texts[strange]}` in the column `{name}`, expected a number or nothing"
             raise _no_table(self.path, what, f"in row {strange + 1} below the head")
-        return found
+        return tuple(float(text) if text else None for text in texts)
 
     def mean(self, names: Sequence[str]) -> Column:
         """The mean of columns, None where one of them is empty. ArchError as `numbers`."""
@@ -147,7 +141,7 @@ def _as_number(text: str) -> str:
     return str((Decimal(text) + 0).normalize())
 
 
-def _is_float(text: str) -> bool:
+def _is_finite(text: str) -> bool:
     try:
         return math.isfinite(float(text))
     except ValueError:

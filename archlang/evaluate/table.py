@@ -100,17 +100,20 @@ class TableEvaluator:
         """The table, read when first needed."""
         return Rows.read(self.path)
 
+    def values(self, metric: str) -> Column:
+        """A metric of all rows, at the highest level; None where the cell is empty."""
+        return dict(self._at_level[self.levels[-1] if self.levels else None])[metric]
+
     # ------------------------------------------------------------- protocol
 
     def check(self, program: Program, metrics: Sequence[str] = ()) -> None:
         """ArchError when the file is no table (E0701, E0713), lacks a column or asks for decisions or
         picks that the space does not have (E0714), or a metric is not given (E0711)."""
-        self._at_level, self._time  # noqa: B018 (read the columns)
-        if not callable(self.key):
-            self._index  # noqa: B018
-            self._check_key(program)
         known = [name for name, _ in self._at_level[self.levels[-1] if self.levels else None]]
         known += [SECONDS] if self._time is not None else []
+        if not callable(self.key):
+            self._index  # noqa: B018 (reads the columns)
+            self._check_key(program)
         priced = costs(program)
         for metric in metrics:
             if metric not in known and not (self.costs and metric in priced):
