@@ -126,7 +126,7 @@ CODES: dict[str, str] = {
     "E0914": "a study that another process runs",
     "E0915": "a report that cannot be written",
     "E0916": "a study of which no trial could be measured",
-    "E0917": "a benchmark problem that does not exist",
+    "E0919": "a benchmark problem that does not exist",
     "W0501": "a decision that no program makes",
     "W0502": "alternatives that no program picks",
     "W0503": "a decision that changes nothing",

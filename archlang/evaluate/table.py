@@ -83,11 +83,10 @@ class TableEvaluator:
         return row
 
     def at(self, share: float) -> Mapping[str, Any]:
-        """The fidelity for a share of a full evaluation: the nearest level that is not below it."""
-        if not self.levels:
-            return {}
-        wanted = share * self.levels[-1] * (1 - 1e-9)
-        return {self.fidelity: next(level for level in self.levels if level >= wanted)}
+        """The fidelity for a share of a full evaluation: the nearest level that is not below it; {} for the highest."""
+        lower = self.levels[:-1]
+        found = next((level for level in lower if level >= share * self.levels[-1] * (1 - 1e-9)), None)
+        return {} if found is None else {self.fidelity: found}
 
     @cached_property
     def levels(self) -> tuple[int, ...]:

@@ -19,10 +19,10 @@ PROBLEMS: Makers = {
 
 def problem(name: str, folder: Folder = None) -> Problem:
     """The problem of a name. `folder` holds the benchmark data, by default the one that the environment
-    variable ARCHLANG_DATA names; it is read when first needed. ArchError (E0917) for no such problem."""
+    variable ARCHLANG_DATA names; it is read when first needed. ArchError (E0919) for no such problem."""
     if name not in PROBLEMS:
         hints = did_you_mean(name, PROBLEMS) or (f"there are {', '.join(PROBLEMS)}",)
-        raise ArchError(error("E0917", f"there is no benchmark problem `{name}`", hints=hints))
+        raise ArchError(error("E0919", f"there is no benchmark problem `{name}`", hints=hints))
     return PROBLEMS[name](folder)
 
 

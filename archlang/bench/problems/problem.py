@@ -215,8 +215,9 @@ class ProblemEvaluator:
         self.problem.told  # noqa: B018 (reads the files)
 
     def at(self, share: float) -> Mapping[str, Any]:
-        """The nearest level that is not below the share."""
-        return {"share": self.problem.level(share)} if len(self.problem.levels) > 1 else {}
+        """The nearest level that is not below the share; {} for a full evaluation."""
+        level = self.problem.level(share)
+        return {"share": level} if level < 1 else {}
 
     def describe(self) -> dict[str, Any]:
         """The problem by its name."""
