@@ -34,6 +34,8 @@ def read_settings(kind: type[S], given: Mapping[str, Any], of: str, unknown: str
             values[name] = _typed(value, field.type)
             if field.validator is not None:
                 field.validator(None, field, values[name])
+        except ArchError as problem:
+            findings += problem.diagnostics
         except (TypeError, ValueError) as found:
             findings.append(error(wrong, f"the setting `{name}` of {of} {_reason(found, value, field.type)}"))
     if findings:
@@ -65,7 +67,7 @@ def _type_name(wanted: Any) -> str:
     if get_origin(wanted) is tuple:
         return f"a list of {_type_name(get_args(wanted)[0])}"
     names = {int: "an integer", float: "a number", bool: "true or false", str: "a text", types.NoneType: "none"}
-    return names.get(wanted, str(wanted))
+    return names.get(wanted) or f"a {getattr(wanted, '__name__', str(wanted)).lower()}"
 
 
 def _typed(value: Any, wanted: Any) -> Any:
@@ -79,7 +81,12 @@ def _typed(value: Any, wanted: Any) -> Any:
         raise TypeError(value)
     if get_origin(wanted) is tuple:
         items = value.split(",") if isinstance(value, str) else value
-        return tuple(_typed(item, get_args(wanted)[0]) for item in items)
+        kinds = get_args(wanted)
+        if len(kinds) == 2 and kinds[1] is Ellipsis:
+            return tuple(_typed(item, kinds[0]) for item in items)
+        return tuple(_typed(item, kind) for item, kind in zip(items, kinds, strict=True))
+    if hasattr(wanted, "read_setting"):
+        return wanted.read_setting(value)
     if wanted is types.NoneType:
         if value is None or value in ("none", "null"):
             return None

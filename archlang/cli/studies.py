@@ -11,6 +11,7 @@ import click
 
 from archlang.cli.common import Settings, as_json, file_argument, open_space, print_json, write_text
 from archlang.diagnostics import ArchError, error
+from archlang.searchers.objectives import HANDLINGS
 from archlang.space.values import parse_setting
 
 if TYPE_CHECKING:
@@ -33,6 +34,20 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 @click.option("--trials", default=40, show_default=True, type=click.IntRange(min=1), help="How many programs to try.")
 @click.option("--maximize", multiple=True, metavar="METRIC", help="A metric to maximize (repeatable).")
 @click.option("--minimize", multiple=True, metavar="METRIC", help="A metric to minimize (repeatable).")
+@click.option(
+    "--constraint",
+    "constraints",
+    multiple=True,
+    metavar="LIMIT",
+    help="A limit on a metric: 'macs <= 600M' (repeatable).",
+)
+@click.option(
+    "--handling",
+    default="domination",
+    show_default=True,
+    type=click.Choice(HANDLINGS),
+    help="What limits on metrics mean that only an evaluation gives.",
+)
 @click.option("--store", metavar="PATH|URL", help="Where the study is kept.  [default: runs/SPACE.db]")
 @click.option("--name", help="The study's name in the store.  [default: the space's]")
 @click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
@@ -56,6 +71,8 @@ def search(
     trials: int,
     maximize: tuple[str, ...],
     minimize: tuple[str, ...],
+    constraints: tuple[str, ...],
+    handling: str,
     store: str | None,
     name: str | None,
     seed: int,
@@ -95,6 +112,8 @@ def search(
         searcher=searcher,
         maximize=maximize,
         minimize=minimize,
+        constraints=constraints,
+        handling=handling,
         trials=trials,
         store=where,
         name=name,

@@ -126,6 +126,8 @@ CODES: dict[str, str] = {
     "E0914": "a study that another process runs",
     "E0915": "a report that cannot be written",
     "E0916": "a study of which no trial could be measured",
+    "E0917": "a constraint that names no metric and limit",
+    "E0918": "a text that is no searcher",
     "E0919": "a benchmark problem that does not exist",
     "W0501": "a decision that no program makes",
     "W0502": "alternatives that no program picks",

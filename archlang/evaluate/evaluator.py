@@ -27,6 +27,10 @@ class Evaluator(Protocol):
         cheap look); `report` is called with intermediate metrics, such as those of an epoch."""
         ...
 
+    def at(self, share: float) -> Mapping[str, Any]:
+        """The fidelity that is a share (at most 1) of a full evaluation; {} for the full one."""
+        ...
+
     def check(self, program: Program, metrics: Sequence[str]) -> None:
         """Raise ArchError when no program like this one can be evaluated (no data, wrong shape), or when
         it gives none of these metrics. It is called once, before a search begins."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,20 +17,34 @@ if TYPE_CHECKING:
     from archlang.space import Program
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class FunctionEvaluator:
     """Calls `function(program)`, which gives a number or a dictionary of numbers.
 
-    A bare number is the metric `metric`. The costs of the program's network are added under their
-    names (`params`, `macs`, …) where the function gives none of these names itself.
+    A function with a parameter `fidelity` is given the share of a full evaluation that is asked for, at
+    most 1; others evaluate in full each time. A bare number is the metric `metric`. The costs of the
+    program's network are added under their names (`params`, `macs`, …) where the function gives none of
+    these names itself.
     """
 
     function: Callable[[Program], Any]
     metric: str = "value"
 
+    @cached_property
+    def _takes_fidelity(self) -> bool:
+        try:
+            return "fidelity" in inspect.signature(self.function).parameters
+        except (TypeError, ValueError):  # some built-in callables have no signature
+            return False
+
     def __call__(self, program: Program, fidelity: Mapping[str, Any], report: Report) -> Metrics:
-        metrics = checked_metrics(self.function(program), self.metric)
+        given = {"fidelity": float(fidelity.get("share", 1.0))} if self._takes_fidelity else {}
+        metrics = checked_metrics(self.function(program, **given), self.metric)
         return metrics | {name: cost for name, cost in costs(program).items() if name not in metrics}
+
+    def at(self, share: float) -> Mapping[str, Any]:
+        """`{"share": share}`, for functions that take it as `fidelity`."""
+        return {} if share >= 1 else {"share": share}
 
     def check(self, program: Program, metrics: Sequence[str]) -> None:
         """A function may be anything, so there is nothing to check."""

@@ -86,6 +86,10 @@ class TrainEvaluator:
         values |= _recipe(program, self.own.ignore)
         return read_settings(TrainingSettings, {**values, **fidelity}, "training", "E0706", "E0706")
 
+    def at(self, share: float) -> Mapping[str, Any]:
+        """So many of the epochs, at least one."""
+        return {} if share >= 1 else {"epochs": max(1, round(share * self.training.epochs))}
+
     def check(self, program: Program, metrics: Sequence[str] = ()) -> None:
         """ArchError when the data cannot be read or does not fit, the backend is not there, or a metric
         is none that training gives (E0711)."""

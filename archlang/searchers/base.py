@@ -7,7 +7,6 @@ given the same asks and tells goes on exactly as the first would have.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -15,40 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import attrs
 
+from archlang.searchers.objectives import NO_CONSTRAINTS, Constraints, Objective, Scores
 from archlang.settings import read_settings
 
 if TYPE_CHECKING:
     from archlang.space import Choices, Space
 
-Scores = tuple[float, ...]
-
 
 class Exhausted(Exception):
     """The searcher has nothing left to propose."""
-
-
-@attrs.frozen
-class Objective:
-    """A metric to maximize or to minimize."""
-
-    metric: str
-    maximize: bool = True
-
-    def score(self, value: float) -> float:
-        """The value turned so that larger is better."""
-        return value if self.maximize else -value
-
-    def __str__(self) -> str:
-        return f"{'maximize' if self.maximize else 'minimize'} {self.metric}"
-
-
-def scores_of(metrics: Mapping[str, float] | None, objectives: Sequence[Objective]) -> Scores | None:
-    """One number an objective, larger is better; None for a failed trial, and for metrics in which an
-    objective is missing or not finite."""
-    if metrics is None:
-        return None
-    scores = tuple(objective.score(metrics.get(objective.metric, math.nan)) for objective in objectives)
-    return scores if all(map(math.isfinite, scores)) else None
 
 
 @attrs.frozen(kw_only=True)
@@ -67,18 +41,27 @@ class Searcher(ABC):
     name: ClassVar[str]
     Settings: ClassVar[type[Any]] = NoSettings
 
-    def __init__(self, space: Space, objectives: Sequence[Objective], seed: int = 0, **settings: Any) -> None:
+    def __init__(
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        seed: int = 0,
+        constraints: Constraints = NO_CONSTRAINTS,
+        **settings: Any,
+    ) -> None:
         """A searcher that has not asked yet; ArchError for settings that it does not have or that do
         not fit."""
         self.space = space
         self.objectives = tuple(objectives)
         self.seed = seed
+        self.constraints = constraints
+        self._judge = constraints.judge()
         self.settings: Any = read_settings(self.Settings, settings, f"the searcher `{self.name}`")
         self.asked = 0
 
     @final
     def ask(self) -> Choices:
-        """The next program to evaluate; `Exhausted` when nothing is left.
+        """The next program to evaluate, by its `fidelity`; `Exhausted` when nothing is left.
 
         An ask that raises counts as none: it changes nothing of what is asked later.
         """
@@ -88,12 +71,14 @@ class Searcher(ABC):
 
     @final
     def tell(self, choices: Choices, metrics: Mapping[str, float] | None) -> None:
-        """Take what the evaluation of a program gave; None says that it failed."""
-        self.observe(choices, scores_of(metrics, self.objectives))
+        """Take what the evaluation of a program, by the `fidelity` of the choices, gave; None says that
+        it failed."""
+        self.observe(choices, self._judge.scores(metrics, self.objectives))
 
     @abstractmethod
     def propose(self, random: Random) -> Choices:
         """The next program, drawn with `random`; raises `Exhausted` before anything is changed."""
 
     def observe(self, choices: Choices, scores: Scores | None) -> None:  # noqa: B027 - some have nothing to learn
-        """Learn from an evaluated program: one score an objective, larger is better; None: it failed."""
+        """Learn from an evaluated program: one score an objective, larger is better (under constraints
+        changed by them: see `Constraints`); None: it failed."""

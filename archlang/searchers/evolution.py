@@ -10,7 +10,8 @@ import attrs
 from attrs.validators import and_, ge, le
 
 from archlang.diagnostics import ArchError
-from archlang.searchers.base import Scores, Searcher
+from archlang.searchers.base import Searcher
+from archlang.searchers.objectives import Scores
 from archlang.searchers.pareto import crowding, ranks
 from archlang.searchers.unseen import Unseen
 

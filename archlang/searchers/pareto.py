@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-Scores = tuple[float, ...]
+from archlang.searchers.objectives import Scores
 
 
 def dominates(one: Scores, other: Scores) -> bool:

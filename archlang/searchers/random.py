@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from archlang.searchers.base import Scores, Searcher
+from archlang.searchers.base import Searcher
+from archlang.searchers.objectives import Scores
 from archlang.searchers.unseen import Unseen
 
 if TYPE_CHECKING:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from archlang.diagnostics import ArchError, did_you_mean, error
 from archlang.searchers.base import Searcher
-from archlang.searchers.evolution import Evolution
-from archlang.searchers.grid import GridSearch
-from archlang.searchers.random import RandomSearch
 
-SEARCHERS: dict[str, type[Searcher]] = {
-    searcher.name: searcher
-    for searcher in (
-        RandomSearch,
-        GridSearch,
-        Evolution,
-    )
+# Where each searcher lives: it is imported when it is first used.
+SEARCHERS: dict[str, str] = {
+    "random": "archlang.searchers.random:RandomSearch",
+    "grid": "archlang.searchers.grid:GridSearch",
+    "evolution": "archlang.searchers.evolution:Evolution",
 }
 
 
@@ -24,4 +21,6 @@ def searcher_class(name: str) -> type[Searcher]:
         known = ", ".join(f"`{other}`" for other in SEARCHERS)
         hints = did_you_mean(name, SEARCHERS) or (f"the searchers are {known}",)
         raise ArchError(error("E0901", f"there is no searcher `{name}`", hints=hints))
-    return SEARCHERS[name]
+    module, _, kind = SEARCHERS[name].partition(":")
+    found: type[Searcher] = getattr(import_module(module), kind)
+    return found

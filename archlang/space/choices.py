@@ -11,13 +11,18 @@ from archlang.semantics.decision import Pick
 
 
 class Choices(Mapping[str, Pick]):
-    """Address → pick, in the order of the space's decisions. Equal by content, hashable."""
+    """Address → pick, in the order of the space's decisions. Equal by content, hashable.
 
-    __slots__ = ("_hash", "_picks")
+    `fidelity` says how far an evaluation of them is to go: the share of the full one, 1 at most. It
+    is not compared: choices are the same program at any fidelity.
+    """
+
+    __slots__ = ("_hash", "_picks", "fidelity")
 
     def __init__(self, picks: Mapping[str, Any] = {}):
         self._picks = {address: _frozen(pick) for address, pick in picks.items()}
         self._hash: int | None = None
+        self.fidelity = 1.0
 
     @classmethod
     def of(cls, picks: dict[str, Pick]) -> Choices:
@@ -25,6 +30,14 @@ class Choices(Mapping[str, Pick]):
         choices = cls.__new__(cls)
         choices._picks = picks
         choices._hash = None
+        choices.fidelity = 1.0
+        return choices
+
+    def at(self, fidelity: float) -> Choices:
+        """The same choices, to be evaluated by that share of a full evaluation."""
+        choices = Choices.of(self._picks)
+        choices._hash = self._hash
+        choices.fidelity = fidelity
         return choices
 
     def __getitem__(self, address: str) -> Pick:

@@ -449,6 +449,16 @@ class Programs:
                     best, fewest = found, changed
         return best
 
+    @staticmethod
+    def within(region: Region, steps: Steps) -> bool:
+        """Whether the steps of a path keep the limits of its region."""
+        paths = region.paths
+        total, node = list(paths.base), paths.root
+        for _, pick in steps:
+            total = list(map(operator.add, total, paths.costs[node][pick]))
+            node = paths.kids[node][pick]
+        return all(map(operator.le, total, region.limits))
+
     def with_first_picks(self, wanted: Mapping[int, int], fixed: Mapping[int, int]) -> Steps | None:
         """The program with all the picks, where what is new in it takes its first one; None when
         that is none."""

@@ -22,8 +22,13 @@ from archlang.space.resolver import Picker, Resolved, Resolver
 
 TRIES = 2_000  # draws before a space whose requirements few choices meet is given up
 QUICK = 8  # changes tried at random before they are gone through one by one
+MAX_LISTED = 10_000  # picks of a decision that are listed for a walk
 
 Resolve = Callable[[Mapping[str, Any]], Resolved]  # the program of choices; ArchError when they do not fit
+Options = tuple[Pick, ...]
+# What to pick of a decision: one of some picks, or (None) any of its domain.
+Chooser = Callable[[Decision, Options | None], Pick]
+Trace = list[tuple[Decision, Pick]]
 
 
 class Moves(Protocol):
@@ -39,14 +44,26 @@ class Moves(Protocol):
 
     def enumerate(self) -> Iterator[Choices]: ...
 
+    def walk(self, choose: Chooser, random: Random) -> Choices | None: ...
+
+    def trace(self, choices: Mapping[str, Any]) -> Trace: ...
+
 
 class ByPaths:
-    """Moves on the paths of a compiled space."""
+    """Moves on the paths of a compiled space; only decisions that are `mine` are changed, walked and
+    traced."""
 
-    def __init__(self, programs: Programs, resolve: Resolve):
+    def __init__(self, programs: Programs, resolve: Resolve, resolver: Resolver, mine: Callable[[str], bool]):
         self._programs = programs
         self._compiled = programs.compiled
         self._resolve = resolve
+        self._resolver = resolver
+        self._mine = mine
+        compiled = programs.compiled
+        self._open = [
+            is_open and mine(address) for is_open, address in zip(compiled.open, compiled.addresses, strict=True)
+        ]
+        self._alive: dict[int, Options] = {}  # by node
 
     def draw(self, random: Random, evenly: bool) -> Choices | None:
         found = self._programs.draw(random, evenly)
@@ -66,7 +83,7 @@ class ByPaths:
 
     def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices | None:
         steps, values = self._located(choices)
-        is_open = self._compiled.open
+        is_open = self._open
         open_steps = [step for step in steps if is_open[step[0]]]
         wanted = dict(steps)
         for _ in range(QUICK if open_steps else 0):
@@ -145,6 +162,8 @@ class ByPaths:
         wanted = dict(steps)
         for place, old in steps:
             domain = compiled.decisions[place].domain
+            if not self._open[place]:
+                continue
             if not compiled.wide[place]:
                 for new in range(compiled.sizes[place]):
                     if new != old:
@@ -160,6 +179,61 @@ class ByPaths:
         compiled = self._compiled
         for steps in self._programs.all():
             yield from self._with_values(steps, [place for place, _ in steps if compiled.wide[place]], {})
+
+    def walk(self, choose: Chooser, random: Random) -> Choices | None:
+        programs, compiled = self._programs, self._compiled
+        if len(programs.regions) != 1 or compiled.layout.unsure:
+            return self._walk_by_asking(choose, random)
+        region = programs.regions[0]
+        places, kids = region.paths.places, region.paths.kids
+        steps: Steps = []
+        values: dict[int, Pick] = {}
+        node = region.paths.root
+        while node:
+            place = places[node]
+            options = self._options(node, place, kids[node])
+            if compiled.wide[place]:
+                decision = compiled.decisions[place]
+                values[place] = choose(decision, None) if self._open[place] else decision.domain.draw(random)
+                pick = 0
+            elif len(options) == 1:
+                pick = compiled.positions_of[place][options[0]]
+            elif not self._open[place]:
+                pick = compiled.positions_of[place][options[int(random.random() * len(options))]]
+            else:
+                pick = compiled.positions_of[place][choose(compiled.decisions[place], options)]
+            steps.append((place, pick))
+            node = kids[node][pick]
+        if region.limits and not programs.within(region, steps):
+            nearest = programs.nearest(dict(steps), {}, random)
+            return None if nearest is None else self._choices(nearest, values, random)
+        return Choices.of(compiled.chosen(steps, values))
+
+    def _options(self, node: int, place: int, edges: tuple[int, ...]) -> Options:
+        """The picks that lead on from a node; of a decision with too many to list, its first."""
+        known = self._alive.get(node)
+        if known is None:
+            picks = self._compiled.picks[place]
+            known = self._alive[node] = tuple(p for p, kid in zip(picks, edges, strict=False) if kid >= 0)
+        return known
+
+    def _walk_by_asking(self, choose: Chooser, random: Random) -> Choices | None:
+        """A walk where what leads on is not seen at once: the nearest program to what is picked."""
+        resolved = self._resolver.resolve(_chooser(choose, random, self._mine))
+        return self.repair({address: pick for address, (_, pick) in resolved.decisions.items()}, random)
+
+    def trace(self, choices: Mapping[str, Any]) -> Trace:
+        programs, compiled = self._programs, self._compiled
+        if len(programs.regions) != 1 or compiled.layout.unsure:
+            return _traced(self._resolve(choices), self._mine)
+        steps, values = self._located(choices)
+        kids, node = programs.regions[0].paths.kids, programs.regions[0].paths.root
+        found = []
+        for place, pick in steps:
+            if self._open[place] and (compiled.wide[place] or len(self._options(node, place, kids[node])) > 1):
+                found.append((compiled.decisions[place], values.get(place, compiled.picks[place][pick])))
+            node = kids[node][pick]
+        return found
 
     def _with_values(self, steps: Steps, wide: list[int], values: dict[int, Pick]) -> Iterator[Choices]:
         if not wide:
@@ -186,6 +260,27 @@ def _met(found: Diagnostic, resolved: Resolved) -> Diagnostic:
     return attrs.evolve(found, cause=Cause(made), notes=(*found.notes, note))
 
 
+def _chooser(choose: Chooser, random: Random, mine: Callable[[str], bool]) -> Picker:
+    """Picks by `choose` where there is something to choose, else draws."""
+
+    def pick(decision: Decision) -> Pick:
+        domain = decision.domain
+        if domain.size == 1 or not mine(decision.address):
+            return domain.draw(random)
+        listed = domain.size <= MAX_LISTED
+        return choose(decision, tuple(map(domain.pick, range(int(domain.size)))) if listed else None)
+
+    return pick
+
+
+def _traced(resolved: Resolved, mine: Callable[[str], bool]) -> Trace:
+    return [
+        (decision, pick)
+        for decision, pick, active in resolved.asked
+        if active and decision.domain.size > 1 and mine(decision.address)
+    ]
+
+
 def _picked_or_drawn(picks: Mapping[str, Pick], random: Random, decision: Decision) -> Pick:
     return picks[decision.address] if decision.address in picks else decision.domain.draw(random)
 
@@ -194,10 +289,17 @@ class ByTrial:
     """Moves by drawing picks until a program meets the requirements: from programs that meet some of
     them, where these are known."""
 
-    def __init__(self, resolver: Resolver, resolve: Resolve, among: Programs | None = None):
+    def __init__(
+        self,
+        resolver: Resolver,
+        resolve: Resolve,
+        among: Programs | None = None,
+        mine: Callable[[str], bool] = lambda address: True,
+    ):
         self._resolver = resolver
         self._resolve = resolve
         self._among = among
+        self._mine = mine
 
     def _first_valid(self, pick: Picker) -> Choices | None:
         for _ in range(TRIES):
@@ -232,7 +334,11 @@ class ByTrial:
 
     def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices | None:
         here = self._resolve(choices)
-        open_decisions = [decision for decision, _ in here.decisions.values() if decision.domain.size > 1]
+        open_decisions = [
+            decision
+            for decision, _ in here.decisions.values()
+            if decision.domain.size > 1 and self._mine(decision.address)
+        ]
         for _ in range(TRIES if open_decisions else 0):
             decision = open_decisions[random.randrange(len(open_decisions))]
             old = here.decisions[decision.address][1]
@@ -274,7 +380,7 @@ class ByTrial:
     def neighbours(self, choices: Mapping[str, Any]) -> Iterator[Choices]:
         here = self._resolve(choices)
         for decision, old in here.decisions.values():
-            if decision.domain.size == math.inf:
+            if decision.domain.size == math.inf or not self._mine(decision.address):
                 continue
             for index in range(int(decision.domain.size)):
                 new = decision.domain.pick(index)
@@ -296,6 +402,17 @@ class ByTrial:
                 yield _choices_of(resolved)
             if not odometer.advance():
                 return
+
+    def walk(self, choose: Chooser, random: Random) -> Choices | None:
+        pick = _chooser(choose, random, self._mine)
+        for _ in range(QUICK):
+            found = self._tried(pick)
+            if found is not None:
+                return found
+        return self.draw(random, False)
+
+    def trace(self, choices: Mapping[str, Any]) -> Trace:
+        return _traced(self._resolve(choices), self._mine)
 
 
 def _choices_of(resolved: Resolved) -> Choices:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from archlang.semantics.restrictions import Restriction, without_table
 from archlang.space.checking import address_conflicts, space_errors
 from archlang.space.choices import Choices
 from archlang.space.compiled import Compiled, Count, Programs
-from archlang.space.moves import TRIES, ByPaths, ByTrial, Moves
+from archlang.space.moves import TRIES, ByPaths, ByTrial, Chooser, Moves, Trace
 from archlang.space.program import Program
 from archlang.space.resolver import EachAnew, OnceForAll, Resolved, Resolver, in_order
 from archlang.space.values import plain_value
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from archlang.space.bounds import Bounds
     from archlang.space.distinct.count import Distinct
     from archlang.space.distinct.groups import Progress
+    from archlang.space.encoding import Array, Encoder
     from archlang.space.explaining import Explanation
     from archlang.space.pricing import SpacePricing
 
@@ -66,6 +68,7 @@ class Space:
         self.where = tuple(where)  # requirements on the costs of programs, from outside
         self.tables = dict(tables or {})  # measured costs of programs, by what they measure
         self._where = tuple(Restriction(parse_expression(text, "condition"), self.tables) for text in where)
+        self.parts: tuple[str, ...] | None = None  # where decisions are changed; None: everywhere
         self.unproved: str | None = None
         self.tried = 0  # how many programs were found valid where that is not proved for all
         self._entangled = "its decisions are too entangled"
@@ -412,9 +415,26 @@ class Space:
     def _moves(self) -> Moves:
         programs = self._programs
         if programs is not None:
-            return ByPaths(programs, self._resolve)
+            return ByPaths(programs, self._resolve, self._resolver, self._mine)
         known = self._approximation
-        return ByTrial(self._resolver, self._resolve, None if known is None else known.programs)
+        return ByTrial(self._resolver, self._resolve, None if known is None else known.programs, self._mine)
+
+    def _mine(self, address: str) -> bool:
+        return self.parts is None or any(inside(address, part) for part in self.parts)
+
+    def part(self, *addresses: str) -> Space:
+        """The same programs, of which only the decisions at these addresses (and below them) are
+        changed, walked and encoded; others are drawn. ArchError for an address of no decision."""
+        known = [decision.address for decision in self.all_decisions()]
+        for address in addresses:
+            if not any(inside(other, address) for other in known):
+                hints = did_you_mean(address, known) or _some_of(known)
+                raise ArchError(error("E0406", f"there is no decision at `{address}` in `{self.name}`", hints=hints))
+        found = copy(self)
+        found.parts = addresses
+        for name in ("_moves", "encoder"):
+            found.__dict__.pop(name, None)
+        return found
 
     def sample(self, seed: int = 0, evenly: bool = False) -> Program:
         """A program drawn by a seed; see `draw`."""
@@ -544,7 +564,7 @@ class Space:
         those of decisions that there are not are left out, those that lack are drawn. ArchError
         where the space is not evaluated as a whole, or is empty."""
         programs = self._whole("repaired")
-        found = ByPaths(programs, self._resolve).repair(picks, Random(seed))
+        found = ByPaths(programs, self._resolve, self._resolver, self._mine).repair(picks, Random(seed))
         if found is None:
             raise self._no_program()
         return found
@@ -557,6 +577,34 @@ class Space:
     def enumerate(self) -> Iterator[Choices]:
         """All choices, one at a time, in a fixed order; ArchError at a float decision."""
         return self._moves.enumerate()
+
+    def walk(self, choose: Chooser, random: Random) -> Choices:
+        """Choices made one decision after the other, from the root of the program tree: `choose` is
+        given a decision and the picks that lead on (None where they are too many to list: then it may
+        take any of the decision's domain), and gives one. Decisions without an alternative are not
+        asked. Where requirements forbid what was chosen, it is the nearest program, or one drawn.
+        ArchError when no program is found."""
+        found = self._moves.walk(choose, random)
+        if found is None:
+            raise self._no_program()
+        return found
+
+    def trace(self, choices: Mapping[str, Any]) -> Trace:
+        """The decisions of a program and their picks, in the order in which `walk` comes to them."""
+        return self._moves.trace(choices)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Turns choices into vectors for regression."""
+        from archlang.space.encoding import Encoder
+
+        return Encoder(self.all_decisions(), self._mine)
+
+    def encode(self, choices: Mapping[str, Any]) -> Array:
+        """A program's choices as a vector of numbers from 0 to 1; see `Encoder`. ArchError where the space
+        is not evaluated as a whole."""
+        vector: Array = self.encoder.many([choices])[0]
+        return vector
 
     def _whole(self, what: str) -> Programs:
         """The compiled programs; ArchError where the space is not evaluated as a whole."""
@@ -571,6 +619,11 @@ class Space:
                 )
             )
         return programs
+
+
+def inside(address: str, part: str) -> bool:
+    """Whether a decision is the one at an address, or below it."""
+    return address == part or (address.startswith(part) and address[len(part)] in "/.[:#")
 
 
 _MISSING = object()

@@ -37,14 +37,16 @@ def parse_setting(text: str) -> tuple[str, Any]:
     if not separator or not name.isidentifier():
         raise ArchError(error("E0414", f"`{text}` is not a setting", hints=["write a name and a value: `classes=100`"]))
     try:
-        return name, _literal(parse_expression(value.strip(), f"setting {name}"), text)
+        return name, literal(parse_expression(value.strip(), f"setting {name}"), text)
     except ArchError:
         if value.strip().isidentifier():
             return name, value.strip()
         raise
 
 
-def _literal(expr: ast.Expr, text: str) -> Any:
+def literal(expr: ast.Expr, text: str) -> Any:
+    """The Python value of a constant, list, tuple or record; a bare word is text. ArchError (E0414) for
+    others: `text` is what was written."""
     simple = constant(expr)
     if simple is not None:
         return simple
@@ -52,11 +54,11 @@ def _literal(expr: ast.Expr, text: str) -> Any:
         case ast.Name(word):
             return word
         case ast.ListLiteral(items):
-            return [_literal(item, text) for item in items]
+            return [literal(item, text) for item in items]
         case ast.TupleLiteral(items):
-            return tuple(_literal(item, text) for item in items)
+            return tuple(literal(item, text) for item in items)
         case ast.RecordLiteral(fields):
-            return {field.name: _literal(field.value, text) for field in fields}
+            return {field.name: literal(field.value, text) for field in fields}
     raise ArchError(
         error(
             "E0414",

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
@@ -51,10 +51,9 @@ class InProcess:
 
     capacity = 1
 
-    def __init__(self, space: Space, evaluator: Evaluator, fidelity: Mapping[str, Any], on_report: OnReport) -> None:
+    def __init__(self, space: Space, evaluator: Evaluator, on_report: OnReport) -> None:
         self._space = space
         self._evaluator = evaluator
-        self._fidelity = fidelity
         self._on_report = on_report
         self._line: deque[tuple[int, Choices]] = deque()
 
@@ -63,9 +62,7 @@ class InProcess:
 
     def wait(self) -> tuple[int, Outcome]:
         number, choices = self._line.popleft()
-        return number, evaluate(
-            self._space, self._evaluator, choices, self._fidelity, lambda metrics: self._on_report(number, metrics)
-        )
+        return number, evaluate(self._space, self._evaluator, choices, lambda metrics: self._on_report(number, metrics))
 
     def close(self) -> None:
         self._line.clear()
@@ -75,11 +72,10 @@ def evaluate(
     space: Space,
     evaluator: Evaluator,
     choices: Choices,
-    fidelity: Mapping[str, Any],
     on_report: Callable[[Mapping[str, float]], None],
 ) -> Outcome:
-    """The outcome of evaluating one program. Whatever goes wrong becomes part of it, so that one trial
-    never ends a study; only an interrupt from the keyboard passes."""
+    """The outcome of evaluating one program, by the fidelity of the choices. Whatever goes wrong becomes
+    part of it, so that one trial never ends a study; only an interrupt from the keyboard passes."""
     curve: list[dict[str, float]] = []
     began = time.perf_counter()
 
@@ -91,7 +87,7 @@ def evaluate(
     metrics: dict[str, float] | None = None
     failure = ""
     try:
-        metrics = checked_metrics(evaluator(space.program(choices), fidelity, report))
+        metrics = checked_metrics(evaluator(space.program(choices), evaluator.at(choices.fidelity), report))
     except ArchError as problem:
         failure = str(problem)
     except (Exception, SystemExit):

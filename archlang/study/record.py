@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from archlang.searchers import Objective
+from archlang.searchers import NO_CONSTRAINTS, Constraints, Objective
 
 RUNNING = "running"
 INTERRUPTED = "interrupted"
@@ -27,7 +27,8 @@ class Trial:
     tells in this order brings it to where the study is. `state` is "running" (or "interrupted", the
     evaluation was cut short and will be done again), "complete", "cached" (the same program had been
     measured before), or "failed" with the `error`. `curve` holds what was reported on the way, such as
-    the metrics of each epoch; `seconds` is the time that the evaluation took.
+    the metrics of each epoch; `fidelity` is the share of a full evaluation that was asked for, `seconds`
+    the time that the evaluation took.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Trial:
     metrics: Mapping[str, float] = attrs.field(factory=dict)
     error: str = attrs.field(default="", repr=False)
     curve: tuple[Mapping[str, float], ...] = attrs.field(default=(), repr=False)
+    fidelity: float = 1.0
     started: str = ""
     seconds: float = 0.0
 
@@ -72,6 +74,7 @@ class StudyRecord:
     settings: Mapping[str, Any]
     seed: int
     objectives: tuple[Objective, ...]
+    constraints: Constraints = NO_CONSTRAINTS
     trials: int
     reuse: bool = True
     versions: Mapping[str, str] = attrs.field(factory=dict, repr=False)

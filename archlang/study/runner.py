@@ -12,7 +12,9 @@ import attrs
 
 from archlang.diagnostics import ArchError, did_you_mean, error
 from archlang.evaluate import Evaluator, FunctionEvaluator, evaluator_from_spec
-from archlang.searchers import Exhausted, Objective, Searcher, searcher_class
+from archlang.searchers import NO_CONSTRAINTS, Constraint, Constraints, Exhausted, Objective, Recipe, Searcher
+from archlang.settings import read_settings
+from archlang.space.bounds import BOUNDED
 from archlang.study.executor import Executor, InProcess, Outcome
 from archlang.study.origin import require_same_space, space_from_record, space_record, versions
 from archlang.study.progress import Listener, ProgressBar, Silent
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from archlang.space import Choices, Program, Space
 
 Metrics = str | Sequence[str]
+AnySearcher = str | type[Searcher] | Recipe
 AnyEvaluator = Evaluator | Callable[["Program"], Any]
 
 
@@ -31,10 +34,12 @@ def search(
     space: Space,
     evaluator: AnyEvaluator,
     *,
-    searcher: str | type[Searcher] = "evolution",
+    searcher: AnySearcher = "evolution",
     maximize: Metrics = (),
     minimize: Metrics = (),
     objectives: Sequence[Objective] = (),
+    constraints: Sequence[str] = (),
+    handling: str = "domination",
     trials: int = 100,
     store: str | Path | None = None,
     name: str | None = None,
@@ -45,9 +50,12 @@ def search(
 ) -> Study:
     """Search a space and return the study.
 
+    `searcher` is a name such as `evolution`, a text such as `then(random, 50, evolution)`, or a class.
     `evaluator` is one such as `train("digits")`, or a function from a program to a number or a dictionary
     of numbers. What counts is given by `maximize` and `minimize` (names of metrics; those to maximize come
-    first), or in another order by `objectives`. `store` is the path of a SQLite file or a database URL; without
+    first), or in another order by `objectives`. `constraints` such as `macs <= 600M` are never left where
+    they limit a cost that is known before an evaluation; what they mean for other metrics is said by
+    `handling` (see `Constraints`). `store` is the path of a SQLite file or a database URL; without
     it the study lives in memory. `name` is the study's name in the store, by default the space's. `settings`
     are the searcher's. With `reuse` a program that was measured before is not evaluated again.
 
@@ -57,8 +65,9 @@ def search(
     """
     wanted = _objectives(maximize, minimize, objectives)
     _require_trials(trials)
-    kind = searcher_class(searcher) if isinstance(searcher, str) else searcher
-    machine = kind(space, wanted, seed, **(settings or {}))
+    space, limits = _limits(space, constraints, handling)
+    recipe = Recipe.of(searcher, settings)
+    machine = recipe.make(space, wanted, seed, limits)
     used = _evaluator(evaluator, wanted)
     used.check(space.program(machine.ask()), [objective.metric for objective in wanted])
     record = StudyRecord(
@@ -66,17 +75,18 @@ def search(
         created=_now(),
         space=space_record(space),
         evaluator={**used.describe(), "spec": used.spec()},
-        searcher=kind.name,
-        settings=dict(settings or {}),
+        searcher=searcher if isinstance(searcher, str) else recipe.kind.name,
+        settings={name: str(value) if isinstance(value, Recipe) else value for name, value in (settings or {}).items()},
         seed=seed,
         objectives=wanted,
+        constraints=limits,
         trials=trials,
         reuse=reuse,
         versions=versions(),
     )
     with open_store(store, create=True) as opened:
         opened.create(record)
-        return Run(opened, record, space, used, kind, _listener(progress)).go()
+        return Run(opened, record, space, used, recipe, _listener(progress)).go()
 
 
 def resume(
@@ -85,7 +95,7 @@ def resume(
     *,
     evaluator: AnyEvaluator | None = None,
     space: Space | None = None,
-    searcher: type[Searcher] | None = None,
+    searcher: AnySearcher | None = None,
     trials: int | None = None,
     progress: bool | Listener = False,
 ) -> Study:
@@ -104,12 +114,12 @@ def resume(
         else:
             space = space_from_record(record.space)
         used = _evaluator_again(record, evaluator)
-        kind = searcher if searcher is not None else searcher_class(record.searcher)
+        recipe = Recipe.of(record.searcher if searcher is None else searcher, record.settings)
         if trials is not None and trials != record.trials:
             _require_trials(trials)
             opened.set_trials(record.name, trials)
             record = attrs.evolve(record, trials=trials)
-        return Run(opened, record, space, used, kind, _listener(progress)).go()
+        return Run(opened, record, space, used, recipe, _listener(progress)).go()
 
 
 class Run:
@@ -121,7 +131,7 @@ class Run:
         record: StudyRecord,
         space: Space,
         evaluator: Evaluator,
-        searcher: type[Searcher],
+        searcher: Recipe,
         listener: Listener,
         executor: Executor | None = None,
     ) -> None:
@@ -129,11 +139,11 @@ class Run:
         self._record = record
         self._space = space
         self._listener = listener
-        self._searcher = searcher(space, record.objectives, record.seed, **record.settings)
-        self._executor = executor or InProcess(space, evaluator, {}, listener.reported)
+        self._searcher = searcher.make(space, record.objectives, record.seed, record.constraints)
+        self._executor = executor or InProcess(space, evaluator, listener.reported)
         self._count = 0
         self._events = 0
-        self._measured: dict[str, Trial] = {}
+        self._measured: dict[tuple[str, float], Trial] = {}  # by choices and fidelity
         self._flying: dict[int, tuple[Trial, Choices]] = {}
 
     def go(self) -> Study:
@@ -170,7 +180,7 @@ class Run:
     def _asked_again(self, trial: Trial) -> Choices:
         try:
             choices = self._searcher.ask()
-            if choices.to_json() == trial.choices_json:
+            if choices.to_json() == trial.choices_json and choices.fidelity == trial.fidelity:
                 return choices
             found = f"it proposes {choices.to_json()}"
         except Exhausted:
@@ -212,6 +222,7 @@ class Run:
             number=self._count,
             choices=choices.as_dict(),
             choices_json=text,
+            fidelity=choices.fidelity,
             state=RUNNING,
             asked=self._events,
             started=_now(),
@@ -224,7 +235,7 @@ class Run:
     def _launch(self, trial: Trial, choices: Choices) -> None:
         self._flying[trial.number] = (trial, choices)
         self._listener.asked(trial)
-        known = self._measured.get(trial.choices_json) if self._record.reuse else None
+        known = self._measured.get((trial.choices_json, trial.fidelity)) if self._record.reuse else None
         if known is None:
             self._executor.submit(trial.number, choices)
         else:
@@ -249,7 +260,7 @@ class Run:
 
     def _tell_searcher(self, trial: Trial, choices: Choices) -> None:
         if trial.is_measured:
-            self._measured.setdefault(trial.choices_json, trial)
+            self._measured.setdefault((trial.choices_json, trial.fidelity), trial)
         self._searcher.tell(choices, dict(trial.metrics) if trial.is_measured else None)
 
     def _missing(self, metrics: Mapping[str, float]) -> str:
@@ -298,6 +309,19 @@ def _objectives(maximize: Metrics, minimize: Metrics, given: Sequence[Objective]
         if metrics.count(metric) > 1:
             raise ArchError(error("E0911", f"the metric `{metric}` is given as an objective more than once"))
     return found
+
+
+def _limits(space: Space, constraints: Sequence[str], handling: str) -> tuple[Space, Constraints]:
+    """The programs that keep the limits on known costs, and the constraints that are left."""
+    limits = []
+    for text in constraints:
+        limit = Constraint.parse(text)
+        if limit.metric in (*BOUNDED, *space.tables):
+            space = space.narrowed(text)
+        else:
+            limits.append(limit)
+    settings = {"limits": tuple(limits), "handling": handling}
+    return space, read_settings(Constraints, settings, "the constraints") if limits else NO_CONSTRAINTS
 
 
 def _evaluator(evaluator: Any, objectives: Sequence[Objective]) -> Evaluator:

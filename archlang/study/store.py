@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import StaticPool
 
 from archlang.diagnostics import ArchError, did_you_mean, error
-from archlang.searchers import Objective
+from archlang.searchers import NO_CONSTRAINTS, Constraint, Constraints, Objective
 from archlang.study.record import INTERRUPTED, RUNNING, StudyRecord, StudySummary, Trial
 
 SCHEMA = 1
@@ -39,10 +39,11 @@ STUDY = sa.Table(
     sa.Column("created", sa.String(40), nullable=False),
     sa.Column("space", sa.Text, nullable=False),
     sa.Column("evaluator", sa.Text, nullable=False),
-    sa.Column("searcher", sa.String(64), nullable=False),
+    sa.Column("searcher", sa.Text, nullable=False),
     sa.Column("settings", sa.Text, nullable=False),
     sa.Column("seed", sa.Integer, nullable=False),
     sa.Column("objectives", sa.Text, nullable=False),
+    sa.Column("constraints", sa.Text),
     sa.Column("trials", sa.Integer, nullable=False),
     sa.Column("reuse", sa.Boolean, nullable=False),
     sa.Column("versions", sa.Text, nullable=False),
@@ -56,6 +57,7 @@ TRIAL = sa.Table(
     sa.Column("told", sa.Integer),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("choices", sa.Text, nullable=False),
+    sa.Column("fidelity", sa.Float, nullable=False, server_default="1"),
     sa.Column("metrics", sa.Text),
     sa.Column("error", sa.Text),
     sa.Column("curve", sa.Text),
@@ -139,6 +141,7 @@ class Store:
             "settings": json.dumps(record.settings),
             "seed": record.seed,
             "objectives": json.dumps([attrs.asdict(objective) for objective in record.objectives]),
+            "constraints": json.dumps(attrs.asdict(record.constraints)) if record.constraints.limits else None,
             "trials": record.trials,
             "reuse": record.reuse,
             "versions": json.dumps(record.versions),
@@ -181,6 +184,7 @@ class Store:
             "asked": trial.asked,
             "state": trial.state,
             "choices": trial.choices_json,
+            "fidelity": trial.fidelity,
             "started": trial.started,
         }
         try:
@@ -238,6 +242,7 @@ class Store:
                 settings=_object(row.settings),
                 seed=row.seed,
                 objectives=_objectives(row.objectives),
+                constraints=_constraints(row.constraints),
                 trials=row.trials,
                 reuse=row.reuse,
                 versions=_object(row.versions),
@@ -403,6 +408,13 @@ def _objectives(text: str) -> tuple[Objective, ...]:
     return found
 
 
+def _constraints(text: str | None) -> Constraints:
+    if text is None:
+        return NO_CONSTRAINTS
+    found = _object(text, "limits")
+    return Constraints(**{**found, "limits": tuple(Constraint(**limit) for limit in found["limits"])})
+
+
 def _metrics(text: str | None) -> dict[str, Any]:
     found = _object(text) if text else {}
     for name, value in found.items():
@@ -416,6 +428,7 @@ def _trial(row: Any) -> Trial:
         number=row.number,
         choices=_object(row.choices),
         choices_json=row.choices,
+        fidelity=row.fidelity,
         state=row.state,
         asked=row.asked,
         told=row.told,

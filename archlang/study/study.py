@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archlang.searchers import Objective, scores_of
+from archlang.searchers import Objective, scores_of, violation
 from archlang.searchers.pareto import front
 from archlang.study.origin import require_same_space, space_from_record
 from archlang.study.record import CACHED, COMPLETE, FAILED, StudyRecord, StudySummary, Trial
@@ -77,8 +77,18 @@ class Study:
 
     @property
     def best_trial(self) -> Trial | None:
-        """The trial that is best in the first objective, then in the next; of equals the first."""
-        return max(self.measured, key=lambda trial: (self.scores(trial), -trial.number), default=None)
+        """The trial that is best in the first objective, then in the next; of equals the first. Only
+        trials of the greatest fidelity count, and such as keep the constraints where there are any."""
+        return max(self.candidates, key=lambda trial: (self.scores(trial), -trial.number), default=None)
+
+    @property
+    def candidates(self) -> tuple[Trial, ...]:
+        """The measured trials of the greatest fidelity that violate the constraints least."""
+        limits = self.record.constraints.limits
+        full = max((trial.fidelity for trial in self.measured), default=1.0)
+        beyond = {t.number: violation(t.metrics, limits) for t in self.measured if t.fidelity == full}
+        least = min(beyond.values(), default=0.0)
+        return tuple(trial for trial in self.measured if beyond.get(trial.number) == least)
 
     @property
     def best(self) -> Program | None:
@@ -89,7 +99,7 @@ class Study:
     def pareto_front(self) -> tuple[Trial, ...]:
         """The trials that no other dominates, best first objective first; a program that was tried
         more than once appears once."""
-        unique = {trial.choices_json: trial for trial in reversed(self.measured)}
+        unique = {trial.choices_json: trial for trial in reversed(self.candidates)}
         trials = list(unique.values())
         chosen = [trials[position] for position in front([self.scores(trial) for trial in trials])]
         return tuple(sorted(chosen, key=lambda trial: (self.scores(trial), -trial.number), reverse=True))
@@ -108,6 +118,7 @@ class Study:
             "settings": dict(self.record.settings),
             "seed": self.record.seed,
             "objectives": [str(objective) for objective in self.objectives],
+            "constraints": [str(limit) for limit in self.record.constraints.limits],
             "evaluator": {name: value for name, value in self.record.evaluator.items() if name != "spec"},
             "store": self.store,
             "wanted": self.record.trials,

@@ -2,8 +2,9 @@
 
 import random
 
-from archlang.searchers import Evolution, Objective, RandomSearch
-from archlang.searchers.evolution import _fitness
+from archlang.searchers import Objective
+from archlang.searchers.evolution import Evolution, _fitness
+from archlang.searchers.random import RandomSearch
 from archlang.space import Choices, Space, loads
 
 ONES = """

@@ -2,7 +2,9 @@
 
 from typing import ClassVar
 
-from archlang.searchers import Evolution, GridSearch, RandomSearch
+from archlang.searchers.evolution import Evolution
+from archlang.searchers.grid import GridSearch
+from archlang.searchers.random import RandomSearch
 from archlang.testing.searcher import SearcherContract
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from archlang.diagnostics import ArchError
 from archlang.evaluate import FunctionEvaluator
-from archlang.searchers import Evolution
+from archlang.searchers import Recipe
+from archlang.searchers.evolution import Evolution
 from archlang.space import Program, loads
 from archlang.study import Store, Study, StudyRecord, list_studies, open_store, read_study, resume
 from archlang.study.progress import Silent
@@ -89,7 +90,9 @@ def test_died_at_each_write(after: bool) -> None:
 
 
 def goes_on(store: Store, record: StudyRecord) -> Study:
-    return Run(store, record, runs.space(), FunctionEvaluator(runs.evaluate), Evolution, Silent()).go()
+    return Run(
+        store, record, runs.space(), FunctionEvaluator(runs.evaluate), Recipe.of(Evolution, record.settings), Silent()
+    ).go()
 
 
 @pytest.mark.parametrize("stop", [1, 7, 8, 20, 39])
@@ -161,7 +164,7 @@ def test_function_has_to_be_given_again(tmp_path: Path) -> None:
 
 
 def test_searcher_that_does_not_repeat_itself(tmp_path: Path) -> None:
-    from archlang.searchers import RandomSearch
+    from archlang.searchers.random import RandomSearch
 
     store = tmp_path / "study.db"
     runs.begin(store, trials=3, searcher="grid", space=loads("space s { { a: choose [1, 2, 3] } }"), settings={})
