@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -268,6 +269,12 @@ def test_the_surrogate_of_astrasim_is_the_forest_of_scikit_learn(data_file: Data
     seen = np.arange(len(x)) % 5 != 0
     predicted = astrasim.Forest.fitted(x[seen], y[seen]).predict(x[~seen])
     assert 1 - ((predicted - y[~seen]) ** 2).sum() / ((y[~seen] - y[~seen].mean()) ** 2).sum() > 0.7
+
+
+def test_the_surrogate_needs_scikit_learn(data_file: DataFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
+    with pytest.raises(ArchError, match=r"E0703.*`astrasim` needs scikit-learn"):
+        problem("astrasim", data_file("archgym_astrasim.csv.gz").parent).told  # noqa: B018
 
 
 def test_constants_of_the_surrogate_are_what_the_rows_show(data_file: DataFile) -> None:
