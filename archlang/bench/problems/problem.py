@@ -123,7 +123,7 @@ class BestOf(Problem):
         not proven."""
         lost = self.answers.best_scored - self.answers.scored(choices)
         lost = lost if self.objectives[0].maximize else -lost
-        return max(lost, 0.0) if self.answers.proven else lost
+        return max(0.0, lost) if self.answers.proven else lost
 
     def regrets(self, history: Iterable[Evaluation]) -> list[float]:
         found: list[float] = []
