@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archlang.diagnostics import ArchError as ArchError
+    from archlang.evaluate import table as table
     from archlang.evaluate import train as train
     from archlang.space.choices import Choices as Choices
     from archlang.space.loading import load as load
@@ -37,6 +38,7 @@ _PUBLIC = {
     "loads": "archlang.space.loading",
     "resume": "archlang.study",
     "search": "archlang.study",
+    "table": "archlang.evaluate",
     "train": "archlang.evaluate",
 }
 
@@ -51,6 +53,7 @@ __all__ = [
     "loads",
     "resume",
     "search",
+    "table",
     "train",
 ]
 

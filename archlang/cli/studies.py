@@ -15,6 +15,7 @@ from archlang.searchers.objectives import HANDLINGS
 from archlang.space.values import parse_setting
 
 if TYPE_CHECKING:
+    from archlang.evaluate import TableEvaluator
     from archlang.study import Study
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -22,7 +23,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @click.command()
 @file_argument
-@click.option("--data", default="digits", show_default=True, help="The data set: digits, or the path of an .npz file.")
+@click.option("--data", help="The data set: digits, or the path of an .npz file.  [default: digits]")
+@click.option("--table", metavar="PATH", help="Look programs up in this CSV file instead of training them.")
+@click.option("--key", multiple=True, metavar="COLUMN=ADDRESS", help="Which decisions a column holds (repeatable).")
+@click.option("--codes", metavar="PICK=CODE,…", help="What the table writes for picks.")
+@click.option("--metric", multiple=True, metavar="NAME=COLUMN", help="A metric that the table gives (repeatable).")
 @click.option(
     "--searcher", default="evolution", show_default=True, help="How programs are proposed: see `archlang list`."
 )
@@ -64,7 +69,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def search(
     file: str,
     settings: Settings,
-    data: str,
+    data: str | None,
+    table: str | None,
+    key: tuple[str, ...],
+    codes: str | None,
+    metric: tuple[str, ...],
     searcher: str,
     trials: int,
     maximize: tuple[str, ...],
@@ -80,7 +89,7 @@ def search(
     reuse: str,
     json_output: bool,
 ) -> None:
-    """Search a space: train its programs on data, keep every trial, hand over the best.
+    """Search a space: train its programs on data (or look them up in a table), keep every trial, hand over the best.
 
     Stop it at any time: `archlang resume STORE` goes on where it was.
 
@@ -88,6 +97,8 @@ def search(
     archlang search examples/digits.arch --data digits --searcher evolution --trials 40 \\
       --maximize accuracy --minimize macs --store runs/digits.db --seed 0
     archlang search examples/digits.arch --epochs 20 --train lr=0.02 --search population=16
+    archlang search std.spaces.nasbench201 --table nb201.csv --key 'ops=shared/edge#*' \\
+      --codes none=0,skip=1,conv1=2,conv3=3,pool3=4 --metric accuracy=c10_val_200
     """
     from archlang.evaluate import train
     from archlang.study import search as run
@@ -95,12 +106,17 @@ def search(
     space = open_space(file, settings)
     trained: dict[str, Any] = {"epochs": epochs} if epochs is not None else {}
     trained |= dict(map(parse_setting, training))
+    looked_up = {"--key": key, "--codes": codes, "--metric": metric}
+    trains = {"--data": data, "--epochs/--train": trained}
+    for option, given in (trains if table is not None else looked_up).items():
+        if given:
+            raise click.UsageError(f"{option} {'does not go with' if table is not None else 'needs'} --table")
     where = store or f"runs/{space.name}.db"
     if not maximize and not minimize:
         maximize = ("accuracy",)
     study = run(
         space,
-        train(data, **{"seed": seed, **trained}),
+        train(data or "digits", **{"seed": seed, **trained}) if table is None else _table(table, key, codes, metric),
         searcher=searcher,
         maximize=maximize,
         minimize=minimize,
@@ -164,6 +180,22 @@ def report(store: str, name: str | None, output: str | None, as_text_only: bool,
     _print_study(study)
     if not as_text_only:
         click.echo(f"report      {_page(study, output)}")
+
+
+def _table(path: str, key: tuple[str, ...], codes: str | None, metric: tuple[str, ...]) -> TableEvaluator:
+    """The table that the options describe. Columns, addresses and codes stay texts as they are written."""
+    from archlang.evaluate import table
+
+    coded = dict(_pair(text) for text in (codes or "").split(",") if text)
+    metrics = {name: columns.split("+") for name, columns in map(_pair, metric)}
+    return table(path, key=dict(map(_pair, key)) or "*", metrics=metrics, codes=coded)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ArchError(error("E0414", f"`{text}` is not written NAME=VALUE"))
+    return name, value
 
 
 def _hand_over(study: Study, json_output: bool) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 from archlang.diagnostics import ArchError, error
 from archlang.evaluate.evaluator import Evaluator
+from archlang.evaluate.table import table_from_spec
 from archlang.evaluate.train import train_from_spec
 
-FROM_SPEC: dict[str, Callable[[Mapping[str, Any]], Evaluator]] = {"train": train_from_spec}
+FROM_SPEC: dict[str, Callable[[Mapping[str, Any]], Evaluator]] = {"table": table_from_spec, "train": train_from_spec}
 
 
 def evaluator_from_spec(spec: Mapping[str, Any]) -> Evaluator:

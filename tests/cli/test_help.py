@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from itertools import product
 from pathlib import Path
 
 import click
@@ -13,7 +14,10 @@ import archlang as al
 from archlang.cli import main
 from tests.cli.conftest import Run
 
-PREPARED = {"best.json": '{"width": 32, "unit": "plain"}'}
+PREPARED = {
+    "best.json": '{"width": 32, "unit": "plain"}',
+    "nb201.csv": "ops,c10_val_200\n" + "".join(f"{''.join(ops)},90\n" for ops in product("01234", repeat=6)),
+}
 QUICK = {"--trials": "2", "--epochs": "1"}
 
 
@@ -34,7 +38,9 @@ def arguments_of(line: list[str]) -> list[str]:
     for argument in line:
         found += sorted(map(str, Path().glob(argument))) if argument.startswith("*") else [argument]
     if line[0] == "search":
-        found += [part for option in QUICK.items() for part in option]
+        found += [
+            part for option in QUICK.items() for part in option if option[0] == "--trials" or "--table" not in line
+        ]
     return found
 
 

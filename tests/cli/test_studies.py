@@ -143,3 +143,22 @@ def test_what_is_reused_is_said(run: Run) -> None:
         saved = f"{len(study.repeats)} of 8 evaluations saved: {len(study.repeats)} repeat"
         assert (saved in result.stdout) == (reuse == "function")
     assert "--reuse" in run(*SEARCH, "--reuse", "sometimes", code=2).stderr
+
+
+def test_programs_are_looked_up_in_a_table(run: Run) -> None:
+    Path("rows.csv").write_text(
+        "w,u,a,b,c\n16,p,0.1,0.3,9\n32,p,0.5,0.7,9\n16,w,0.2,0.2,9\n32,w,0.4,0.4,9\n", encoding="utf-8"
+    )
+    keyed = ("--table", "rows.csv", "--key", "w=width", "--key", "u=unit", "--codes", "plain=p,deep=w")
+    run("search", "net.arch", *keyed, "--metric", "accuracy=a+b", "--searcher", "grid", "--store", "runs/t.db")
+    study = read_study("runs/t.db")
+    assert study.best_trial is not None
+    assert dict(study.best_trial.choices) == {"unit": "plain", "width": 32}
+    assert study.best_trial.metrics == {"accuracy": 0.6}
+    run("resume", "runs/t.db")
+    refused = run("search", "net.arch", "--metric", "accuracy=a", code=2).stderr
+    assert "--metric needs --table" in refused
+    assert (
+        "--epochs/--train does not go with --table" in run("search", "net.arch", *keyed, "--epochs", "3", code=2).stderr
+    )
+    assert "E0414" in run("search", "net.arch", "--table", "rows.csv", "--metric", "a", code=1).stderr

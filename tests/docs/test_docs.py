@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     for name in ("wrong.arch", "open.arch"):
         shutil.copy(ROOT / "tests" / "cli" / "files" / name, tmp_path)
+    rows = "".join(f"{''.join(ops)},{sum(map(int, ops))}\n" for ops in product("01234", repeat=6))
+    (tmp_path / "nb201.csv").write_text(f"ops,c10_val_200\n{rows}", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     few = tuple(array[::10] for array in data._digits())
     monkeypatch.setattr(data, "_digits", lambda: few)

@@ -59,6 +59,33 @@ def summed(x: Array, edges: Array, weights: Weights, eps: float) -> Array:
     return y
 
 
+def normalized(edges: Array, nodes: int) -> Array:
+    a = adjacency(edges, nodes)
+    degrees = np.maximum(a.sum(1), 1)
+    return np.asarray(a / np.sqrt(np.outer(degrees, degrees)))
+
+
+def chebyshev(x: Array, edges: Array, weights: Weights, order: int) -> Array:
+    """By the powers of the matrix, with the polynomials' coefficients from numpy."""
+    powers = [np.linalg.matrix_power(-normalized(edges, len(x)), k) for k in range(order)]
+    y = np.zeros((len(x), 3))
+    for k in range(order):
+        coefficients = np.polynomial.chebyshev.cheb2poly(np.eye(order)[k])
+        kernel = weights[f"linear[{k}].kernel"]
+        y += sum(c * power for c, power in zip(coefficients, powers, strict=False)) @ x @ kernel.T
+    return y + weights.get("feature_bias.bias", 0)
+
+
+def moved(x: Array, edges: Array, weights: Weights) -> Array:
+    y = normalized(edges, len(x)) @ x @ weights["others.kernel"].T + x @ weights["own.kernel"].T
+    return np.asarray(np.maximum(y + weights.get("own.bias", 0), 0))
+
+
+def joined(x: Array, edges: Array, weights: Weights) -> Array:
+    y: Array = x @ weights["own.kernel"].T + adjacency(edges, len(x)) @ x @ weights["others.kernel"].T
+    return y + weights.get("own.bias", 0)
+
+
 LAYERS: list[tuple[str, Callable[[Array, Array, Weights], Array]]] = [
     ("gcn(3)", convolved),
     ("gcn(3, bias=false)", convolved),
@@ -75,6 +102,12 @@ LAYERS: list[tuple[str, Callable[[Array, Array, Weights], Array]]] = [
     ("sage(3, bias=false)", averaged),
     ("gin(3)", lambda x, edges, weights: summed(x, edges, weights, 0.0)),
     ("gin(3, hidden=8, eps=0.5)", lambda x, edges, weights: summed(x, edges, weights, 0.5)),
+    ("cheb(3)", lambda x, edges, weights: chebyshev(x, edges, weights, 2)),
+    ("cheb(3, order=4, bias=false)", lambda x, edges, weights: chebyshev(x, edges, weights, 4)),
+    ("arma(3)", moved),
+    ("arma(3, bias=false)", moved),
+    ("graph_conv(3)", joined),
+    ("graph_conv(3, bias=false)", joined),
 ]
 
 
@@ -92,6 +125,9 @@ def test_layer_computes_what_dense_matrices_do(stage: str, reference: Callable[.
         ("gat(3, heads=4)", 12, 5 * 12 + 2 * 12 + 12, 6 * (5 * 12 + 2 * 12)),
         ('gat(3, heads=4, merge="mean", bias=false)', 3, 5 * 12 + 2 * 12, 6 * (5 * 12 + 2 * 12)),
         ("sage(3)", 3, 2 * 5 * 3 + 3, 6 * 2 * 5 * 3),
+        ("cheb(3, order=3)", 3, 3 * 5 * 3 + 3, 6 * 3 * 5 * 3),
+        ("arma(3)", 3, 2 * 5 * 3 + 3, 6 * 2 * 5 * 3),
+        ("graph_conv(3)", 3, 2 * 5 * 3 + 3, 6 * 2 * 5 * 3),
         ("gin(3, hidden=8)", 3, 5 * 8 + 8 + 8 * 3 + 3, 6 * (5 * 8 + 8 * 3)),
     ],
 )

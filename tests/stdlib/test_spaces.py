@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 import archlang as al
+from archlang.semantics.decision import OneOf
 from tests.stdlib.conftest import DataFile
 from tests.stdlib.networks import nasbench201_choices, nasbench_macro_choices
 
 DARTS_CELL = math.prod(comb(states, 2) for states in range(2, 6)) * 7**8
+GRAPH_LINKS = ("0000", "0001", "0011", "0012", "0013", "0111", "0112", "0122", "0123")
 NB201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
 
@@ -28,6 +30,7 @@ NB201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg
         ("std.spaces.darts_cell", DARTS_CELL),
         ("std.spaces.darts", DARTS_CELL**2),
         ("std.spaces.nasbench_macro", 3**8),
+        ("std.spaces.nasbench_graph", 9 * 9**4 - 9),
         ("std.spaces.nats_sss", 8**5),
         ("std.spaces.ofa_mobilenetv3", sum(9**depth for depth in (2, 3, 4)) ** 5),
         ("std.spaces.proxylessnas", 6**6 * 7**15),
@@ -119,3 +122,18 @@ def test_costs_of_nasbench_macro(data_file: DataFile) -> None:
     for row in rows(data_file("nasbench_macro_c10.csv.gz"), every=211):
         cost = space.program(nasbench_macro_choices(row["arch"])).cost()
         assert (cost.params, cost.macs) == (int(row["params"]), int(row["flops"]))
+
+
+def test_parameters_of_nasbench_graph(data_file: DataFile) -> None:
+    """Published with five digits, for Cora. The benchmark also counts what computes nothing: the norms of
+    skips, and the weight between steps of an ARMA layer of one step."""
+    space = al.load("std.spaces.nasbench_graph")
+    domain = space.all_decisions()[0].domain
+    assert isinstance(domain, OneOf)
+    links = dict(zip(GRAPH_LINKS, domain.labels, strict=True))
+    for row in rows(data_file("nasbench_graph.csv.gz"), every=313):
+        operations = row["ops"].split("-")
+        picks = {f"operation[{i}]": operation for i, operation in enumerate(operations)}
+        params = space.program({"link": links[row["link"]], **picks}).cost().params
+        params += 512 * operations.count("skip") + 256**2 * operations.count("arma")
+        assert f"{params / 1e6:.5g}" == f"{float(row['cora_params_m']):.5g}"

@@ -40,6 +40,9 @@ BLOCKS = {
     'gat(3, heads=2, merge="mean", bias=false)': GRAPH,
     "sage(3)": GRAPH,
     "gin(3, hidden=8, eps=0.5)": GRAPH,
+    "cheb(3, order=3)": GRAPH,
+    "arma(3)": GRAPH,
+    "graph_conv(3)": GRAPH,
     "quantized_conv2d(8, groups=4, stride=2, weight_bits=4, input_bits=4)": ("f64[n, 4, 8, 9]",),
     "quantized_conv2d(8, groups=2, dilation=2, stride=3, per_channel=false)": ("f64[n, 4, 9, 9]",),
     "relu >> quantized_conv2d(4, kernel=2, dilation=3, stride=3, input_bits=3, input_signed=false)": (
