@@ -105,12 +105,14 @@ class IntegerProgramming(Searcher):
     def _best(self, random: Random) -> Choices:
         if self._model is None and self._learned and self._told:
             self._model = self._fitted()
+        found = None
         for _ in range(REPEATS):
             found = self._ranking.best(self._model, random)
             if found is None:
                 raise Exhausted
             if found.choices not in self._seen:
                 break
+        assert found is not None
         return found.choices
 
     # ------------------------------------------------------------------ the model

@@ -191,8 +191,9 @@ class _Search:
     def _good(self, node: int, values: Array, uses: Array) -> Array:
         good: Array = (uses <= self._slack).all(axis=1)
         if self._known is not None:
-            good &= (values < self._known).astype(bool)
-            good &= values.astype(np.float64) + uses @ self._prices + self._left[node] <= self._threshold
+            good &= np.asarray(values < self._known, dtype=bool)
+            bound: Array = values.astype(np.float64) + uses @ self._prices + self._left[node]
+            good &= np.asarray(bound <= self._threshold, dtype=bool)
         return good
 
     def _path(self, label: int) -> Picks:

@@ -172,14 +172,14 @@ def _least(compiled: Compiled, region: Region) -> tuple[int, int, Picks] | None:
     known = None if picks is None else problem.value(picks)
     if known is None or bound < known:
         better, certain = improved(problem, prices, known)
-        picks = better or picks
-        if picks is None:
-            if certain:
-                return None
-            picks = _drawn(compiled, region)
+        found = picks if better is None else better
+        if found is None and certain:
+            return None
+        picks = _drawn(compiled, region) if found is None else found
         known = problem.value(picks)
         assert known is not None
         bound = known if certain else bound
+    assert picks is not None
     return problem.base + problem.unit * known, problem.base + problem.unit * bound, picks
 
 
@@ -245,7 +245,7 @@ def _scores(compiled: Compiled, given: Mapping[str, Mapping[Any, float]]) -> lis
             raise ArchError(error("E0406", f"there is no decision `{address}` to score", hints=hints))
         listed = [place for place in places if not compiled.wide[place]]
         for pick, score in picks.items():
-            at = [(place, compiled.positions_of[place].get(_frozen(pick))) for place in listed]
+            at = [(place, _position(compiled, place, pick)) for place in listed]
             if all(position is None for _, position in at):
                 takes = " or ".join(str(compiled.decisions[place].domain) for place in places)
                 notes = [f"it takes {takes}"] + ["its picks are too many to be scored"] * (not listed)
@@ -254,6 +254,15 @@ def _scores(compiled: Compiled, given: Mapping[str, Mapping[Any, float]]) -> lis
                 if position is not None:
                     found[place][position] = Fraction(score)
     return found
+
+
+def _position(compiled: Compiled, place: int, pick: Any) -> int | None:
+    """The position of a pick, or of one that the language writes so."""
+    pick = _frozen(pick)
+    for position, known in enumerate(compiled.picks[place]):
+        if (type(known) is type(pick) and known == pick) or (type(pick) is str and show_pick(known) == pick):
+            return position
+    return None
 
 
 def _frozen(pick: Any) -> Any:
