@@ -189,11 +189,11 @@ class _Search:
         return None, True
 
     def _good(self, node: int, values: Array, uses: Array) -> Array:
-        good: Array = (uses <= self._slack).all(axis=1)
+        good: Array = np.asarray((uses <= self._slack).all(axis=1))
         if self._known is not None:
-            good &= np.asarray(values < self._known, dtype=bool)
-            bound: Array = values.astype(np.float64) + uses @ self._prices + self._left[node]
-            good &= np.asarray(bound <= self._threshold, dtype=bool)
+            good = np.logical_and(good, np.asarray(values < self._known, dtype=bool))
+            bound = values.astype(np.float64) + uses @ self._prices + self._left[node]
+            good = np.logical_and(good, bound <= self._threshold)
         return good
 
     def _path(self, label: int) -> Picks:

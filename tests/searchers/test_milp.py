@@ -65,7 +65,7 @@ def test_weights_add_up_objectives() -> None:
 HIDDEN = """
 space hidden {
   parts = [
-    choose { a: [choose [1, 2, 3, 4], choose [1, 2, 3]], b: choose [1, 2, 3, 4, 5], c: 0 } as part for i in 0..<12
+    choose { a: [choose [1, 2, 3, 4], choose [1, 2, 3]], b: choose [1, 2, 3, 4, 5], c: 0 } as part for i in 0..<6
   ]
   { parts: parts }
 }
@@ -88,7 +88,7 @@ def test_additive_objective_is_learned(seed: int) -> None:
 
     def searched(searcher: IntegerProgramming | RandomSearch) -> float:
         best = -np.inf
-        for _ in range(90):
+        for _ in range(100):
             choices = searcher.ask()
             best = max(best, value(choices))
             searcher.tell(choices, {"score": value(choices)})
@@ -99,7 +99,7 @@ def test_additive_objective_is_learned(seed: int) -> None:
         by_address.setdefault(address, {})[pick] = score
     optimum = space.optimum(maximize=by_address)
     goal = (Objective("score"),)
-    learned = searched(IntegerProgramming(space, goal, seed, start=75, ridge=0.1))
+    learned = searched(IntegerProgramming(space, goal, seed, start=70, ridge=0.1))
     assert learned == pytest.approx(optimum.value, rel=0.02)
     assert searched(RandomSearch(space, goal, seed)) < 0.8 * optimum.value
 
@@ -146,15 +146,14 @@ def test_design_has_the_greatest_variance() -> None:
 
 def test_constraints_known_only_afterwards_turn_the_search() -> None:
     space, scores = hidden(5)
-    limits = Constraints(limits=(Constraint("size", 30),))
+    limits = Constraints(limits=(Constraint("size", 14),))
     searcher = IntegerProgramming(space, (Objective("score"),), 0, limits, start=40, ridge=0.1)
     within = []
-    for number in range(80):
+    for _ in range(80):
         choices = searcher.ask()
         size = sum(pick for pick in choices.values() if isinstance(pick, int))
         searcher.tell(choices, {"score": sum(scores[each] for each in choices.items()), "size": size})
-        within.append(size <= 30)
-        assert number == len(within) - 1
+        within.append(size <= 14)
     assert sum(within[40:]) > sum(within[:40]) > 0
 
 
