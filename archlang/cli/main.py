@@ -49,6 +49,7 @@ for command in (
     spaces.check,
     spaces.fmt,
     spaces.count,
+    spaces.optimum,
     programs.sample,
     programs.show,
     programs.cost,

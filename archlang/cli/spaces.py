@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from archlang.syntax import ast
 
 if TYPE_CHECKING:
     from archlang.space.distinct.count import Distinct
+    from archlang.space.optimum import Goal
 
 
 @click.command()
@@ -175,6 +178,55 @@ def _distinct(space: Space) -> Distinct:
             shown.update(task, description=what, completed=done, total=of)
 
         return space.distinct(progress)
+
+
+@click.command()
+@file_argument
+@click.option("--minimize", metavar="GOAL", help="What the best program has least of.")
+@click.option("--maximize", metavar="GOAL", help="What the best program has most of.")
+@click.option("--count", default=1, show_default=True, type=click.IntRange(1), help="Print so many, from the best on.")
+@as_json
+def optimum(
+    file: str, settings: Settings, minimize: str | None, maximize: str | None, count: int, json_output: bool
+) -> None:
+    """Print the best program of a space, and what is proved of it.
+
+    GOAL is a cost that adds up over a program (params, macs, latency with --latency, …), or a JSON
+    object, or a file that holds one: costs with weights, and by address what picks score.
+
+    \b
+    archlang optimum std.spaces.nasbench201 --minimize macs --where 'params >= 500k'
+    archlang optimum std.spaces.ofa_mobilenetv3 --maximize params --where 'macs <= 300M' --count 3
+    archlang optimum examples/digits.arch --maximize '{"width": {"8": 1.5, "16": 2}, "macs": -1e-6}'
+    """
+    goals = {"minimize": minimize, "maximize": maximize}
+    ranking = open_space(file, settings).ranking(**{side: _goal(text) for side, text in goals.items() if text})
+    found = list(islice(ranking, count))
+    if not found:
+        raise ArchError(error("E0505", "no program of the space meets its requirements"))
+    if json_output:
+        print_json([each.as_json() for each in found])
+        return
+    from archlang.report.numbers import exact
+
+    beyond = "above" if maximize else "below"
+    for number, each in enumerate(found):
+        click.echo(each.choices.to_json())
+        what = "no other program" if number else "no program"
+        proof = f"proven: {what} is {beyond}" if each.exact else f"not proven to be the best: {what} is {beyond}"
+        click.echo(f"  {exact(each.value)} ({proof} {exact(each.proven)})")
+
+
+def _goal(text: str) -> Goal:
+    if not text.lstrip().startswith("{"):
+        if not Path(text).is_file():
+            return text
+        text = Path(text).read_text(encoding="utf-8")
+    try:
+        goal: Goal = json.loads(text)
+    except ValueError as problem:
+        raise ArchError(error("E0911", f"the goal is not JSON: {problem}")) from None
+    return goal
 
 
 @click.command("list")

@@ -128,7 +128,7 @@ CODES: dict[str, str] = {
     "E0916": "a study of which no trial could be measured",
     "E0917": "a constraint that names no metric and limit",
     "E0918": "a text that is no searcher",
-    "E0919": "a searcher that needs a package which is not installed",
+    "E0919": "a method that needs a package which is not installed",
     "E0920": "a benchmark problem that does not exist",
     "W0501": "a decision that no program makes",
     "W0502": "alternatives that no program picks",

@@ -16,6 +16,7 @@ SEARCHERS: dict[str, str] = {
     "bananas": "archlang.searchers.smbo.presets:Bananas",
     "gbdt-nas": "archlang.searchers.smbo.presets:GbdtNas",
     "neural-predictor": "archlang.searchers.smbo.presets:NeuralPredictor",
+    "milp": "archlang.searchers.milp:IntegerProgramming",
 }
 
 

@@ -106,6 +106,25 @@ class Paths:
             costs=[self.costs[node] for node in kept],
         )
 
+    def without(self, picks: Sequence[int]) -> Paths:
+        """All paths but the one that takes these picks, node by node from the root."""
+        # Along it nodes are copied: other paths pass the old ones too.
+        passed, node = [], self.root
+        for pick in picks:
+            passed.append((node, pick))
+            node = self.kids[node][pick]
+        places, kids, costs = list(self.places), list(self.kids), list(self.costs)
+        below = DEAD
+        for node, pick in reversed(passed):
+            edges = tuple(below if at == pick else kid for at, kid in enumerate(self.kids[node]))
+            below = DEAD
+            if any(kid >= 0 for kid in edges):
+                below = len(places)
+                places.append(self.places[node])
+                kids.append(edges)
+                costs.append(self.costs[node])
+        return attrs.evolve(self, root=below, places=places, kids=kids, costs=costs)._reached()
+
     def chances(self, weights: Sequence[float]) -> list[list[float] | None]:
         """For each node the cumulative chances of its picks when programs are drawn by weight; None
         where they are even."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from archlang.space.distinct.groups import Progress
     from archlang.space.encoding import Array, Encoder
     from archlang.space.explaining import Explanation
+    from archlang.space.optimum import Goal, Optimum, Ranking
     from archlang.space.pricing import SpacePricing
 
 SAMPLES = 64  # programs tried where a space cannot be proved right as a whole
@@ -509,6 +510,31 @@ class Space:
         if found is None:
             raise self._no_program()
         return found
+
+    def optimum(self, *, minimize: Goal | None = None, maximize: Goal | None = None) -> Optimum:
+        """The best program by a goal, with proof; see `ranking`."""
+        found = self.ranking(minimize=minimize, maximize=maximize).best()
+        if found is None:
+            raise self._no_program()
+        return found
+
+    def ranking(self, *, minimize: Goal | None = None, maximize: Goal | None = None) -> Ranking:
+        """The programs from the best on by a goal, each proved to be the best of those left: the name of
+        an additive cost (`cost.ADDITIVE`, or that of a table), or what is added up, `{"macs": 1e-6,
+        "width": {16: 0.5, 32: 1.5}}`: costs with weights, and by address what picks score. ArchError
+        where the space is not evaluated as a whole."""
+        from archlang.space.optimum import Ranking
+
+        goal = maximize if minimize is None else minimize
+        if goal is None or (minimize is not None and maximize is not None):
+            raise ArchError(error("E0911", "give either a goal to minimize or one to maximize"))
+        compiled = self._whole("ranked").compiled
+        assert self._once is not None
+        try:
+            return Ranking(self._once, compiled, self.tables, goal, minimize is None)
+        except Entangled as problem:
+            what = f"the programs of `{self.name}` cannot be ranked"
+            raise ArchError(error("E0504", what, self.declaration.name_span, notes=[problem.reason])) from None
 
     def explain(self, address: str) -> Explanation:
         """What a decision is, what it hangs from, and what it changes. ArchError when there is no

@@ -166,3 +166,31 @@ def test_the_output_of_a_pipe_that_closes_is_no_error() -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_optimum_is_printed_with_its_proof(run: Run) -> None:
+    found = run("optimum", "std.spaces.nasbench201", "--minimize", "macs", "--count", "2").stdout.splitlines()
+    assert len(found) == 4
+    assert found[1] == "  7,783,040 (proven: no program is below 7,783,040)"
+    assert found[3].endswith("no other program is below 7,783,040)")
+    assert json.loads(found[0]) != json.loads(found[2])
+    goal = {"shared/edge#1": {"conv3": 1.5, "none": -1}, "macs": -1e-8}
+    Path("goal.json").write_text(json.dumps(goal), encoding="utf-8")
+    printed = run("optimum", "std.spaces.nasbench201", "--maximize", "goal.json", "--json").stdout
+    assert run("optimum", "std.spaces.nasbench201", "--maximize", json.dumps(goal), "--json").stdout == printed
+    (only,) = json.loads(printed)
+    assert only["exact"]
+    assert only["choices"]["shared/edge#1"] == "conv3"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((), "E0911"),
+        (("--minimize", "speed"), "E0506"),
+        (("--minimize", "{"), "E0911"),
+        (("--minimize", "macs", "--where", "macs < 10"), "E0503"),
+    ],
+)
+def test_optimum_refuses(run: Run, arguments: tuple[str, ...], code: str) -> None:
+    assert code in run("optimum", "std.spaces.nasbench201", *arguments, code=1).stderr

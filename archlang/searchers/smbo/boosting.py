@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archlang.searchers.missing import required
+from archlang.extras import required
 from archlang.searchers.smbo.features import Features
 from archlang.searchers.smbo.surrogate import Prediction
 
@@ -38,7 +38,7 @@ class Boosting:
     samples and features, whose predictions give the spread."""
 
     def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int) -> None:
-        lightgbm = required("lightgbm", "lightgbm", "smbo")
+        lightgbm = required("lightgbm", "boosting", "smbo")
         vectors = features.vectors(programs)
         self._models = []
         for member in range(MEMBERS):

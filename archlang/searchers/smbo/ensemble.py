@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archlang.searchers.missing import required
+from archlang.extras import required
 from archlang.searchers.smbo.features import Features
 from archlang.searchers.smbo.surrogate import Prediction
 
@@ -30,7 +30,7 @@ class NeuralEnsemble:
     members = MEMBERS
 
     def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int) -> None:
-        networks = required("sklearn.neural_network", "scikit-learn", "smbo")
+        networks = required("sklearn.neural_network", "an ensemble of networks", "smbo")
         vectors = features.vectors(programs)
         self._networks = []
         with warnings.catch_warnings():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archlang.searchers.missing import required
+from archlang.extras import required
 from archlang.searchers.smbo.features import Features
 from archlang.searchers.smbo.surrogate import Prediction
 
@@ -24,7 +24,7 @@ class RandomForest:
     predictions, as in SMAC (Hutter et al. 2011)."""
 
     def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int) -> None:
-        ensemble = required("sklearn.ensemble", "scikit-learn", "smbo")
+        ensemble = required("sklearn.ensemble", "a random forest", "smbo")
         self._forest = ensemble.RandomForestRegressor(TREES, max_features=0.5, random_state=seed, n_jobs=1)
         self._forest.fit(features.vectors(programs), scores)
 
