@@ -57,6 +57,16 @@ def crowding(points: Sequence[Scores], ranked: Sequence[int]) -> list[float]:
     return distances
 
 
+def best_first(points: Sequence[Scores]) -> list[int]:
+    """The positions of the points, by front and, within a front, those that stand alone first; of one
+    objective by score."""
+    if points and len(points[0]) == 1:
+        return sorted(range(len(points)), key=lambda position: points[position], reverse=True)
+    ranked = ranks(points)
+    alone = crowding(points, ranked)
+    return sorted(range(len(points)), key=lambda position: (ranked[position], -alone[position]))
+
+
 def hypervolume(points: Sequence[Sequence[float]], reference: Sequence[float]) -> float:
     """The volume that points dominate above a reference point (larger is better); those that are not
     above it in all objectives add nothing. By slices of the last objective (Zitzler 1999)."""

@@ -22,6 +22,8 @@ Array = np.ndarray[Any, Any]
 
 SMALL = 1e-9
 BELOW = -0.01  # the reference of hypervolumes: a little worse than the worst told
+_nodes, _weights = np.polynomial.hermite.hermgauss(24)
+NODES, WEIGHTS = math.sqrt(2) * _nodes, _weights / math.sqrt(math.pi)  # of the standard normal
 SAMPLES = 32  # of the improvement of a hypervolume of three objectives and more
 _erf = np.frompyfunc(math.erf, 1, 1)
 
@@ -35,11 +37,14 @@ class Known:
 
     def scores(self, quantiles: Sequence[Array]) -> Array:
         """What is learnt as scores, each objective from 0 at the worst told to 1 at the best."""
-        columns = []
-        for scale, column in zip(self.scales, quantiles, strict=True):
-            low, high = scale.unique[0], scale.unique[-1]
-            columns.append((scale.score(column) - low) / max(high - low, SMALL))
-        return np.stack(columns, axis=-1)
+        return np.stack([self.one_score(place, column) for place, column in enumerate(quantiles)], axis=-1)
+
+    def one_score(self, objective: int, quantiles: Array) -> Array:
+        """The same for one objective."""
+        scale = self.scales[objective]
+        low, high = scale.unique[0], scale.unique[-1]
+        found: Array = (scale.score(quantiles) - low) / max(high - low, SMALL)
+        return found
 
     @cached_property
     def front(self) -> Array:
@@ -117,7 +122,7 @@ def _gains(points: Array, known: Known) -> Array:
     """By how much each point alone would extend the hypervolume above the worst of all that was told."""
     best = known.front
     if points.shape[1] == 2:
-        return _strips(points, best)
+        return _strips(best, *[lambda low, y=y: np.maximum(y[:, None] - low, 0.0) for y in points.T])
     reference = [BELOW] * points.shape[1]
     before = hypervolume(best.tolist(), reference)
     return np.array([hypervolume([*best.tolist(), point], reference) - before for point in points.tolist()])
@@ -125,8 +130,13 @@ def _gains(points: Array, known: Known) -> Array:
 
 def expected_hypervolume_improvement(predictions: list[Prediction], known: Known, random: np.random.Generator) -> Array:
     """EHVI: by how much a program is expected to extend the hypervolume of the front, each objective from
-    the worst told to the best (Emmerich et al. 2011); the mean of draws, since quantiles are predicted, which
-    scores follow on a bent line."""
+    the worst told to the best (Emmerich et al. 2011). Of two objectives, predicted independently, by strips
+    (Yang et al. 2019) and quadrature, as scores follow the predicted quantiles on a bent line; of more by
+    draws."""
+    if len(predictions) == 2:
+        nodes = [each.mean[:, None] + each.spread[:, None] * NODES for each in predictions]
+        one, other = (known.one_score(place, column) for place, column in enumerate(nodes))
+        return _strips(known.front, _expected_excess(one), _expected_excess(other))
     drawn = [
         [each.mean + each.spread * random.standard_normal(len(each.mean)) for each in predictions]
         for _ in range(SAMPLES)
@@ -135,14 +145,20 @@ def expected_hypervolume_improvement(predictions: list[Prediction], known: Known
     return found
 
 
-def _strips(points: Array, best: Array) -> Array:
+def _expected_excess(nodes: Array) -> Callable[[Array], Array]:
+    """The expectation of max(y - low, 0), from y at the nodes of the quadrature: (candidates, nodes)."""
+    return lambda low: np.stack([np.maximum(nodes - end, 0.0) @ WEIGHTS for end in low], axis=1)
+
+
+def _strips(best: Array, one: Callable[[Array], Array], other: Callable[[Array], Array]) -> Array:
     """The gain of hypervolume of two objectives: the plane above the front in strips, in each of which
-    it is a product of one factor an objective."""
+    it is a product of one factor an objective. `one` and `other` give, for lower ends, (the expectation of)
+    max(y - end, 0): (candidates, ends)."""
     left = np.concatenate([[BELOW], best[:, 0]])  # rising, as rows are sorted
     floor = np.concatenate([best[:, 1], [BELOW]])  # what is dominated above each strip
-    beyond = np.maximum(points[:, :1] - left, 0.0)
+    beyond = one(left)
     width = beyond - np.concatenate([beyond[:, 1:], np.zeros((len(beyond), 1))], axis=1)
-    found: Array = (width * np.maximum(points[:, 1:] - floor, 0.0)).sum(axis=1)
+    found: Array = (width * other(floor)).sum(axis=1)
     return found
 
 

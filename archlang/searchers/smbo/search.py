@@ -13,6 +13,7 @@ from attrs.validators import ge, in_
 
 from archlang.searchers.base import Searcher
 from archlang.searchers.objectives import Scores
+from archlang.searchers.pareto import best_first
 from archlang.searchers.smbo import pruning
 from archlang.searchers.smbo.acquisitions import ACQUISITIONS, Known
 from archlang.searchers.smbo.boosting import Boosting
@@ -133,8 +134,7 @@ class Smbo(Searcher):
         def promise(new: Sequence[Choices]) -> Array:
             return acquire([each.predict(self._features, new, joint) for each in self._surrogates], known, generator)
 
-        order = np.argsort(-targets.sum(axis=1), kind="stable")
-        best = list(dict.fromkeys(programs[index] for index in order))
+        best = list(dict.fromkeys(programs[index] for index in best_first([tuple(row) for row in targets.tolist()])))
         worst = self._worst_picks(programs, targets)
 
         def draw() -> Choices:
