@@ -12,6 +12,9 @@ SEARCHERS: dict[str, str] = {
     "random": "archlang.searchers.random:RandomSearch",
     "grid": "archlang.searchers.grid:GridSearch",
     "evolution": "archlang.searchers.evolution:Evolution",
+    "reinforce": "archlang.searchers.reinforce:Reinforce",
+    "ppo": "archlang.searchers.ppo:PPO",
+    "cem": "archlang.searchers.cem:CrossEntropy",
 }
 
 
