@@ -20,7 +20,7 @@ class CEMSettings:
     space is used up)."""
 
     batch: int = attrs.field(default=10, validator=ge(1))
-    elite: float = attrs.field(default=0.3, validator=and_(gt(0), le(1)))
+    elite: float = attrs.field(default=0.2, validator=and_(gt(0), le(1)))
     smoothing: float = attrs.field(default=0.5, validator=and_(gt(0), le(1)))
     dedupe: bool = True
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from archlang.diagnostics import ArchError
 from archlang.searchers.base import Searcher
 from archlang.searchers.distributions import Distribution, Options, Vector, distribution
 from archlang.searchers.objectives import Scores
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 Weighted = tuple[Pick, Options, float, float]
 
-ATTEMPTS = 20  # draws in search of a program that was not proposed before
+ATTEMPTS = 10  # draws in search of a program that was not proposed before
 
 
 @attrs.frozen(eq=False)
@@ -136,13 +137,25 @@ class PolicySearch(Searcher):
         self._batch: list[Sample] = []
 
     def propose(self, random: Random) -> Choices:
-        def draw() -> Choices:
-            return self.policy.draw(random)
-
-        choices = self._unseen.find(draw, random, ATTEMPTS) if self.settings.dedupe else draw()
+        if self.settings.dedupe:
+            draws = self._draws(random)
+            choices = self._unseen.find(lambda: next(draws), random, 2 * ATTEMPTS)
+        else:
+            choices = self.policy.draw(random)
         steps = self.policy.steps(choices)
         self._flying.setdefault(choices, []).append((steps, [step.log_chance() for step in steps]))
         return choices
+
+    def _draws(self, random: Random) -> Iterator[Choices]:
+        """Draws from the policy; once it has all but settled on what was proposed, programs beside its own."""
+        for _ in range(ATTEMPTS):
+            yield self.policy.draw(random)
+        while True:
+            drawn = self.policy.draw(random)
+            try:
+                yield self.space.mutate(drawn, random)
+            except ArchError:  # requirements may leave a program without neighbours
+                yield drawn
 
     def observe(self, choices: Choices, scores: Scores | None) -> None:
         self._unseen.add(choices)

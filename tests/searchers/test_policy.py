@@ -109,9 +109,7 @@ def test_chances_among_options_sum_to_one(domain: Domain) -> None:
     assert drawn <= set(options)
 
 
-@pytest.mark.parametrize(
-    "domain", [OneOf(("a", "b", "c")), Subsets(12, 4, 5), Subsets(9, 3, 4, repeated=True)], **names
-)
+@pytest.mark.parametrize("domain", [OneOf(("a", "b", "c")), Subsets(12, 4, 5), Subsets(9, 3, 4, repeated=True)])
 def test_picks_are_drawn_as_often_as_their_chances_say(domain: Domain) -> None:
     found, chance, count = learned(domain, 3), random.Random(0), 20_000
     drawn = Counter(found.draw(None, chance) for _ in range(count))
