@@ -125,6 +125,7 @@ CODES: dict[str, str] = {
     "E0916": "a study of which no trial could be measured",
     "E0917": "a constraint that names no metric and limit",
     "E0918": "a text that is no searcher",
+    "E0925": "a space that another library cannot say",
     "W0501": "a decision that no program makes",
     "W0502": "alternatives that no program picks",
     "W0503": "a decision that changes nothing",

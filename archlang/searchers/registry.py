@@ -15,6 +15,7 @@ SEARCHERS: dict[str, str] = {
     "reinforce": "archlang.searchers.reinforce:Reinforce",
     "ppo": "archlang.searchers.ppo:PPO",
     "cem": "archlang.searchers.cem:CrossEntropy",
+    "optuna": "archlang.adapters.optuna:OptunaSearch",
 }
 
 

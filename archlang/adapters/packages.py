@@ -1,0 +1,45 @@
+"""The libraries that adapters need, and the names that decisions have in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from archlang.diagnostics import ArchError, error
+
+if TYPE_CHECKING:
+    from archlang.semantics.decision import Decision
+    from archlang.space import Space
+
+
+def package(name: str, extra: str) -> Any:
+    """A library; ArchError (E0919) when it is not installed, with the extra that installs it."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as missing:
+        lacking = (missing.name or name).partition(".")[0]
+        raise ArchError(
+            error(
+                "E0919",
+                f"this needs `{lacking}`, which is not installed",
+                hints=(f"install it with `pip install archlang[{extra}]`",),
+            )
+        ) from missing
+
+
+class Names:
+    """What the decisions of a space are called: by their addresses, and where several decisions have one
+    address, by their domains too."""
+
+    def __init__(self, space: Space):
+        try:
+            counts = Counter(decision.address for decision in space.all_decisions())
+        except ArchError:  # the decisions of a space that is not evaluated as a whole are not known
+            counts = Counter()
+        self._shared = {address for address, count in counts.items() if count > 1}
+
+    def of(self, decision: Decision) -> str:
+        """The name of a decision."""
+        address = decision.address
+        return f"{address} ({decision.domain})" if address in self._shared else address
