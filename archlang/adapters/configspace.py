@@ -5,20 +5,17 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from archlang.adapters.packages import Names, package
+from archlang.adapters.packages import Names, package, texts
 from archlang.diagnostics import ArchError, error
 from archlang.semantics.decision import Decision, Integers, OneOf, Pick, Reals, Subsets
-from archlang.space.choices import Choices, show_pick
+from archlang.space.choices import Choices
 from archlang.space.clauses import Clause, Unwritten, clauses
 
 if TYPE_CHECKING:
-    from ConfigSpace import Configuration, ConfigurationSpace
-
     from archlang.space import Space
-else:
-    Configuration: TypeAlias = Any
-    ConfigurationSpace: TypeAlias = Any
 
+Configuration: TypeAlias = Any  # a ConfigSpace.Configuration
+ConfigurationSpace: TypeAlias = Any  # a ConfigSpace.ConfigurationSpace
 LISTED = 1_000  # picks of a decision that are listed
 
 
@@ -40,7 +37,7 @@ def to_configspace(space: Space, seed: int | None = None) -> ConfigurationSpace:
         raise ArchError(error("E0925", what, notes=[str(why)], hints=hints)) from None
     library = package("ConfigSpace", "configspace")
     names = Names(space)
-    found: ConfigurationSpace = library.ConfigurationSpace(name=space.name, seed=seed)
+    found = library.ConfigurationSpace(name=space.name, seed=seed)
     # ConfigSpace wants defaults that are valid together.
     program = space.draw(Random(0))
     default = {decision: program[decision.address] for decision in space.decisions(program)}
@@ -75,8 +72,7 @@ def configuration_from(space: Space, choices: Choices, within: ConfigurationSpac
     """The configuration that stands for choices; `within` is `to_configspace(space)`."""
     names = Names(space)
     values = {names.of(decision): _value(decision, choices[decision.address]) for decision in space.decisions(choices)}
-    found: Configuration = package("ConfigSpace", "configspace").Configuration(within, values=values)
-    return found
+    return package("ConfigSpace", "configspace").Configuration(within, values=values)
 
 
 def _parameter(library: Any, name: str, decision: Decision, default: Pick | None) -> Any:
@@ -107,7 +103,9 @@ def _listed(decision: Decision) -> list[Pick]:
 
 def _value(decision: Decision, pick: Pick) -> Any:
     """A pick as a value of the parameter: alternatives and subsets as text."""
-    return show_pick(pick) if isinstance(decision.domain, OneOf | Subsets) else pick
+    if not isinstance(decision.domain, OneOf | Subsets):
+        return pick
+    return next(text for text, other in texts(_listed(decision)).items() if other == pick and type(other) is type(pick))
 
 
 def _pick(decision: Decision, value: Any) -> Pick:
@@ -117,7 +115,7 @@ def _pick(decision: Decision, value: Any) -> Pick:
         return float(value)
     if isinstance(domain, Integers):
         return int(value)
-    return next(pick for pick in _listed(decision) if show_pick(pick) == str(value))
+    return texts(_listed(decision))[str(value)]
 
 
 def _condition(library: Any, parameters: dict[Decision, Any], child: Decision, clause: Clause) -> Any:

@@ -14,22 +14,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from archlang.adapters.packages import Names, package
+from archlang.adapters.packages import Names, package, texts
 from archlang.adapters.samplers import sampler_of
 from archlang.diagnostics import ArchError, error
 from archlang.evaluate import Evaluator, FunctionEvaluator
 from archlang.searchers.base import Exhausted, Searcher
 from archlang.searchers.objectives import INFEASIBLE, Scores
 from archlang.semantics.decision import Decision, Domain, Integers, OneOf, Pick, Reals, Subsets
-from archlang.space.choices import show_pick
 
 if TYPE_CHECKING:
-    from optuna.trial import Trial
-
     from archlang.space import Choices, Program, Space
-else:
-    Trial: TypeAlias = Any
 
+Trial: TypeAlias = Any  # an optuna.trial.Trial
 LISTED = 1_000  # subsets that are alternatives of their own; more of them are numbered
 EXACT = 2**53  # integers up to which samplers count exactly
 
@@ -43,6 +39,7 @@ class Parameter:
         self.name = name
         self._domain = domain
         self._texts: dict[str, Pick] = {}
+        self._text_of: dict[tuple[type, Pick], str] = {}
         self._share = False
         self.distribution: Any
         if isinstance(domain, Reals):
@@ -50,7 +47,8 @@ class Parameter:
         elif isinstance(domain, OneOf) and len(set(domain.labels)) == len(domain.labels):
             self.distribution = distributions.CategoricalDistribution(domain.labels)
         elif isinstance(domain, OneOf) or (isinstance(domain, Subsets) and domain.size <= LISTED):
-            self._texts = {show_pick(pick): pick for pick in map(domain.pick, range(domain.size))}
+            self._texts = texts(map(domain.pick, range(domain.size)))
+            self._text_of = {(type(pick), pick): text for text, pick in self._texts.items()}
             self.distribution = distributions.CategoricalDistribution(tuple(self._texts))
         elif domain.size > EXACT:
             self._share = True
@@ -76,7 +74,7 @@ class Parameter:
     def value(self, pick: Pick) -> Any:
         """The value of the parameter that stands for a pick."""
         if self._texts:
-            return show_pick(pick)
+            return self._text_of[type(pick), pick]
         if self._share:
             return self._domain.index(pick) / (int(self._domain.size) - 1)
         return self._domain.index(pick) if isinstance(self._domain, Subsets) else pick
@@ -139,7 +137,7 @@ def suggest(space: Space, trial: Trial) -> Choices:
 
 
 def objective(
-    space: Space, evaluator: Evaluator | Callable[[Program], Any], metrics: str | Sequence[str] = "value"
+    space: Space, evaluator: Evaluator | Callable[[Program], object], metrics: str | Sequence[str] = "value"
 ) -> Callable[[Trial], float | tuple[float, ...]]:
     """A function for `optuna.Study.optimize`: the metric (or metrics) of the program that a trial suggests.
 
@@ -148,7 +146,8 @@ def objective(
     the choices as JSON. ArchError (E0711) for a metric that the evaluation does not give.
     """
     names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    used: Any = evaluator if hasattr(evaluator, "describe") else FunctionEvaluator(evaluator, names[0])
+    function: Any = evaluator
+    used: Evaluator = function if hasattr(evaluator, "describe") else FunctionEvaluator(function, names[0])
     parameters = Parameters(space)
 
     def evaluate(trial: Trial) -> float | tuple[float, ...]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import ArchError, error
+from archlang.semantics.decision import Pick
+from archlang.space.choices import show_pick
 
 if TYPE_CHECKING:
     from archlang.semantics.decision import Decision
@@ -26,6 +30,13 @@ def package(name: str, extra: str) -> Any:
                 hints=(f"install it with `pip install archlang[{extra}]`",),
             )
         ) from missing
+
+
+def texts(picks: Iterable[Pick]) -> dict[str, Pick]:
+    """Picks by what they are called: as the language writes them; as JSON, where two would be called the same."""
+    listed = list(picks)
+    found = {show_pick(pick): pick for pick in listed}
+    return found if len(found) == len(listed) else {json.dumps(pick): pick for pick in listed}
 
 
 class Names:

@@ -126,6 +126,26 @@ def test_ranges_may_hang_from_decisions() -> None:
     assert found == set(space.enumerate())
 
 
+@pytest.mark.parametrize(
+    "space",
+    [
+        loads("def deep(n) { choose { stop: n, go: deep(n + 1) } }\nspace s { { depth: deep(0) } }"),
+        loads(
+            "use std.nn\nspace s(x: f32[n, 4]) { x |> linear(choose 1..64) >> linear(choose 1..64) >> linear(2) }"
+        ).narrowed("params <= 900"),
+    ],
+    ids=["recursion", "budget"],
+)
+def test_spaces_beyond_lists_of_programs_are_searched(space: Space) -> None:
+    searcher = OptunaSearch(space, GOAL, 0)
+    for _ in range(25):
+        choices = searcher.ask()
+        assert space.choices(choices.as_dict()) == choices
+        searcher.tell(choices, {"score": -float(len(choices))})
+        drawn = space.draw(random.Random(0))
+        searcher.tell(drawn, {"score": -float(len(drawn))})
+
+
 DOMAINS: list[Domain] = [
     OneOf(("a", "b")),
     OneOf((1, True, "true")),
@@ -150,6 +170,9 @@ def test_parameters_stand_for_picks(domain: Domain) -> None:
         again = parameter.pick(parameter.value(pick))
         assert (again == pick and type(again) is type(pick)) or domain.size > 2**53
         study.tell(trial, 0.0)
+    if domain.size < 10:
+        picks = [domain.pick(index) for index in range(int(domain.size))]
+        assert [repr(parameter.pick(parameter.value(pick))) for pick in picks] == list(map(repr, picks))
 
 
 @pytest.mark.parametrize("kind", ["TPESampler", "CmaEsSampler"])

@@ -378,6 +378,22 @@ def test_unbounded_recursion_is_searched(kind: type[Searcher]) -> None:
     assert sum(depths[-20:]) < sum(depths[:20])
 
 
+@pytest.mark.parametrize("kind", [Reinforce, PPO, CrossEntropy])
+def test_budgets_are_kept(kind: type[Searcher]) -> None:
+    """The first two layers are to be wide, which the budget allows only where the others are narrow."""
+    stages = " >> ".join(["linear(choose 1..20)"] * 5)
+    space = loads(f"use std.nn\nspace s(x: f32[n, 4]) {{ x |> {stages} }}").narrowed("params <= 700")
+    searcher = kind(space, GOAL, 0, dedupe=False)
+    params, scores = [], []
+    for _ in range(300):
+        choices = searcher.ask()
+        params.append(space.program(choices).cost().params)
+        scores.append(float(sum(list(choices.values())[:2])))  # type: ignore[arg-type]
+        searcher.tell(choices, {"score": scores[-1]})
+    assert max(params) <= 700
+    assert sum(scores[-50:]) > 1.3 * sum(scores[:50])
+
+
 @pytest.mark.skipif("ARCHLANG_DATA" not in os.environ, reason="ARCHLANG_DATA is not set")
 @pytest.mark.parametrize("kind", [Reinforce, PPO, CrossEntropy])
 def test_policies_beat_random_search_on_nasbench201(kind: type[Searcher]) -> None:
