@@ -97,8 +97,8 @@ class Table(Distribution):
             options = None
         found = self._known.get(options)
         if found is None:
-            listed = self._all if options is None else options
-            found = self._known[options] = _Chances(listed, [self._place(pick) for pick in listed], self.parameters)
+            places = range(len(self._all)) if options is None else list(map(self._place, options))
+            found = self._known[options] = _Chances(options or self._all, places, self.parameters)
         return found
 
     def _place(self, pick: Pick) -> int:
@@ -152,7 +152,7 @@ class _Chances:
         self.sums = list(accumulate(chances))
         self.by_place = list(zip(places, chances, strict=True))
         self.logs = {place: math.log(max(chance, TINY)) for place, chance in self.by_place}
-        self.entropy = entropy_of(chances)
+        self.entropy = -sum([chance * self.logs[place] for place, chance in self.by_place])
 
 
 class Squashed(Distribution):
