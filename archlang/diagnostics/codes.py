@@ -130,6 +130,7 @@ CODES: dict[str, str] = {
     "E0918": "a text that is no searcher",
     "E0919": "a method that needs a package which is not installed",
     "E0920": "a benchmark problem that does not exist",
+    "E0921": "a space that another library cannot say",
     "W0501": "a decision that no program makes",
     "W0502": "alternatives that no program picks",
     "W0503": "a decision that changes nothing",

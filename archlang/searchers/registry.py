@@ -17,6 +17,10 @@ SEARCHERS: dict[str, str] = {
     "gbdt-nas": "archlang.searchers.smbo.presets:GbdtNas",
     "neural-predictor": "archlang.searchers.smbo.presets:NeuralPredictor",
     "milp": "archlang.searchers.milp:IntegerProgramming",
+    "reinforce": "archlang.searchers.reinforce:Reinforce",
+    "ppo": "archlang.searchers.ppo:PPO",
+    "cem": "archlang.searchers.cem:CrossEntropy",
+    "optuna": "archlang.adapters.optuna:OptunaSearch",
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations, combinations_with_replacement, permutations, product
 from random import Random
 from typing import Any
@@ -125,7 +125,8 @@ class Subsets:
     ordered: bool = False
     repeated: bool = False
 
-    def _count(self, length: int) -> int:
+    def count(self, length: int) -> int:
+        """The number of picks of a length."""
         if self.repeated and self.ordered:
             return int(self.of**length)
         if self.repeated:
@@ -134,7 +135,7 @@ class Subsets:
 
     @property
     def size(self) -> int:
-        return sum(self._count(length) for length in range(self.low, self.high + 1))
+        return sum(self.count(length) for length in range(self.low, self.high + 1))
 
     def picks(self) -> Iterator[tuple[int, ...]]:
         """All picks, in order."""
@@ -147,7 +148,7 @@ class Subsets:
 
     def _length_of(self, index: int) -> tuple[int, int]:
         for length in range(self.low, self.high + 1):
-            count = self._count(length)
+            count = self.count(length)
             if index < count:
                 return length, index
             index -= count
@@ -159,8 +160,8 @@ class Subsets:
         pick: list[int] = []
         for place in range(length):
             rest = length - place - 1
-            for candidate in self._candidates(pick):
-                count = self._completions(candidate, pick, rest)
+            for candidate in self.candidates(pick):
+                count = self.completions(candidate, pick, rest)
                 if index < count:
                     pick.append(candidate)
                     break
@@ -171,24 +172,24 @@ class Subsets:
         """The number of a pick; ValueError when it is none of this decision."""
         if not isinstance(pick, list | tuple) or not self.low <= len(pick) <= self.high:
             raise ValueError(pick)
-        index = sum(self._count(length) for length in range(self.low, len(pick)))
+        index = sum(self.count(length) for length in range(self.low, len(pick)))
         for place, position in enumerate(pick):
             before = list(pick[:place])
-            candidates = self._candidates(before)
+            candidates = self.candidates(before)
             if isinstance(position, bool) or position not in candidates:
                 raise ValueError(pick)
             rest = len(pick) - place - 1
-            index += sum(self._completions(other, before, rest) for other in candidates if other < position)
+            index += sum(self.completions(other, before, rest) for other in candidates if other < position)
         return index
 
-    def _candidates(self, before: list[int]) -> list[int]:
+    def candidates(self, before: Sequence[int]) -> list[int]:
         """The positions that may follow the ones picked so far."""
         if self.ordered:
             return [other for other in range(self.of) if self.repeated or other not in before]
         start = 0 if not before else before[-1] + (0 if self.repeated else 1)
         return list(range(start, self.of))
 
-    def _completions(self, candidate: int, before: list[int], rest: int) -> int:
+    def completions(self, candidate: int, before: Sequence[int], rest: int) -> int:
         """How many picks go on with `candidate` and `rest` more positions."""
         if self.ordered:
             return self.of**rest if self.repeated else math.perm(self.of - len(before) - 1, rest)
