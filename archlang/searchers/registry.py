@@ -12,6 +12,11 @@ SEARCHERS: dict[str, str] = {
     "random": "archlang.searchers.random:RandomSearch",
     "grid": "archlang.searchers.grid:GridSearch",
     "evolution": "archlang.searchers.evolution:Evolution",
+    "tpe": "archlang.searchers.tpe:TPE",
+    "successive-halving": "archlang.searchers.hyperband:SuccessiveHalving",
+    "hyperband": "archlang.searchers.hyperband:Hyperband",
+    "asha": "archlang.searchers.asha:ASHA",
+    "bohb": "archlang.searchers.hyperband:BOHB",
 }
 
 
