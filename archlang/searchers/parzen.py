@@ -130,7 +130,7 @@ class Factor:
         if isinstance(domain, Reals):
             return _real(domain, value)
         index = round(value * (int(domain.size) - 1))
-        return sorted(domain.labels)[index] if isinstance(domain, OneOf) else domain.pick(index)  # type: ignore[type-var]
+        return sorted(domain.labels)[index] if isinstance(domain, OneOf) else domain.pick(index)
 
 
 Step = tuple[Factor, int, Pick]  # a decision that a program made: its cell and its pick
