@@ -97,8 +97,7 @@ def test_candidates_are_drawn_from_the_density_of_the_good(name: str) -> None:
     good = [0, 3, 7]
     drawn = Counter(parzen.candidates(good, [], 30_000, PRIOR, Random(0)))
     programs = list(space.enumerate())
-    decisions = len(space.trace(parzen._choices[good[0]]))
-    logs = log_densities(parzen, space, programs, Spread.of(3, decisions, PRIOR), good)
+    logs = log_densities(parzen, space, programs, Spread.of(3, PRIOR), good)
     apart = sum(abs(drawn[p] / 30_000 - math.exp(log) * even(space, p)) for p, log in zip(programs, logs, strict=True))
     assert apart / 2 < 0.03
 
@@ -108,9 +107,8 @@ def test_candidates_come_by_the_ratio_of_the_densities() -> None:
     parzen = parzen_of(space, 12)
     good, bad = [0, 1, 2], list(range(3, 12))
     found = parzen.candidates(good, bad, 40, PRIOR, Random(1))
-    decisions = len(space.trace(parzen._choices[0]))
-    near = log_densities(parzen, space, found, Spread.of(3, decisions, PRIOR), good)
-    far = log_densities(parzen, space, found, Spread.of(9, decisions, PRIOR), bad)
+    near = log_densities(parzen, space, found, Spread.of(3, PRIOR), good)
+    far = log_densities(parzen, space, found, Spread.of(9, PRIOR), bad)
     ratios = [a - b for a, b in zip(near, far, strict=True)]
     assert ratios == sorted(ratios, reverse=True)
 
