@@ -35,7 +35,7 @@ CELLS = 64
 WIDTH = 0.1  # of a kernel around a number in 0..1; wider ones change all numbers of a long program at once
 
 
-@attrs.frozen(cache_hash=True)
+@attrs.frozen
 class Kind:
     """What kernels are alike: of numbers or not, of so many cells; `subsets` for those that are listed."""
 
@@ -86,6 +86,7 @@ class Factor:
         self.is_listed = domain.size <= LISTED
         self.is_number = is_ordered(domain) and not self.is_listed
         self.cells = 1
+        self.group = 0  # the number of its kind
         if self.is_listed:
             subsets = domain if isinstance(domain, Subsets) else None
             self.kind = Kind(int(domain.size), is_ordered(domain), subsets)
@@ -181,7 +182,7 @@ class Parzen:
         """Programs drawn from the density around the `good` rows, by how much likelier they are there than
         around the `bad` ones, the likeliest first. The even density counts as `prior` more kernels."""
         near, far = Spread.of(len(good), prior), Spread.of(len(bad), prior)
-        sums = {kind: _sums(near.density(kind)) for kind in self._groups}
+        sums = [_sums(near.density(kind)) for kind in self._groups]
         drawn = []
         for _ in range(count):
             centre = int(random.random() * (len(good) + prior))
@@ -224,7 +225,7 @@ class Parzen:
         return self._steps_of[row]
 
     def _drawn(
-        self, steps: dict[int, Step], spread: Spread, sums: dict[Kind, list[list[float]]], random: Random
+        self, steps: dict[int, Step], spread: Spread, sums: list[list[list[float]]], random: Random
     ) -> tuple[Choices, list[int]]:
         """A program from the kernel around the one of some steps (without any, drawn evenly), and its cells."""
         cells = [-1] * self._places
@@ -247,7 +248,7 @@ class Parzen:
                 if options is not None and len(options) < decision.domain.size and pick not in options:
                     pick = options[int(draw() * len(options))]
                 return made(factor, decision, pick)
-            table = sums[factor.kind][cell]
+            table = sums[factor.group][cell]
             if options is not None and len(options) < len(table):
                 return made(factor, decision, factor.among(options, table, random))
             cells[factor.place] = cell = bisect_right(table, draw())
@@ -284,6 +285,7 @@ class Parzen:
         factor = Factor(decision, self._places, self._columns)
         self._factors[decision] = self._known[id(decision)] = factor
         places, columns = self._groups.setdefault(factor.kind, ([], []))
+        factor.group = list(self._groups).index(factor.kind)
         places += range(self._places, self._places + factor.cells)
         columns += range(self._columns, self._columns + factor.width, factor.kind.size)
         self._places += factor.cells
