@@ -65,7 +65,7 @@ def _first_with(steps: Sequence[tuple[Trial, float]], value: float) -> Trial:
 
 def pareto(study: Study, across: Objective, up: Objective) -> str:
     """Two objectives against each other: all trials, the front between these two, the best trial."""
-    trials = list(study.measured)
+    trials = list(study.comparable)
     points = [(up.score(t.metrics[up.metric]), across.score(t.metrics[across.metric])) for t in trials]
     members = {id(trials[position]) for position in front(points)}
     x = scale([trial.metrics[across.metric] for trial in trials], LEFT, WIDTH - RIGHT)

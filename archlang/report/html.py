@@ -114,7 +114,7 @@ def _front(study: Study) -> str:
     names += extra_metrics(study, front)
     title = "Pareto front" if len(study.objectives) > 1 else "Best programs"
     if len(study.objectives) == 1:
-        unique = {trial.choices_json: trial for trial in reversed(study.measured)}
+        unique = {trial.choices_json: trial for trial in reversed(study.comparable)}
         ordered = sorted(unique.values(), key=lambda trial: (study.scores(trial), -trial.number), reverse=True)
         front = tuple(ordered[:10])
     head = _row(("trial", *names, "choices"), "th", len(names))

@@ -16,7 +16,8 @@ from archlang.study import Study, Trial
 
 @attrs.frozen
 class DecisionEffect:
-    """How the first objective goes with one decision's picks, over the trials that made it.
+    """How the first objective goes with one decision's picks, over the trials (of the greatest fidelity)
+    that made it.
 
     `effect` is the share of the objective's variance among these trials that the picks explain, 0 to 1:
     the correlation ratio (for floats the squared correlation), adjusted for the number of picks, which
@@ -34,7 +35,7 @@ def decision_effects(study: Study) -> list[DecisionEffect]:
     effect first, weighed by the share of the trials that made them."""
     objective = study.objectives[0].metric
     seen: dict[str, list[tuple[Any, float]]] = {}
-    for trial in study.measured:
+    for trial in study.comparable:
         for address, pick in trial.choices.items():
             value = trial.metrics[objective]
             seen.setdefault(address, []).append((tuple(pick) if isinstance(pick, list) else pick, value))
@@ -70,10 +71,11 @@ def _correlation_ratio(values: Sequence[tuple[Any, float]]) -> float:
 
 
 def best_so_far(study: Study, objective: Objective) -> list[tuple[Trial, float]]:
-    """The measured trials in the order in which they were told, each with the best value until then."""
+    """The measured trials of the greatest fidelity in the order in which they were told, each with the best
+    value until then."""
     best: float | None = None
     found = []
-    for trial in sorted(study.measured, key=lambda trial: trial.told or 0):
+    for trial in sorted(study.comparable, key=lambda trial: trial.told or 0):
         value = trial.metrics[objective.metric]
         if best is None or objective.score(value) > objective.score(best):
             best = value
@@ -94,7 +96,8 @@ def states(study: Study) -> Mapping[str, int]:
 
 
 def state_line(study: Study) -> str:
-    """The trials in a sentence: `40 of 40 trials: 36 measured, 3 measured before, 1 failed`."""
+    """The trials in a sentence: `40 of 40 trials: 36 measured, 3 measured before, 1 failed`; and by
+    fidelity, where there are several: `27 at 0.333, 9 at 1`."""
     counted = states(study)
     names = {
         "complete": "measured",
@@ -104,7 +107,16 @@ def state_line(study: Study) -> str:
         "running": "running",
     }
     parts = [f"{counted[state]} {name}" for state, name in names.items() if counted.get(state)]
-    return f"{len(study.finished)} of {study.record.trials} trials" + (f": {', '.join(parts)}" if parts else "")
+    line = f"{len(study.finished)} of {study.record.trials} trials" + (f": {', '.join(parts)}" if parts else "")
+    rungs = Counter(trial.fidelity for trial in study.trials)
+    if has_fidelities(study.trials):
+        line += f"; by fidelity: {', '.join(f'{rungs[fidelity]} at {fidelity:.3g}' for fidelity in sorted(rungs))}"
+    return line
+
+
+def has_fidelities(trials: Sequence[Trial]) -> bool:
+    """Whether some trials are no full evaluations."""
+    return any(trial.fidelity != 1 for trial in trials)
 
 
 def saved_line(study: Study) -> str:

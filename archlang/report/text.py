@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archlang.report.numbers import duration, exact, pick_text
-from archlang.report.summary import extra_metrics, failure_line, saved_line, state_line
+from archlang.report.summary import extra_metrics, failure_line, has_fidelities, saved_line, state_line
 from archlang.study import Study, StudySummary, Trial
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def best_table(study: Study) -> Table:
     table.add_column("")
     table.add_column("", overflow="fold")
     if trial is not None:
+        if trial.fidelity != 1:
+            table.add_row(Text("fidelity", style="bold"), f"{trial.fidelity:.3g}")
         names = [objective.metric for objective in study.objectives]
         for name in [*names, *extra_metrics(study, [trial])]:
             table.add_row(Text(name, style="bold"), exact(trial.metrics[name]))
@@ -69,7 +71,7 @@ def best_table(study: Study) -> Table:
 
 def front_table(study: Study) -> Table:
     """The Pareto front, best first objective first; its choices are in the page and the JSON."""
-    extra = extra_metrics(study, study.measured)
+    extra = extra_metrics(study, study.comparable)
     return _trial_table("Pareto front", study.objectives, study.pareto_front(), extra, with_choices=False)
 
 
@@ -138,6 +140,9 @@ def _trial_table(
     table.add_column("trial", justify="right")
     if with_state:
         table.add_column("state")
+    by_fidelity = has_fidelities(trials)
+    if by_fidelity:
+        table.add_column("fidelity", justify="right", no_wrap=True)
     names = [objective.metric for objective in objectives]
     for name in [*names, *extra]:
         table.add_column(name, justify="right", no_wrap=True)
@@ -150,5 +155,6 @@ def _trial_table(
         choices = [Text(picks, style="dim")] if with_choices else []
         shown = trial.state if trial.same_as is None else f"{trial.state} as {trial.same_as}"
         state = [Text(shown, style="red" if trial.state == "failed" else "")] if with_state else []
-        table.add_row(str(trial.number), *state, *values, duration(trial.seconds), *choices)
+        fidelity = [f"{trial.fidelity:.3g}"] if by_fidelity else []
+        table.add_row(str(trial.number), *state, *fidelity, *values, duration(trial.seconds), *choices)
     return table

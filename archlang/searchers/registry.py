@@ -21,6 +21,11 @@ SEARCHERS: dict[str, str] = {
     "ppo": "archlang.searchers.ppo:PPO",
     "cem": "archlang.searchers.cem:CrossEntropy",
     "optuna": "archlang.adapters.optuna:OptunaSearch",
+    "tpe": "archlang.searchers.tpe:TPE",
+    "successive-halving": "archlang.searchers.hyperband:SuccessiveHalving",
+    "hyperband": "archlang.searchers.hyperband:Hyperband",
+    "asha": "archlang.searchers.asha:ASHA",
+    "bohb": "archlang.searchers.hyperband:BOHB",
 }
 
 

@@ -109,7 +109,9 @@ class ProgressBar(Silent):
     def _consider(self, trial: Trial) -> None:
         scores = scores_of(trial.metrics, self._objectives) if trial.is_measured else None
         best = scores_of(self._best.metrics, self._objectives) if self._best is not None else None
-        if scores is not None and (best is None or scores > best):
+        if scores is not None and (
+            self._best is None or best is None or (trial.fidelity, scores) > (self._best.fidelity, best)
+        ):
             self._best = trial
 
     def _shown_best(self) -> str:
@@ -117,7 +119,8 @@ class ProgressBar(Silent):
 
     def _shown(self, trial: Trial) -> str:
         values = [(objective.metric, trial.metrics[objective.metric]) for objective in self._objectives]
-        return ", ".join(f"{name} {value:,.0f}" if value >= 1e5 else f"{name} {value:,.6g}" for name, value in values)
+        shown = ", ".join(f"{name} {value:,.0f}" if value >= 1e5 else f"{name} {value:,.6g}" for name, value in values)
+        return shown if trial.fidelity == 1 else f"{shown} at fidelity {trial.fidelity:.3g}"
 
 
 def _escaped(text: str) -> str:

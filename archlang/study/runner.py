@@ -190,7 +190,7 @@ class Run:
             choices = self._searcher.ask()
             if choices.to_json() == trial.choices_json and choices.fidelity == trial.fidelity:
                 return choices
-            found = f"it proposes {choices.to_json()}"
+            found = f"it proposes {choices.to_json()} at fidelity {choices.fidelity:g}"
         except Exhausted:
             found = "it proposes nothing"
         before = ", ".join(f"{package} {number}" for package, number in self._record.versions.items())
@@ -198,7 +198,10 @@ class Run:
             error(
                 "E0913",
                 f"the searcher `{self._record.searcher}` does not repeat trial {trial.number} of `{self._record.name}`",
-                notes=(f"the trial was {trial.choices_json}, now {found}", f"the study was begun with {before}"),
+                notes=(
+                    f"the trial was {trial.choices_json} at fidelity {trial.fidelity:g}, now {found}",
+                    f"the study was begun with {before}",
+                ),
                 hints=("resume it with the versions that it was begun with, or begin a new study",),
             )
         )

@@ -95,11 +95,16 @@ class Study:
         return max(self.candidates, key=lambda trial: (self.scores(trial), -trial.number), default=None)
 
     @property
+    def comparable(self) -> tuple[Trial, ...]:
+        """The measured trials of the greatest fidelity: metrics of other fidelities say something else."""
+        greatest = max((trial.fidelity for trial in self.measured), default=1.0)
+        return tuple(trial for trial in self.measured if trial.fidelity == greatest)
+
+    @property
     def candidates(self) -> tuple[Trial, ...]:
         """The measured trials of the greatest fidelity that violate the constraints least."""
         limits = self.record.constraints.limits
-        full = max((trial.fidelity for trial in self.measured), default=1.0)
-        beyond = {t.number: violation(t.metrics, limits) for t in self.measured if t.fidelity == full}
+        beyond = {trial.number: violation(trial.metrics, limits) for trial in self.comparable}
         least = min(beyond.values(), default=0.0)
         return tuple(trial for trial in self.measured if beyond.get(trial.number) == least)
 

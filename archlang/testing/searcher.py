@@ -94,11 +94,12 @@ def score(choices: Choices) -> dict[str, float]:
 
 @attrs.frozen
 class Event:
-    """An ask with the proposal's text, or a tell of the proposal of an earlier ask."""
+    """An ask with the proposal's text and fidelity, or a tell of the proposal of an earlier ask."""
 
     ask: str | None
     of: int = 0
     metrics: Mapping[str, float] | None = None
+    fidelity: float = 1.0
 
 
 def drive(searcher: Searcher, steps: int, seed: int, parallel: int = 1, failing: float = 0.0) -> list[Event]:
@@ -117,7 +118,7 @@ def drive(searcher: Searcher, steps: int, seed: int, parallel: int = 1, failing:
                     break
             else:
                 flying.append((asked, choices))
-                events.append(Event(choices.to_json()))
+                events.append(Event(choices.to_json(), fidelity=choices.fidelity))
                 asked += 1
                 continue
         number, choices = flying.pop(chance.randrange(len(flying)))

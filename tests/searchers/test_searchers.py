@@ -5,6 +5,7 @@ from typing import ClassVar
 from archlang.searchers.evolution import Evolution
 from archlang.searchers.grid import GridSearch
 from archlang.searchers.random import RandomSearch
+from archlang.searchers.tpe import TPE
 from archlang.testing.searcher import SearcherContract
 
 
@@ -32,4 +33,15 @@ class TestEvolution(SearcherContract):
 class TestEvolutionWithCrossoverAndRepeats(SearcherContract):
     searcher = Evolution
     settings: ClassVar = {"population": 6, "sample": 3, "crossover": 0.5, "dedupe": False}
+    exhausts = False
+
+
+class TestTPE(SearcherContract):
+    searcher = TPE
+    settings: ClassVar = {"startup": 4}
+
+
+class TestTPEWithRepeats(SearcherContract):
+    searcher = TPE
+    settings: ClassVar = {"startup": 4, "explore": 0.2, "dedupe": False}
     exhausts = False
