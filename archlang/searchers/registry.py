@@ -12,6 +12,7 @@ SEARCHERS: dict[str, str] = {
     "random": "archlang.searchers.random:RandomSearch",
     "grid": "archlang.searchers.grid:GridSearch",
     "evolution": "archlang.searchers.evolution:Evolution",
+    "mcts": "archlang.searchers.mcts:MCTS",
 }
 
 
