@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +13,17 @@ from attrs.validators import and_, ge, gt, in_, le
 
 from archlang.searchers.base import Exhausted, Searcher
 from archlang.searchers.objectives import Scores
-from archlang.searchers.program_tree import Node, Question, Tallies, Trial, beneath, way
+from archlang.searchers.program_tree import Key, Node, Question, Tallies, Trial, beneath, way
 from archlang.searchers.rewards import Ranks
 from archlang.searchers.tree_walk import Walk
 from archlang.searchers.unseen import Unseen, size_of
-from archlang.semantics.decision import Decision, Pick
+from archlang.semantics.decision import Decision
 
 if TYPE_CHECKING:
     from archlang.space import Choices
     from archlang.space.moves import Options
 
-STALE = 1.25  # how many times as many programs are told when all rewards are worked out anew
+STALE = 1.5  # how many times as many programs are told when all rewards are worked out anew
 
 
 @attrs.frozen(kw_only=True)
@@ -95,7 +96,7 @@ class MCTS(Searcher):
             return found
 
         choices = self._unseen.find(walked, random) if self.settings.dedupe else walked()
-        trial = Trial(choices)
+        trial = Trial(choices, self._keys(choices))
         path = way(self.root, choices, make=True)
         if walks and walks[-1].result is choices:
             trial.elsewhere = tuple(node for node in walks[-1].path if node not in path)
@@ -111,7 +112,7 @@ class MCTS(Searcher):
             if not flying:
                 del self._flying[choices]
         else:
-            trial = Trial(choices)
+            trial = Trial(choices, self._keys(choices))
             self._count(trial, way(self.root, choices, make=True))
         if scores is None:
             return
@@ -131,14 +132,22 @@ class MCTS(Searcher):
             node.visits += 1
         if path[-1].question is None:
             path[-1].waiting.append(trial)
-        for node in path if self.settings.rave else ():
+        if self.settings.rave:
+            self._tally(trial, path)
+
+    def _tally(self, trial: Trial, path: list[Node]) -> None:
+        """Count a trial in the tallies on its way. A node gets some when half as many programs as came to
+        the one above it that has some are enough: then those on a way are few."""
+        above = path[0]
+        for node in path:
             if node.tallies is not None:
-                for tally in self._tallies(node.tallies, trial.choices):
+                above = node
+                for tally in _tallies(node.tallies, trial):
                     tally[0] += 1
-            elif node.visits >= self.settings.local or node is self.root:
-                node.tallies = {}
+            elif node is above or self.settings.local <= node.visits <= above.visits / 2:
+                above, node.tallies = node, {}
                 for each in beneath(node):
-                    for tally in self._tallies(node.tallies, each.choices):
+                    for tally in _tallies(node.tallies, each):
                         tally[0] += 1
                         tally[1] += each.reward
 
@@ -146,31 +155,33 @@ class MCTS(Searcher):
         """Give a trial the reward that it has by what is known now."""
         assert trial.scores is not None
         more = self._ranks.reward(trial.scores) ** self.settings.sharpness - trial.reward
+        if not more:
+            return
         trial.reward += more
         path = way(self.root, trial.choices)
         for node in (*path, *trial.elsewhere):
             node.total += more
         for node in path:
             if node.tallies is not None:
-                for tally in self._tallies(node.tallies, trial.choices):
+                for tally in _tallies(node.tallies, trial):
                     tally[1] += more
 
-    def _tallies(self, tallies: Tallies, choices: Mapping[str, Pick]) -> Iterator[list[float]]:
-        """The tallies that a program counts for."""
-        unlisted = self.unlisted
+    def _keys(self, choices: Choices) -> tuple[Key, ...]:
+        """The keys of the tallies that a program counts for."""
+        unlisted, found = self.unlisted, list[Key]()
         for address, pick in choices.items():
-            known = tallies.get(address)
-            if known is None:
-                known = tallies[address] = {}
-            for key in _cells(unlisted[address], pick) if address in unlisted else (pick,):
-                tally = known.get(key)
-                if tally is None:
-                    tally = known[key] = [0, 0.0]
-                yield tally
+            if address not in unlisted:
+                found.append((address, pick))
+                continue
+            with suppress(ValueError):  # a pick of another decision that has its address
+                found += unlisted[address].cells(pick)
+        return tuple(found)
 
 
-def _cells(question: Question, pick: Any) -> Sequence[tuple[int, int]]:
-    try:
-        return question.cells(pick)
-    except ValueError:  # of another decision that has its address
-        return ()
+def _tallies(tallies: Tallies, trial: Trial) -> Iterator[list[float]]:
+    """The tallies that a program counts for."""
+    for key in trial.keys:
+        tally = tallies.get(key)
+        if tally is None:
+            tally = tallies[key] = [0, 0.0]
+        yield tally

@@ -18,19 +18,22 @@ if TYPE_CHECKING:
     from archlang.searchers.objectives import Scores
     from archlang.space import Choices
 
-Tallies = dict[str, dict[Any, list[float]]]
+Key = tuple[str, Any]  # an address and a pick, or a range of picks
+Tallies = dict[Key, list[float]]  # how often, and the sum of the rewards
 
 CELLS = 1 << 30  # the parts of a float decision's range that are told apart
 LEVELS = 5  # how often a range of picks too many to list is halved for tallies
 
 
 class Trial:
-    """A program that was proposed or told, and the reward that it gave (0 until it is told)."""
+    """A program that was proposed or told, the keys of its picks, and the reward that it gave (0 until it
+    is told)."""
 
-    __slots__ = ("choices", "elsewhere", "reward", "scores")
+    __slots__ = ("choices", "elsewhere", "keys", "reward", "scores")
 
-    def __init__(self, choices: Choices) -> None:
+    def __init__(self, choices: Choices, keys: tuple[Key, ...]) -> None:
         self.choices = choices
+        self.keys = keys
         self.scores: Scores | None = None
         self.reward = 0.0
         self.elsewhere: tuple[Node, ...] = ()  # where a walk went that requirements led to this program
@@ -56,16 +59,16 @@ class Question:
         """Whether that is this question."""
         return self.address == decision.address and (options is self.options or options == self.options)
 
-    def cells(self, pick: Any) -> list[tuple[int, int]]:
-        """The keys of a pick's tallies where picks are not listed: the half that it is in, the quarter, and
-        so on; ValueError when the question has it not."""
-        position = self.position(pick)
-        return [(level, (position << level) // self.size) for level in range(1, LEVELS + 1)]
+    def cells(self, pick: Any) -> list[Key]:
+        """The keys of a pick where picks are not listed: the half that it is in, the quarter, and so on;
+        ValueError when the question has it not."""
+        position, address = self.position(pick), self.address
+        return [(address, (level, (position << level) // self.size)) for level in range(1, LEVELS + 1)]
 
-    def cell(self, low: int, high: int) -> tuple[int, int]:
-        """The key of the tally of a range that halving led to."""
+    def cell(self, low: int, high: int) -> Key:
+        """The key of a range that halving led to."""
         level = round(math.log2(self.size / (high - low)))
-        return level, ((low + high) // 2 << level) // self.size
+        return self.address, (level, ((low + high) // 2 << level) // self.size)
 
     def position(self, pick: Any) -> int:
         """The number of a pick; ValueError when it has it not."""
@@ -100,8 +103,7 @@ class Node:
 
     Its `kids` go by pick; or, where the question is halved, by 0 and 1: the picks numbered from `low` to
     the middle, and those from there to `high`. `closed` when all its programs were proposed. `tallies`,
-    where there are any, say how often each pick is in the programs that came here, at whatever decision
-    further on, and the sum of their rewards: by address, then by key of the pick.
+    where there are any, count each pick of the programs that came here, at whatever decision.
     """
 
     __slots__ = ("closed", "halved", "high", "kids", "low", "question", "shut", "tallies", "total", "visits", "waiting")

@@ -125,7 +125,7 @@ class Walk:
         self, question: Question, decision: Decision, picks: Sequence[Pick], kids: Mapping[Pick, Node]
     ) -> list[tuple[Pick, Row]]:
         """What is known of picks whose programs were not all proposed."""
-        known = self._tallies.get(question.address, {})
+        known, address = self._tallies, question.address
         priors = self._priors(question, decision)
         rows: list[tuple[Pick, Row]] = []
         for pick in picks:
@@ -133,18 +133,18 @@ class Walk:
             if kid is not None and kid.closed:
                 continue
             own = (kid.visits, kid.total) if kid is not None else (0, 0.0)
-            tally = known.get(pick if question.options is not None else question.cells(pick)[-1], _NONE)
+            tally = known.get((address, pick) if question.options is not None else question.cells(pick)[-1], _NONE)
             prior = priors[pick] if priors else 1.0
             rows.append((pick, (*own, tally[0], tally[1], prior)))
         return rows
 
     def _half_row(self, question: Question, decision: Decision, low: int, high: int, kid: Node | None) -> Row:
-        known = self._tallies.get(question.address, {})
+        known, address = self._tallies, question.address
         prior = 1.0
         if question.options is None:
             tallies = [known.get(question.cell(low, high), _NONE)]
         else:
-            tallies = [known[pick] for pick in question.options[low:high] if pick in known]
+            tallies = [known[address, pick] for pick in question.options[low:high] if (address, pick) in known]
             priors = self._priors(question, decision)
             prior = sum(priors[pick] for pick in question.options[low:high]) if priors else 1.0
         own = (kid.visits, kid.total) if kid is not None else (0, 0.0)
