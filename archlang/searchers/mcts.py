@@ -28,22 +28,24 @@ STALE = 1.5  # how many times as many programs are told when all rewards are wor
 
 @attrs.frozen(kw_only=True)
 class MCTSSettings:
-    """`exploration`: the factor of the bound (rewards are from 0 to 1). `rule`: `ucb`, or `puct`, by
-    `MCTS.prior`. `rave`: after how many visits of a branch its own mean counts about as much as that of its
-    pick anywhere further on; 0: the latter is not used. `local`: visits from which a node keeps such means of
-    its own. `playout`: how decisions below the tree are made: by these means (`rave`) or `even`. `sharpness`:
-    the power that ranks from 0 to 1 are raised to. `bisection`: which decisions of more than two picks are
-    made half by half: none, `numbers` (those with more than 8 picks), `all`. `widening`, `exponent`: of other
-    decisions with more than 8 picks, widening * visits ^ exponent are tried. `dedupe`: propose no program
-    twice (and stop when a finite space is used up)."""
+    """`exploration`: the factor of the bound (rewards are from 0 to 1). `rule`: `ucb`, or `puct` with
+    `MCTS.prior`. `rave`: the number of visits at which a branch's own mean has half the weight in its bound,
+    beside that of its pick anywhere further on; 0: the latter is not used. `local`: visits from which a node
+    may keep such means of its own. `playout`: decisions below the tree are made by these means (`rave`) or
+    `even`; `spread`: the standard deviation of a reward that their draws suppose. `sharpness`: the power that
+    ranks from 0 to 1 are raised to. `bisection`: which decisions are made half by half: `none`, `numbers`
+    (of more than 8 picks), `all` (of more than two). `widening`, `exponent`: of other decisions with more
+    than 8 picks, widening * visits ^ exponent are tried. `dedupe`: propose no program twice (and stop when a
+    finite space is used up)."""
 
     exploration: float = attrs.field(default=0.2, validator=ge(0))
     rule: str = attrs.field(default="ucb", validator=in_(("ucb", "puct")))
     rave: float = attrs.field(default=10.0, validator=ge(0))
     local: int = attrs.field(default=5, validator=ge(1))
+    spread: float = attrs.field(default=0.2, validator=ge(0))
     playout: str = attrs.field(default="rave", validator=in_(("rave", "even")))
     sharpness: float = attrs.field(default=3.0, validator=gt(0))
-    bisection: str = attrs.field(default="numbers", validator=in_(("none", "numbers", "all")))
+    bisection: str = attrs.field(default="none", validator=in_(("none", "numbers", "all")))
     widening: float = attrs.field(default=1.0, validator=gt(0))
     exponent: float = attrs.field(default=0.5, validator=and_(ge(0), le(1)))
     dedupe: bool = True
@@ -51,13 +53,14 @@ class MCTSSettings:
 
 class MCTS(Searcher):
     """UCT over the program tree (Kocsis and Szepesvari 2006), whose levels are the decisions in the order of
-    `Space.walk`, with the rapid action values of Gelly and Silver (2007) as Cazenave (2015, GRAVE) keeps
-    them: of the picks in all programs that came through the nearest node with enough of them.
+    `Space.walk`, with the rapid action values of Gelly and Silver (2007), as Cazenave (2015, GRAVE) keeps
+    them: of the picks in all programs that came through the nearest node with enough of them. Below the tree
+    picks are drawn by these values (Thompson 1933).
 
-    Numbers of many picks are bisected (Negrinho and Gordon 2017, DeepArchitect) or widened progressively
-    (Coulom 2007; Couetoux et al. 2011). A program in flight counts as one without reward (virtual loss).
-    Rewards are ranks: see `Ranks`, also for several objectives. A failed program has reward 0. A subtree
-    all of whose programs were proposed is closed.
+    Numbers of many picks are widened progressively (Coulom 2007; Couetoux et al. 2011) or bisected (Negrinho
+    and Gordon 2017, DeepArchitect). A program in flight counts as one without reward (virtual loss). Rewards
+    are ranks: see `Ranks`, also for several objectives; a failed program has reward 0. A subtree all of whose
+    programs were proposed is closed.
     """
 
     name = "mcts"

@@ -8,7 +8,7 @@ that there are a few nodes a trial, however many decisions a program has.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -62,13 +62,25 @@ class Question:
     def cells(self, pick: Any) -> list[Key]:
         """The keys of a pick where picks are not listed: the half that it is in, the quarter, and so on;
         ValueError when the question has it not."""
-        position, address = self.position(pick), self.address
-        return [(address, (level, (position << level) // self.size)) for level in range(1, LEVELS + 1)]
+        return [(self.address, number) for number, _ in self._halved(self.position(pick))]
 
     def cell(self, low: int, high: int) -> Key:
         """The key of a range that halving led to."""
-        level = round(math.log2(self.size / (high - low)))
-        return self.address, (level, ((low + high) // 2 << level) // self.size)
+        found = (number for number, ends in self._halved(low) if ends == (low, high))
+        return self.address, next(found, 0)
+
+    def _halved(self, position: int) -> Iterator[tuple[int, tuple[int, int]]]:
+        """The ranges around a position, each half of the one before, with their numbers in a heap."""
+        number, low, high = 1, 0, self.size
+        for _ in range(LEVELS):
+            middle = (low + high) // 2
+            right = position >= middle
+            number, low, high = 2 * number + right, middle if right else low, high if right else middle
+            yield number, (low, high)
+
+    def is_one(self, low: int, high: int) -> bool:
+        """Whether a range is not halved again: one pick, or the smallest range that has a key."""
+        return high - low == 1 or (self.options is None and high - low <= -(-self.size >> LEVELS))
 
     def position(self, pick: Any) -> int:
         """The number of a pick; ValueError when it has it not."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from archlang.searchers.program_tree import LEVELS, Node, Question, Tallies, close
+from archlang.searchers.program_tree import Node, Question, Tallies, close
 from archlang.semantics.decision import Decision, Pick
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FEW = 8  # picks of a decision that are tried one by one, all of them
 DRAWS = 8  # draws for a pick that was not tried
-UNTRIED = 0.5  # the mean of a branch of which nothing is known, for the rule `puct`
+UNTRIED = 0.5  # the mean of a branch of which nothing is known
 _NONE = (0, 0.0)
 
 # Of a branch: visits and the sum of rewards, the same of its picks anywhere further on, its prior.
@@ -39,6 +39,7 @@ class Walk:
         self._chosen: set[str] = set()
         self.path = [root]
         self._inside = True  # whether what is asked next is in the tree
+        self._exact = True  # whether the path says what was picked
         self._tallies: Tallies = root.tallies or {}
 
     def end(self, result: Choices) -> Choices:
@@ -48,7 +49,7 @@ class Walk:
         return result
 
     def _close(self) -> None:
-        if self._inside and self.path[-1].question is None and self._searcher.closes:
+        if self._inside and self._exact and self.path[-1].question is None and self._searcher.closes:
             close(self.path)
 
     def choose(self, decision: Decision, options: Options | None) -> Pick:
@@ -96,7 +97,8 @@ class Walk:
             low, high = node.half(which)
             node = node.kid(which)
             self._step(node)
-            if high - low == 1:
+            if question.is_one(low, high):
+                self._exact = self._exact and high - low == 1
                 return question.pick(low, high, self._random)
             if not node.visits:
                 self._inside = False
@@ -163,13 +165,24 @@ class Walk:
             return question.pick(low, high, self._random)
         if question.options is not None:
             rows = self._rows(question, decision, question.options[low:high], {})
-            pick: Pick = self._best(rows, 0)
+            pick: Pick = self._sampled(rows)
             return pick
-        while high - low > 1 and (high - low) << LEVELS > question.size:
+        while not question.is_one(low, high):
             middle = (low + high) // 2
             halves = [(low, middle), (middle, high)]
-            low, high = self._best([(half, self._half_row(question, decision, *half, None)) for half in halves], 0)
+            low, high = self._sampled([(half, self._half_row(question, decision, *half, None)) for half in halves])
         return question.pick(low, high, self._random)
+
+    def _sampled(self, rows: Sequence[tuple[Any, Row]]) -> Any:
+        """The branch of the largest mean as drawn from what its number of visits leaves open (Thompson 1933):
+        decisions that are made independently of each other are not all to follow one trial."""
+        gauss, spread = self._random.gauss, self._settings.spread
+        best, largest = None, -math.inf
+        for branch, (_, _, count, total, _) in rows:
+            value = (total + UNTRIED) / (count + 1) + spread * gauss(0.0, 1.0) / math.sqrt(count + 1)
+            if value > largest:
+                best, largest = branch, value
+        return best
 
     def _best(self, rows: Sequence[tuple[Any, Row]], visits: int) -> Any:
         """The branch of the largest bound: of a mean and a number of visits that are mixed from the branch's
