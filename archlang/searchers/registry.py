@@ -26,6 +26,7 @@ SEARCHERS: dict[str, str] = {
     "hyperband": "archlang.searchers.hyperband:Hyperband",
     "asha": "archlang.searchers.asha:ASHA",
     "bohb": "archlang.searchers.hyperband:BOHB",
+    "mcts": "archlang.searchers.mcts:MCTS",
 }
 
 

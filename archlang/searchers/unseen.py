@@ -34,6 +34,9 @@ class Unseen:
         self._seen: set[Choices] = set()
         self._rest: list[Choices] = []
 
+    def __contains__(self, choices: Choices) -> bool:
+        return choices in self._seen
+
     def add(self, choices: Choices) -> None:
         """Count a program as proposed."""
         self._seen.add(choices)

@@ -432,9 +432,12 @@ class Programs:
             return None
         return steps if node == 0 and len(steps) == len(choices) else None
 
-    def nearest(self, wanted: Mapping[int, int], fixed: Mapping[int, int], random: Random) -> Steps | None:
+    def nearest(
+        self, wanted: Mapping[int, int], fixed: Mapping[int, int], random: Random, kept: Mapping[int, int] = {}
+    ) -> Steps | None:
         """The steps of a program that makes the fixed picks and as many as possible of the wanted
-        ones; decisions without a wanted pick are drawn."""
+        ones, and none but the `kept` ones (which are wanted) at their places; decisions without a wanted
+        pick are drawn."""
         if len(self.regions) == 1:
             steps = self._greedy(self.regions[0], wanted, fixed, random)
             if steps is not None:
@@ -442,7 +445,7 @@ class Programs:
         best: Steps | None = None
         fewest = math.inf
         for region in self.regions:
-            found = nearest(region.paths, region.limits, wanted, fixed, random)
+            found = nearest(region.paths, region.limits, wanted, fixed, random, kept)
             if found is not None:
                 changed = sum(wanted.get(place, pick) != pick for place, pick in found)
                 if changed < fewest:

@@ -9,9 +9,10 @@ from typing import Any
 import attrs
 import numpy as np
 
-from archlang.semantics.decision import Decision, Domain, OneOf, Pick, Reals, Subsets
+from archlang.semantics.decision import Decision, Domain, OneOf, Reals, Subsets
 
 Array = np.ndarray[Any, Any]
+MAX_KNOWN = 10_000  # picks of a decision whose vectors are kept
 
 
 @attrs.frozen
@@ -21,7 +22,7 @@ class Block:
     decision: Decision
     start: int
     width: int
-    known: dict[Pick, Array | None] = attrs.field(factory=dict, repr=False, eq=False)  # vectors worked out
+    known: dict[Any, Array | None] = attrs.field(factory=dict, repr=False, eq=False)  # vectors worked out
 
 
 class Encoder:
@@ -31,7 +32,9 @@ class Encoder:
     numbers has one column, from 0 at the least pick to 1 at the greatest, evenly by rank (floats: by
     value, or by logarithm), and before it, unless it is the only pick, one that is 1 where the decision
     is made; a subset has a column for each element (1 where it is in; with `ordered`, more the earlier
-    it comes; with `repeated`, its share). What a program does not decide is 0.
+    it comes; with `repeated`, how often of how often at most; with both, a column for each element at each
+    place), and before them, if it may be empty, one that is 1 where the decision is made. What a program
+    does not decide is 0.
     """
 
     def __init__(self, decisions: Sequence[Decision], mine: Callable[[str], bool] = lambda address: True):
@@ -52,12 +55,20 @@ class Encoder:
         for row, picks in zip(found, choices, strict=True):
             for address, pick in picks.items():
                 for block in self._at.get(address, ()):
-                    if pick not in block.known:
-                        block.known[pick] = _vector(block, pick)
-                    vector = block.known[pick]
+                    vector = _known(block, pick)
                     if vector is not None:
                         row[block.start : block.start + block.width] = vector
         return found
+
+
+def _known(block: Block, pick: Any) -> Array | None:
+    """The columns of a pick, worked out once where there are not too many to keep."""
+    if block.decision.domain.size > MAX_KNOWN:
+        return _vector(block, pick)
+    key = type(pick), pick  # 1 and true are equal, and other picks
+    if key not in block.known:
+        block.known[key] = _vector(block, pick)
+    return block.known[key]
 
 
 def is_ordered(domain: Domain) -> bool:
@@ -70,7 +81,7 @@ def is_ordered(domain: Domain) -> bool:
 
 def _width(domain: Domain) -> int:
     if isinstance(domain, Subsets):
-        return domain.of
+        return (not domain.low) + domain.of * (domain.high if domain.ordered and domain.repeated else 1)
     if is_ordered(domain):
         return 2
     return int(domain.size)
@@ -83,8 +94,15 @@ def _vector(block: Block, pick: Any) -> Array | None:
     try:
         if isinstance(domain, Subsets):
             domain.index(pick)
+            vector[: not domain.low] = 1.0
+            elements = vector[not domain.low :]
             for place, element in enumerate(pick):
-                vector[element] += (1 - place / len(pick)) if domain.ordered else 1 / (len(pick) ** domain.repeated)
+                if not domain.repeated:
+                    elements[element] = (1 - place / len(pick)) if domain.ordered else 1.0
+                elif domain.ordered:
+                    elements[place * domain.of + element] = 1.0
+                else:
+                    elements[element] += 1 / domain.high
         elif is_ordered(domain):
             vector[:] = 1.0, unit(domain, pick)
         else:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from random import Random
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import attrs
 
@@ -60,9 +60,8 @@ class ByPaths:
         self._resolver = resolver
         self._mine = mine
         compiled = programs.compiled
-        self._open = [
-            is_open and mine(address) for is_open, address in zip(compiled.open, compiled.addresses, strict=True)
-        ]
+        self._own = list(map(mine, compiled.addresses))
+        self._open = [is_open and own for is_open, own in zip(compiled.open, self._own, strict=True)]
         self._alive: dict[int, Options] = {}  # by node
 
     def draw(self, random: Random, evenly: bool) -> Choices | None:
@@ -86,9 +85,10 @@ class ByPaths:
         is_open = self._open
         open_steps = [step for step in steps if is_open[step[0]]]
         wanted = dict(steps)
+        kept = self._others(steps)
         for _ in range(QUICK if open_steps else 0):
             place, old = open_steps[int(random.random() * len(open_steps))]
-            changed = self._changed(wanted, values, place, self._other(place, old, random), random)
+            changed = self._changed(wanted, values, place, self._other(place, old, random), random, kept)
             if changed is not None:
                 return changed
         rest = [
@@ -98,11 +98,16 @@ class ByPaths:
             if new != old and not self._compiled.wide[place]
         ]
         random.shuffle(rest)
-        for place, new in rest:
-            changed = self._changed(wanted, values, place, new, random)
-            if changed is not None:
-                return changed
+        for bound in (kept, {}) if kept else (kept,):
+            for place, new in rest:
+                changed = self._changed(wanted, values, place, new, random, bound)
+                if changed is not None:
+                    return changed
         return None
+
+    def _others(self, steps: Steps) -> dict[int, int]:
+        """The steps of decisions that are not mine: kept where requirements allow it."""
+        return {place: pick for place, pick in steps if not self._own[place]}
 
     def _other(self, place: int, old: int, random: Random) -> int:
         if self._compiled.wide[place]:
@@ -111,18 +116,24 @@ class ByPaths:
         return new + (new >= old)
 
     def _changed(
-        self, wanted: Mapping[int, int], values: Mapping[int, Pick], place: int, pick: int, random: Random
+        self,
+        wanted: Mapping[int, int],
+        values: Mapping[int, Pick],
+        place: int,
+        pick: int,
+        random: Random,
+        kept: Mapping[int, int],
     ) -> Choices | None:
-        steps = self._programs.nearest(wanted, {place: pick}, random)
+        steps = self._programs.nearest(wanted, {place: pick}, random, kept)
         if steps is None:
             return None
         compiled = self._compiled
-        kept = dict(values)
+        values = dict(values)
         if compiled.wide[place]:
-            domain = compiled.decisions[place].domain
-            while kept[place] == values[place]:
-                kept[place] = domain.draw(random)
-        return self._choices(steps, kept, random)
+            domain, old = compiled.decisions[place].domain, values[place]
+            while values[place] == old:
+                values[place] = domain.draw(random)
+        return self._choices(steps, values, random)
 
     def _choices(self, steps: Steps, values: Mapping[int, Pick], random: Random | None) -> Choices:
         compiled = self._compiled
@@ -142,12 +153,14 @@ class ByPaths:
         values: dict[int, Pick] = {}
         for second, (steps, own) in enumerate(parents):
             for place, pick in steps:
-                if not second or place not in wanted or random.random() < 0.5:
+                if not second or place not in wanted or (self._own[place] and random.random() < 0.5):
                     wanted[place] = pick
                     if place in own:
                         values[place] = own[place]
-        steps_of_child = self._programs.nearest(wanted, {}, random)
-        return None if steps_of_child is None else self._choices(steps_of_child, values, random)
+        kept = self._others(parents[0][0])
+        child = self._programs.nearest(wanted, {}, random, kept) if kept else None
+        child = child or self._programs.nearest(wanted, {}, random)
+        return None if child is None else self._choices(child, values, random)
 
     def repair(self, picks: Mapping[str, Any], random: Random) -> Choices | None:
         """The nearest program to some picks."""
@@ -192,16 +205,17 @@ class ByPaths:
         while node:
             place = places[node]
             options = self._options(node, place, kids[node])
+            decision = compiled.decisions[place]
             if compiled.wide[place]:
-                decision = compiled.decisions[place]
                 values[place] = choose(decision, None) if self._open[place] else decision.domain.draw(random)
-                pick = 0
+                pick = 0 if compiled.fits(place, values[place]) else _no_option(decision, values[place])
             elif len(options) == 1:
                 pick = compiled.positions_of[place][options[0]]
             elif not self._open[place]:
                 pick = compiled.positions_of[place][options[int(random.random() * len(options))]]
             else:
-                pick = compiled.positions_of[place][choose(compiled.decisions[place], options)]
+                chosen = choose(decision, options)
+                pick = compiled.positions_of[place][chosen] if chosen in options else _no_option(decision, chosen)
             steps.append((place, pick))
             node = kids[node][pick]
         if region.limits and not programs.within(region, steps):
@@ -244,6 +258,10 @@ class ByPaths:
             yield from self._with_values(steps, wide[1:], {**values, wide[0]: decision.domain.pick(index)})
 
 
+def _no_option(decision: Decision, chosen: Any) -> NoReturn:
+    raise ValueError(f"`{decision.address}` has no option {chosen!r} here")
+
+
 def _listed(decision: Decision) -> int:
     """The number of picks of a decision; ArchError when they cannot be listed."""
     if math.isinf(decision.domain.size):
@@ -267,8 +285,11 @@ def _chooser(choose: Chooser, random: Random, mine: Callable[[str], bool]) -> Pi
         domain = decision.domain
         if domain.size == 1 or not mine(decision.address):
             return domain.draw(random)
-        listed = domain.size <= MAX_LISTED
-        return choose(decision, tuple(map(domain.pick, range(int(domain.size)))) if listed else None)
+        options = tuple(map(domain.pick, range(int(domain.size)))) if domain.size <= MAX_LISTED else None
+        chosen = choose(decision, options)
+        if options is not None and chosen not in options:
+            _no_option(decision, chosen)
+        return chosen
 
     return pick
 
@@ -368,7 +389,7 @@ class ByTrial:
         parents = (self._resolve(a), self._resolve(b))
 
         def pick(decision: Decision) -> Pick:
-            order = parents if random.random() < 0.5 else parents[::-1]
+            order = parents if random.random() < 0.5 or not self._mine(decision.address) else parents[::-1]
             for parent in order:
                 known = parent.decisions.get(decision.address)
                 if known is not None and known[0].domain == decision.domain:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
+import attrs
+
 from archlang.space.paths import DEAD, Paths
 
 Way = tuple[int, ...]  # what a way to the end takes: picks changed, then what it adds to each sum
@@ -17,12 +19,16 @@ def nearest(
     wanted: Mapping[int, int],
     fixed: Mapping[int, int],
     random: Random,
+    kept: Mapping[int, int] = {},
 ) -> list[tuple[int, int]] | None:
     """The places and picks of a program within the limits that makes all `fixed` picks and of the
-    `wanted` ones (by place) as many as possible; among equals by chance. None when there is none
-    (or, with two limits and more, when none is found). Picks that are not wanted cost nothing."""
+    `wanted` ones (by place) as many as possible; among equals by chance. The places of `kept` take that
+    pick where their decisions are made. None when there is none (or, with two limits and more, when none
+    is found). Picks that are not wanted cost nothing."""
     if paths.root == DEAD:
         return None
+    if kept:
+        paths = _keeping(paths, kept)
     most = 1
     while True:
         ways = _ways(paths, limits, wanted, fixed, most)
@@ -63,6 +69,17 @@ def _ways(
     room = [limit - base for limit, base in zip(limits, paths.base, strict=False)]
     found[root] = [way for way in found[root] if all(way[1 + axis] <= room[axis] for axis in sums)]
     return found
+
+
+def _keeping(paths: Paths, picks: Mapping[int, int]) -> Paths:
+    """The paths on which these places take these picks, where their decisions are made."""
+    kids = []
+    for place, edges in zip(paths.places, paths.kids, strict=True):
+        if place in picks:
+            left = {picks[place], len(edges) - 1} if place in paths.unsure else {picks[place]}
+            edges = tuple(kid if pick in left else DEAD for pick, kid in enumerate(edges))
+        kids.append(edges)
+    return attrs.evolve(paths, kids=kids)
 
 
 def _changed(paths: Paths, node: int, pick: int, wanted: Mapping[int, int], fixed: Mapping[int, int]) -> int:

@@ -266,7 +266,9 @@ class Space:
 
     def _changed(self, **settings: Any) -> Space:
         kept = {"prune": self.prune, "where": self.where, "tables": self.tables}
-        return Space(self.module, self.declaration, self._loader, self.config, **{**kept, **settings})
+        found = Space(self.module, self.declaration, self._loader, self.config, **{**kept, **settings})
+        found.parts = self.parts
+        return found
 
     # --------------------------------------------------------------- counting
 
