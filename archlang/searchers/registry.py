@@ -12,6 +12,13 @@ SEARCHERS: dict[str, str] = {
     "random": "archlang.searchers.random:RandomSearch",
     "grid": "archlang.searchers.grid:GridSearch",
     "evolution": "archlang.searchers.evolution:Evolution",
+    "then": "archlang.searchers.flows.then:Then",
+    "alternate": "archlang.searchers.flows.alternate:Alternate",
+    "parts": "archlang.searchers.flows.parts:Parts",
+    "nested": "archlang.searchers.flows.nested:Nested",
+    "filter": "archlang.searchers.flows.filter:Filter",
+    "distinct": "archlang.searchers.flows.distinct:Distinct",
+    "retry": "archlang.searchers.flows.retry:Retry",
 }
 
 

@@ -75,7 +75,7 @@ def search(
         created=_now(),
         space=space_record(space),
         evaluator={**used.describe(), "spec": used.spec()},
-        searcher=searcher if isinstance(searcher, str) else recipe.kind.name,
+        searcher=recipe.kind.name if isinstance(searcher, type) else str(searcher),
         settings={name: str(value) if isinstance(value, Recipe) else value for name, value in (settings or {}).items()},
         seed=seed,
         objectives=wanted,
