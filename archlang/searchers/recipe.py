@@ -80,7 +80,7 @@ def _written(value: Any) -> str:
         return value.name
     if callable(value):
         return "…"
-    return "none" if value is None else json.dumps(value)
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _rest(kind: type[Searcher]) -> str:

@@ -19,15 +19,16 @@ POOL = 10_000
 
 
 def size_of(space: Space) -> int | float:
-    """The number of programs; infinite also where they cannot be counted."""
+    """The number of programs; infinite also where they cannot be counted, as those of a part."""
     try:
-        return space.size
+        return math.inf if space.is_part else space.size
     except ArchError:
         return math.inf
 
 
 class Unseen:
-    """The programs proposed so far, and a way to one that is not among them."""
+    """The programs proposed so far, and a way to one that is not among them. Of a part of a space only
+    its own picks count."""
 
     def __init__(self, space: Space) -> None:
         self._space = space
@@ -36,7 +37,7 @@ class Unseen:
 
     def add(self, choices: Choices) -> None:
         """Count a program as proposed."""
-        self._seen.add(choices)
+        self._seen.add(self._space.own(choices))
 
     def find(self, propose: Callable[[], Choices], random: Random, attempts: int = ATTEMPTS) -> Choices:
         """A program that was not proposed before; `Exhausted` when a finite space has none left.
@@ -50,12 +51,12 @@ class Unseen:
             raise Exhausted
         choices = propose()
         for _ in range(attempts - 1):
-            if choices not in self._seen:
+            if self._space.own(choices) not in self._seen:
                 break
             choices = propose()
-        if choices in self._seen and not math.isinf(size):
+        if self._space.own(choices) in self._seen and not math.isinf(size):
             choices = self._left(random)
-        self._seen.add(choices)
+        self.add(choices)
         return choices
 
     def _left(self, random: Random) -> Choices:

@@ -436,6 +436,17 @@ class Space:
             found.__dict__.pop(name, None)
         return found
 
+    @property
+    def is_part(self) -> bool:
+        """Whether only some decisions are changed; see `part`."""
+        return self.owns is not _everywhere
+
+    def own(self, choices: Choices) -> Choices:
+        """The picks of the decisions that are changed: all, unless it is a part."""
+        if not self.is_part:
+            return choices
+        return Choices.of({address: pick for address, pick in choices.items() if self.owns(address)})
+
     def sample(self, seed: int = 0, evenly: bool = False) -> Program:
         """A program drawn by a seed; see `draw`."""
         return self.program(self.draw(Random(seed), evenly))

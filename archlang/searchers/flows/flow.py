@@ -88,11 +88,7 @@ def key_of(choices: Choices) -> Key:
 def as_proposed(proposal: Choices, choices: Choices, space: Space) -> Choices:
     """A program as the searcher of a part of the space is to be told of it: as its own proposal, which
     it may wait for, if the program has the picks of that part."""
-
-    def own(picks: Choices) -> dict[str, Any]:
-        return {address: pick for address, pick in picks.items() if space.owns(address)}
-
-    return proposal.at(choices.fidelity) if own(proposal) == own(choices) else choices
+    return proposal.at(choices.fidelity) if space.own(proposal) == space.own(choices) else choices
 
 
 class Known:

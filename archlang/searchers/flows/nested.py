@@ -98,20 +98,18 @@ class Nested(Flow):
         return Round(program, inner)
 
     def _decided(self, choices: Choices) -> Hashable:
-        owns = self._outer.space.owns
-        return choices.fidelity, tuple((address, pick) for address, pick in choices.items() if owns(address))
+        return self._outer.space.own(choices), choices.fidelity
 
     def _inner_proposal(self, now: Round, random: Random) -> tuple[Choices, Choices] | None:
         """What the inner searcher proposes, and with what the outer one decided; None when that is
         nothing new."""
-        held = {address: pick for address, pick in now.program.items() if self._outer.space.owns(address)}
+        held = self._outer.space.own(now.program)
         for _ in range(ATTEMPTS):
             try:
                 proposal = self.take(now.inner)
             except Exhausted:
                 break
-            picks = {address: pick for address, pick in proposal.items() if self._rest.owns(address)}
-            merged = self.space.repair({**picks, **held}, random.getrandbits(32), held)
+            merged = self.space.repair({**self._rest.own(proposal), **held}, random.getrandbits(32), held)
             merged = merged.at(min(proposal.fidelity, now.program.fidelity))
             if now.known.is_new(key_of(merged), as_proposed(proposal, merged, self._rest), now.inner):
                 return proposal, merged

@@ -51,9 +51,7 @@ class Parts(Flow):
         proposals = [self.take(member) for member in self._members]
         picks: dict[str, Pick] = {}
         for member, proposal in zip(self._members, proposals, strict=True):
-            for address, pick in proposal.items():
-                if member.space.owns(address):
-                    picks.setdefault(address, pick)
+            picks = {**member.space.own(proposal), **picks}
         merged = self.space.repair(picks, random.getrandbits(32)).at(min(one.fidelity for one in proposals))
         self._flying.setdefault(key_of(merged), []).append(proposals)
         return merged
