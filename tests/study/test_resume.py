@@ -90,7 +90,9 @@ def test_died_at_each_write(after: bool) -> None:
 
 
 def goes_on(store: Store, record: StudyRecord) -> Study:
-    return Run(store, record, runs.space(), FunctionEvaluator(runs.evaluate), Recipe.of(Evolution), Silent()).go()
+    return Run(
+        store, record, runs.space(), FunctionEvaluator(runs.evaluate), Recipe.of(Evolution, record.settings), Silent()
+    ).go()
 
 
 @pytest.mark.parametrize("stop", [1, 7, 8, 20, 39])

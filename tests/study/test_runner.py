@@ -160,7 +160,7 @@ class Shuffled:
                 raise KeyboardInterrupt
         self.line.rotate(self.chance.randrange(4))
         number, choices = self.line.popleft()
-        return number, evaluate(self.space, FunctionEvaluator(runs.evaluate), choices, {}, lambda metrics: None)
+        return number, evaluate(self.space, FunctionEvaluator(runs.evaluate), choices, lambda metrics: None)
 
     def close(self) -> None:
         self.line.clear()
@@ -169,7 +169,15 @@ class Shuffled:
 def run(store: Store, executor: Shuffled) -> Any:
     record = store.only_study(None)
     space = executor.space
-    return Run(store, record, space, FunctionEvaluator(runs.evaluate), Recipe.of(Evolution), Silent(), executor).go()
+    return Run(
+        store,
+        record,
+        space,
+        FunctionEvaluator(runs.evaluate),
+        Recipe.of(Evolution, record.settings),
+        Silent(),
+        executor,
+    ).go()
 
 
 def test_several_in_flight_are_told_in_any_order_and_resumed(tmp_path: Any) -> None:
