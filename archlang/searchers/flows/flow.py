@@ -77,7 +77,7 @@ class Flow(Searcher):
                 again.ask()
             else:
                 again.observe(*told)
-        self.__dict__ = {**again.__dict__, "_judge": self._judge}
+        vars(self).update({**vars(again), "_judge": self._judge})
 
 
 def key_of(choices: Choices) -> Key:

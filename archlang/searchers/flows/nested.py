@@ -85,12 +85,13 @@ class Nested(Flow):
 
     def _begin(self) -> Round:
         """A round for the next proposal of the outer searcher; it is told at once of parts that had one."""
+        program = self.take(self._outer)
         for _ in range(ATTEMPTS):
-            program = self.take(self._outer)
             decided = self._decided(program)
             if decided not in self._found:
                 break
             self._outer.observe(program, self._found[decided])
+            program = self.take(self._outer)
         inner = self._inner
         if self._begun and not self.settings.continues:
             inner = self.child(self.settings.inner, f"inner {self._begun}", self._rest)
