@@ -7,7 +7,7 @@ import pytest
 
 import archlang as al
 from archlang.diagnostics import ArchError
-from archlang.searchers import Constraint, Constraints, Objective, scores_of, violation
+from archlang.searchers import Constraint, Constraints, Objective, Recipe, scores_of, violation
 from archlang.searchers.objectives import HANDLINGS, INFEASIBLE
 from archlang.space import loads
 
@@ -208,3 +208,17 @@ space net(x: f32[n, 1, 4, 4]) { x |> conv2d(choose [1, 2, 4, 8, 16]) |> global_a
 def test_unknown_handling_is_refused() -> None:
     with pytest.raises(ArchError, match="expected one of 'domination', 'penalty', 'lagrangian'"):
         al.search(loads(KNAPSACK), knapsack, maximize="value", constraints=["weight <= 3"], handling="hope")
+
+
+def test_limits_that_no_program_keeps_are_refused() -> None:
+    space = loads("""
+use std.nn
+space net(x: f32[n, 1, 4, 4]) { x |> conv2d(choose [1, 2]) |> global_avg_pool >> linear(2) }
+""")
+    with pytest.raises(ArchError, match="E0505"):
+        al.search(space, lambda program: 1.0, maximize="value", constraints=["params <= 3"])
+    with pytest.raises(ArchError, match="E0505"):
+        al.search(space, lambda program: 1.0, maximize="value", searcher='filter(random, "params <= 3")')
+    nothing = Recipe.of("filter", {"searcher": "random", "condition": lambda program: False})
+    with pytest.raises(ArchError, match="the searcher `filter` proposes no program of `net`"):
+        al.search(space, lambda program: 1.0, maximize="value", searcher=nothing)

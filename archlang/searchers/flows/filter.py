@@ -46,7 +46,10 @@ class Filter(Flow):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         condition = self.settings.condition
-        self._narrowed = self.space.narrowed(condition) if isinstance(condition, str) else self.space
+        self._narrowed = self.space
+        if isinstance(condition, str):
+            self._narrowed = self.space.narrowed(condition)
+            self._narrowed.draw(Random(0))  # there is a program, or an error says that there is none
         self._searcher = self.child(self.settings.searcher, "", self._narrowed)
         self._known: dict[Choices, bool] = {}
 
