@@ -38,6 +38,9 @@ def read_settings(kind: type[S], given: Mapping[str, Any], of: str, unknown: str
             findings += problem.diagnostics
         except (TypeError, ValueError) as found:
             findings.append(error(wrong, f"the setting `{name}` of {of} {_reason(found, value, field.type)}"))
+    for name, field in fields.items():
+        if field.default is attrs.NOTHING and name not in given:
+            findings.append(error(wrong, f"{of} needs the setting `{name}`: {_type_name(field.type)}"))
     if findings:
         raise ArchError(findings)
     try:
@@ -65,15 +68,17 @@ def _type_name(wanted: Any) -> str:
     if get_origin(wanted) in (Union, types.UnionType):
         return " or ".join(_type_name(member) for member in get_args(wanted))
     if get_origin(wanted) is tuple:
-        return f"a list of {_type_name(get_args(wanted)[0])}"
+        members = [_type_name(kind) for kind in get_args(wanted) if kind is not Ellipsis]
+        return f"a list of {members[0]}" if Ellipsis in get_args(wanted) else f"({', '.join(members)})"
     names = {int: "an integer", float: "a number", bool: "true or false", str: "a text", types.NoneType: "none"}
-    return names.get(wanted) or f"a {getattr(wanted, '__name__', str(wanted)).lower()}"
+    named: str = getattr(wanted, "setting_kind", f"a {getattr(wanted, '__name__', str(wanted)).lower()}")
+    return names.get(wanted, named)
 
 
 def _typed(value: Any, wanted: Any) -> Any:
     """The value as the wanted type; TypeError or ValueError when it is none."""
     if get_origin(wanted) in (Union, types.UnionType):
-        for member in get_args(wanted):
+        for member in sorted(get_args(wanted), key=lambda member: member is not types.NoneType):
             try:
                 return _typed(value, member)
             except (TypeError, ValueError):

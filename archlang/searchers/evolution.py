@@ -50,9 +50,11 @@ class Evolution(Searcher):
         self._unseen = Unseen(self.space)
         self._population: deque[tuple[Choices, Scores]] = deque(maxlen=self.settings.population)
         self._fitness: list[tuple[float, ...]] = []
+        self._told = 0
 
     def propose(self, random: Random) -> Choices:
-        if self.asked < self.settings.population or not self._population:
+        # What was told of programs that another searcher asked for counts too.
+        if max(self.asked, self._told) < self.settings.population or not self._population:
             if not self.settings.dedupe:
                 return self.space.draw(random)
             return self._unseen.find(lambda: self.space.draw(random), random)
@@ -62,6 +64,7 @@ class Evolution(Searcher):
 
     def observe(self, choices: Choices, scores: Scores | None) -> None:
         self._unseen.add(choices)
+        self._told += 1
         if scores is not None:
             self._population.append((choices, scores))
             self._fitness = _fitness([member for _, member in self._population])

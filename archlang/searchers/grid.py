@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 class GridSearch(Searcher):
     """Proposes all programs, each once, in the order of `Space.enumerate`; the seed plays no part.
 
-    ArchError (E0910) for a space that is not finite, or not known to be.
+    ArchError (E0910) for a space that is not finite, or not known to be, and for a part of one.
     """
 
     name = "grid"
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
+        if self.space.is_part:
+            hints = ("search it with `random`, which proposes no part twice as long as there are others",)
+            raise ArchError(
+                error("E0910", f"the searcher `grid` walks through all of `{self.space.name}`, not a part", hints=hints)
+            )
         if math.isinf(size_of(self.space)):
             raise ArchError(
                 error(

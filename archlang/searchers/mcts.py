@@ -71,7 +71,7 @@ class MCTS(Searcher):
         self.root = Node()
         self.unlisted: dict[str, Question] = {}  # decisions with too many picks to list, by address
         # Decisions that are drawn, not walked, tell programs of one leaf apart: then it is not closed.
-        self.closes = self.settings.dedupe and self.space.parts is None
+        self.closes = self.settings.dedupe and not self.space.is_part
         self._unseen = Unseen(self.space)
         self._flying: dict[Choices, list[Trial]] = {}
         self._told: list[Trial] = []

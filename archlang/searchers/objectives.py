@@ -63,7 +63,7 @@ class Constraint:
 
 
 def _number(text: str) -> float:
-    factor = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}.get(text[-1:], 0.0)
+    factor = {"k": 1e3, "M": 1e6, "G": 1e9}.get(text[-1:], 0.0)  # the endings of the language
     number = float(text[:-1]) * factor if factor else float(text)
     if not math.isfinite(number):
         raise ValueError(text)

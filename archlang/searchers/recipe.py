@@ -7,8 +7,9 @@ evolution(population=50, sample=10)         retry(tpe, times=2)
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
@@ -36,11 +37,14 @@ class Recipe:
         such searcher, E0902 and E0903 for its settings, E0918 the text is none."""
         if isinstance(given, str):
             given = _read(given)
-        if not isinstance(given, Recipe):
+        if isinstance(given, type):
             given = cls(given)
+        if not isinstance(given, Recipe):
+            raise TypeError(given)
         return cls(given.kind, {**given.settings, **(settings or {})})
 
     read_setting = of  # settings of this type are read so
+    setting_kind: ClassVar[str] = "a searcher"
 
     def make(
         self,
@@ -53,9 +57,16 @@ class Recipe:
         return self.kind(space, objectives, seed, constraints, **self.settings)
 
     def __str__(self) -> str:
-        """The text that makes the recipe again (for searchers of the registry)."""
-        inner = ", ".join(f"{name}={_written(value)}" for name, value in self.settings.items())
-        return f"{self.kind.name}({inner})" if inner else self.kind.name
+        """The text that makes the recipe again: for searchers of the registry, and settings that are
+        no functions."""
+        rest = _rest(self.kind)
+        inner: list[str] = []
+        for name, value in self.settings.items():
+            if name == rest and isinstance(value, tuple | list):
+                inner = [*map(_written, value), *inner]
+            else:
+                inner.append(f"{name}={_written(value)}")
+        return f"{self.kind.name}({', '.join(inner)})" if inner else self.kind.name
 
 
 def _written(value: Any) -> str:
@@ -63,21 +74,36 @@ def _written(value: Any) -> str:
         return f"[{', '.join(map(_written, value))}]"
     if isinstance(value, Recipe):
         return str(value)
-    return "none" if value is None else json.dumps(value)
+    if isinstance(value, str) and value in SEARCHERS:
+        return value
+    if isinstance(value, type) and issubclass(value, Searcher):
+        return value.name
+    if callable(value):
+        return "…"
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _rest(kind: type[Searcher]) -> str:
+    """The setting that takes all values without a name: one of a type such as `tuple[Recipe, ...]` that
+    is marked so; without one, each goes to the setting at its place."""
+    return next((field.name for field in attrs.fields(kind.Settings) if field.metadata.get("rest")), "")
 
 
 def _read(text: str) -> Recipe:
     if text.strip() in SEARCHERS:
         return Recipe(searcher_class(text.strip()))
     shown = text
-    for name in SEARCHERS:
-        if "-" in name:
-            text = text.replace(name, name.replace("-", "_"))
     try:
-        expression = parse_expression(text, "searcher")
+        expression = parse_expression(_without_hyphens(text), "searcher")
     except ArchError as problem:
         raise _no_recipe(shown, [found.message for found in problem.diagnostics]) from None
     return _recipe(expression, shown)
+
+
+def _without_hyphens(text: str) -> str:
+    """The text with the names of searchers as the language can have them; what is in quotes is none."""
+    names = [re.escape(name) for name in SEARCHERS if "-" in name]
+    return re.sub("|".join(['"[^"]*"', *names]), lambda f: f[0] if f[0][0] == '"' else f[0].replace("-", "_"), text)
 
 
 def _recipe(expr: ast.Expr, text: str) -> Recipe:
@@ -88,10 +114,15 @@ def _recipe(expr: ast.Expr, text: str) -> Recipe:
             kind = searcher_class(_registered(name))
             fields = [field.name for field in attrs.fields(kind.Settings)]
             settings: dict[str, Any] = {}
+            rest = _rest(kind)
             for place, argument in enumerate(arguments):
-                if argument.name is None and place >= len(fields):
+                value = _value(argument.value, text)
+                if argument.name is None and rest:
+                    settings[rest] = (*settings.get(rest, ()), value)
+                elif argument.name is None and place >= len(fields):
                     raise _no_recipe(text, [f"`{kind.name}` takes at most {len(fields)} settings"])
-                settings[argument.name or fields[place]] = _value(argument.value, text)
+                else:
+                    settings[argument.name or fields[place]] = value
             return Recipe(kind, settings)
     raise _no_recipe(text, ())
 

@@ -27,6 +27,13 @@ SEARCHERS: dict[str, str] = {
     "asha": "archlang.searchers.asha:ASHA",
     "bohb": "archlang.searchers.hyperband:BOHB",
     "mcts": "archlang.searchers.mcts:MCTS",
+    "then": "archlang.searchers.flows.then:Then",
+    "alternate": "archlang.searchers.flows.alternate:Alternate",
+    "parts": "archlang.searchers.flows.parts:Parts",
+    "nested": "archlang.searchers.flows.nested:Nested",
+    "filter": "archlang.searchers.flows.filter:Filter",
+    "distinct": "archlang.searchers.flows.distinct:Distinct",
+    "retry": "archlang.searchers.flows.retry:Retry",
 }
 
 

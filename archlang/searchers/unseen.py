@@ -19,15 +19,16 @@ POOL = 10_000
 
 
 def size_of(space: Space) -> int | float:
-    """The number of programs; infinite also where they cannot be counted."""
+    """The number of programs; infinite also where they cannot be counted, as those of a part."""
     try:
-        return space.size
+        return math.inf if space.is_part else space.size
     except ArchError:
         return math.inf
 
 
 class Unseen:
-    """The programs proposed so far, and a way to one that is not among them."""
+    """The programs proposed so far, and a way to one that is not among them. Of a part of a space only
+    its own picks count."""
 
     def __init__(self, space: Space) -> None:
         self._space = space
@@ -35,18 +36,15 @@ class Unseen:
         self._rest: list[Choices] = []
 
     def __contains__(self, choices: Choices) -> bool:
-        return choices in self._seen
+        return self._space.own(choices) in self._seen
 
     def add(self, choices: Choices) -> None:
         """Count a program as proposed."""
-        self._seen.add(choices)
-
-    def __contains__(self, choices: object) -> bool:
-        return choices in self._seen
+        self._seen.add(self._space.own(choices))
 
     def take(self, choices: Choices) -> Choices:
         """A program, which counts as proposed from now on."""
-        self._seen.add(choices)
+        self.add(choices)
         return choices
 
     def find(self, propose: Callable[[], Choices], random: Random, attempts: int = ATTEMPTS) -> Choices:
@@ -61,12 +59,12 @@ class Unseen:
             raise Exhausted
         choices = propose()
         for _ in range(attempts - 1):
-            if choices not in self._seen:
+            if self._space.own(choices) not in self._seen:
                 break
             choices = propose()
-        if choices in self._seen and not math.isinf(size):
+        if self._space.own(choices) in self._seen and not math.isinf(size):
             choices = self._left(random)
-        self._seen.add(choices)
+        self.add(choices)
         return choices
 
     def _left(self, random: Random) -> Choices:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import partial
 from random import Random
 from typing import Any, NoReturn, Protocol
@@ -162,11 +162,16 @@ class ByPaths:
         child = child or self._programs.nearest(wanted, {}, random)
         return None if child is None else self._choices(child, values, random)
 
-    def repair(self, picks: Mapping[str, Any], random: Random) -> Choices | None:
-        """The nearest program to some picks."""
-        wanted, values = self._compiled.positions(picks)
-        values = {place: value for place, value in values.items() if self._compiled.fits(place, value)}
-        steps = self._programs.nearest(wanted, {}, random)
+    def repair(self, picks: Mapping[str, Any], random: Random, held: Container[str] = ()) -> Choices | None:
+        """The nearest program to some picks, among those that make the ones `held`."""
+        compiled = self._compiled
+        wanted, values = compiled.positions(picks)
+        values = {place: value for place, value in values.items() if compiled.fits(place, value)}
+        # An address of several decisions holds none: no program makes them all.
+        held_places = [
+            place for place in wanted if (at := compiled.addresses[place]) in held and len(compiled.places[at]) == 1
+        ]
+        steps = self._programs.nearest(wanted, {place: wanted[place] for place in held_places}, random)
         return None if steps is None else self._choices(steps, values, random)
 
     def neighbours(self, choices: Mapping[str, Any]) -> Iterator[Choices]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from functools import cached_property
@@ -69,7 +69,7 @@ class Space:
         self.where = tuple(where)  # requirements on the costs of programs, from outside
         self.tables = dict(tables or {})  # measured costs of programs, by what they measure
         self._where = tuple(Restriction(parse_expression(text, "condition"), self.tables) for text in where)
-        self.parts: tuple[str, ...] | None = None  # where decisions are changed; None: everywhere
+        self.owns: Callable[[str], bool] = _everywhere  # whether moves change the decision at an address
         self.unproved: str | None = None
         self.tried = 0  # how many programs were found valid where that is not proved for all
         self._entangled = "its decisions are too entangled"
@@ -267,7 +267,7 @@ class Space:
     def _changed(self, **settings: Any) -> Space:
         kept = {"prune": self.prune, "where": self.where, "tables": self.tables}
         found = Space(self.module, self.declaration, self._loader, self.config, **{**kept, **settings})
-        found.parts = self.parts
+        found.owns = self.owns
         return found
 
     # --------------------------------------------------------------- counting
@@ -418,26 +418,35 @@ class Space:
     def _moves(self) -> Moves:
         programs = self._programs
         if programs is not None:
-            return ByPaths(programs, self._resolve, self._resolver, self._mine)
+            return ByPaths(programs, self._resolve, self._resolver, self.owns)
         known = self._approximation
-        return ByTrial(self._resolver, self._resolve, None if known is None else known.programs, self._mine)
+        return ByTrial(self._resolver, self._resolve, None if known is None else known.programs, self.owns)
 
-    def _mine(self, address: str) -> bool:
-        return self.parts is None or any(inside(address, part) for part in self.parts)
-
-    def part(self, *addresses: str) -> Space:
-        """The same programs, of which only the decisions at these addresses (and below them) are
-        changed, walked and encoded; others are drawn. ArchError for an address of no decision."""
+    def part(self, *addresses: str, others: bool = False) -> Space:
+        """The same programs, of which only the decisions at these addresses and below them (or only the
+        `others`) are changed, walked and encoded; the rest is drawn. Of a part it is a part of that.
+        ArchError for an address of no decision."""
         known = [decision.address for decision in self.all_decisions()]
         for address in addresses:
             if not any(inside(other, address) for other in known):
                 hints = did_you_mean(address, known) or _some_of(known)
                 raise ArchError(error("E0406", f"there is no decision at `{address}` in `{self.name}`", hints=hints))
-        found = copy(self)
-        found.parts = addresses
+        owns, found = self.owns, copy(self)
+        found.owns = lambda address: owns(address) and any(inside(address, part) for part in addresses) is not others
         for name in ("_moves", "encoder"):
             found.__dict__.pop(name, None)
         return found
+
+    @property
+    def is_part(self) -> bool:
+        """Whether only some decisions are changed; see `part`."""
+        return self.owns is not _everywhere
+
+    def own(self, choices: Choices) -> Choices:
+        """The picks of the decisions that are changed: all, unless it is a part."""
+        if not self.is_part:
+            return choices
+        return Choices.of({address: pick for address, pick in choices.items() if self.owns(address)})
 
     def sample(self, seed: int = 0, evenly: bool = False) -> Program:
         """A program drawn by a seed; see `draw`."""
@@ -587,12 +596,12 @@ class Space:
         drawn. Where requirements forbid the mixture, the program nearest to it."""
         return self._moves.crossover(a, b, random) or self.choices(a)
 
-    def repair(self, picks: Mapping[str, Any], seed: int = 0) -> Choices:
-        """The choices nearest to some picks that meet all requirements: the fewest picks differ;
-        those of decisions that there are not are left out, those that lack are drawn. ArchError
-        where the space is not evaluated as a whole, or is empty."""
+    def repair(self, picks: Mapping[str, Any], seed: int = 0, held: Container[str] = ()) -> Choices:
+        """The choices nearest to some picks that meet all requirements: the fewest picks differ, and
+        those at the addresses `held` do not; those of decisions that there are not are left out, those
+        that lack are drawn. ArchError where the space is not evaluated as a whole, or there are none."""
         programs = self._whole("repaired")
-        found = ByPaths(programs, self._resolve, self._resolver, self._mine).repair(picks, Random(seed))
+        found = ByPaths(programs, self._resolve, self._resolver, self.owns).repair(picks, Random(seed), held)
         if found is None:
             raise self._no_program()
         return found
@@ -626,7 +635,7 @@ class Space:
         """Turns choices into vectors for regression."""
         from archlang.space.encoding import Encoder
 
-        return Encoder(self.all_decisions(), self._mine)
+        return Encoder(self.all_decisions(), self.owns)
 
     def encode(self, choices: Mapping[str, Any]) -> Array:
         """A program's choices as a vector of numbers from 0 to 1; see `Encoder`. ArchError where the space
@@ -647,6 +656,10 @@ class Space:
                 )
             )
         return programs
+
+
+def _everywhere(address: str) -> bool:
+    return True
 
 
 def inside(address: str, part: str) -> bool:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -77,13 +78,13 @@ def search(
     recipe = Recipe.of(searcher, settings)
     machine = recipe.make(space, wanted, seed, limits)
     used = _evaluator(evaluator, wanted)
-    used.check(space.program(machine.ask()), [objective.metric for objective in wanted])
+    used.check(space.program(_first(machine)), [objective.metric for objective in wanted])
     record = StudyRecord(
         name=name or space.name,
         created=_now(),
         space=space_record(space),
         evaluator={**used.describe(), "spec": used.spec()},
-        searcher=searcher if isinstance(searcher, str) else recipe.kind.name,
+        searcher=recipe.kind.name if isinstance(searcher, type) else str(searcher),
         settings={name: str(value) if isinstance(value, Recipe) else value for name, value in (settings or {}).items()},
         seed=seed,
         objectives=wanted,
@@ -303,6 +304,16 @@ def _listener(progress: bool | Listener) -> Listener:
     return progress
 
 
+def _first(searcher: Searcher) -> Choices:
+    """The first proposal; ArchError when there is none."""
+    try:
+        return searcher.ask()
+    except Exhausted:
+        what = f"the searcher `{searcher.name}` proposes no program of `{searcher.space.name}`"
+        hints = ("what it leaves out, by `filter` or by its settings, may be all there is",)
+        raise ArchError(error("E0916", what, hints=hints)) from None
+
+
 def _require_trials(trials: int) -> None:
     if trials < 1:
         raise ArchError(error("E0903", f"a study needs at least one trial, {trials} are asked for"))
@@ -337,6 +348,7 @@ def _limits(space: Space, constraints: Sequence[str], handling: str) -> tuple[Sp
             space = space.narrowed(text)
         else:
             limits.append(limit)
+    space.draw(Random(0))  # there is a program, or an error says that there is none
     settings = {"limits": tuple(limits), "handling": handling}
     return space, read_settings(Constraints, settings, "the constraints") if limits else NO_CONSTRAINTS
 

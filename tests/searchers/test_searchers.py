@@ -21,8 +21,10 @@ class TestRandomWithRepeats(SearcherContract):
 
 class TestGrid(SearcherContract):
     searcher = GridSearch
-    spaces = ("flat", "conditional", "constrained")
+    spaces = ("flat", "conditional", "constrained", "budget")
     seeded = False
+    infinite = False
+    entangled = False
 
 
 class TestEvolution(SearcherContract):

@@ -59,3 +59,16 @@ def test_grid_keeps_the_order_of_the_space() -> None:
     space = make_space("conditional")
     searcher = GridSearch(space, GOAL, 0)
     assert [searcher.ask() for _ in range(19)] == list(space.enumerate())
+
+
+def test_grid_refuses_a_part() -> None:
+    with pytest.raises(ArchError) as refused:
+        GridSearch(make_space("flat").part("a"), GOAL, 0)
+    assert [found.code for found in refused.value.diagnostics] == ["E0910"]
+    assert "not a part" in str(refused.value)
+
+
+def test_searchers_of_a_part_propose_no_part_twice() -> None:
+    searcher = searcher_class("random")(make_space("flat").part("b"), GOAL, 0)
+    assert len({searcher.ask()["b"] for _ in range(3)}) == 3
+    assert searcher.ask()["b"] in ("x", "y", "z")

@@ -184,3 +184,40 @@ def test_a_space_that_cannot_be_counted_is_tried_and_says_so(part: str, monkeypa
     assert space.sample().values
     with pytest.raises(al.ArchError, match="it is too much"):
         _ = space.size
+
+
+def test_repair_keeps_what_is_held() -> None:
+    space = al.loads('space s() { a = choose 0..7\n b = choose 0..7\n require a < b, "in order"\n { a: a, b: b } }')
+    for a in range(8):
+        for b in range(1, 8):
+            fewest = 0 if a < b else 1
+            for held in ((), ("b",)):
+                found = space.repair({"a": a, "b": b}, 3, held)
+                assert (found["a"] != a) + (found["b"] != b) == fewest
+                assert found["b"] == b or not held
+    with pytest.raises(al.ArchError, match="meets its requirements"):
+        space.repair({"a": 1, "b": 0}, 0, ("b",))
+
+
+def test_a_part_and_the_others_divide_the_decisions(space: al.Space) -> None:
+    part, others = space.part("op"), space.part("op", others=True)
+    everything = {decision.address for decision in space.all_decisions()}
+    assert {address for address in everything if part.owns(address)} == {"op", "op:conv.kernel"}
+    assert {address for address in everything if others.owns(address)} == {"width", "depth"}
+    random = Random(1)
+    choices = space.choices({"width": 4, "op": "conv", "op:conv.kernel": 3, "depth": 2})
+    assert dict(part.own(choices)) == {"op": "conv", "op:conv.kernel": 3}
+    assert dict(others.own(choices)) == {"width": 4, "depth": 2}
+    for _ in range(30):
+        assert part.mutate(choices, random)["depth"] == 2
+        assert part.mutate(choices, random).get("width", 4) == 4, "without the convolution there is none"
+        assert part.own(others.mutate(choices, random)) == part.own(choices)
+
+
+def test_a_part_of_a_part_is_a_part_of_that(space: al.Space) -> None:
+    inner = space.part("op").part("op:conv.kernel", others=True)
+    assert [d.address for d in space.all_decisions() if inner.owns(d.address)] == ["op"]
+    assert inner.narrowed("macs <= 10M").owns("op")
+    assert not inner.narrowed("macs <= 10M").owns("width")
+    assert inner.is_part
+    assert not space.is_part
