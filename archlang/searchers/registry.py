@@ -12,6 +12,10 @@ SEARCHERS: dict[str, str] = {
     "random": "archlang.searchers.random:RandomSearch",
     "grid": "archlang.searchers.grid:GridSearch",
     "evolution": "archlang.searchers.evolution:Evolution",
+    "nsga2": "archlang.searchers.nsga2:NSGA2",
+    "nsga3": "archlang.searchers.nsga3:NSGA3",
+    "local-search": "archlang.searchers.local_search:LocalSearch",
+    "annealing": "archlang.searchers.annealing:Annealing",
 }
 
 
