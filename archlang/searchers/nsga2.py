@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs.validators import ge
+from attrs.validators import and_, ge, le, optional
 
 from archlang.searchers.objectives import Scores
 from archlang.searchers.pareto import crowding, ranks
@@ -22,8 +22,8 @@ class NSGA2Settings(PopulationSettings):
     """`offspring`: after so many evaluated children it is settled who lives on (none: as many as the
     population, the published generations; 1: after each); and what `PopulationSettings` has."""
 
-    crossover: float = attrs.field(default=0.9, validator=attrs.fields(PopulationSettings).crossover.validator)
-    offspring: int | None = attrs.field(default=1, validator=attrs.validators.optional(ge(1)))
+    crossover: float = attrs.field(default=0.9, validator=and_(ge(0), le(1)))
+    offspring: int | None = attrs.field(default=1, validator=optional(ge(1)))
 
 
 class NSGA2(PopulationSearcher):

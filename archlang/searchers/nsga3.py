@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import numpy as np
-from attrs.validators import ge
+from attrs.validators import ge, optional
 
 from archlang.searchers.nsga2 import NSGA2, NSGA2Settings
 from archlang.searchers.objectives import INFEASIBLE, Scores
@@ -24,7 +24,7 @@ class NSGA3Settings(NSGA2Settings):
     """`partitions`: into how many parts each objective's axis is divided by the reference points (none: as
     many as give no more points than the population has programs); and what `NSGA2Settings` has."""
 
-    partitions: int | None = attrs.field(default=None, validator=attrs.validators.optional(ge(1)))
+    partitions: int | None = attrs.field(default=None, validator=optional(ge(1)))
 
 
 class NSGA3(NSGA2):
@@ -61,7 +61,7 @@ class NSGA3(NSGA2):
         return sorted(kept + [torn[place - len(kept)] for place in chosen])
 
     def fitness(self, points: list[Scores]) -> list[tuple[float, ...]]:
-        return [(min(point[0], INFEASIBLE) if point[0] <= INFEASIBLE else 0.0,) for point in points]
+        return [(point[0] if point[0] <= INFEASIBLE else 0.0,) for point in points]
 
 
 def most_partitions(objectives: int, points: int) -> int:
@@ -87,22 +87,20 @@ def das_dennis(objectives: int, partitions: int, left: int | None = None) -> Ite
 
 def normalised(costs: Array, first: Array, ideal: Array) -> Array:
     """Costs (points, objectives) from 0 at the ideal point to 1 where the hyperplane through the extreme
-    points cuts the axes; where it cuts none, at the worst of the `first` front (a mask)."""
+    points cuts the axes; where it does not cut all of them, at the worst of the `first` front (a mask)."""
     moved = costs - ideal
     worst = moved[first].max(axis=0)
+    moved = moved / np.where(worst > 0, worst, 1.0)  # or else the extremes hang on the units
     count = moved.shape[1]
     weights = np.where(np.eye(count, dtype=bool), 1.0, TINY)
     extremes = moved[np.argmin((moved[:, None, :] / weights).max(axis=2), axis=0)]
     try:
         planes = np.linalg.solve(extremes, np.ones(count))
     except np.linalg.LinAlgError:
-        cuts = worst
-    else:
-        with np.errstate(divide="ignore"):
-            cuts = 1.0 / planes
-        if not (np.isfinite(cuts).all() and (cuts > TINY).all() and np.allclose(extremes @ planes, 1.0)):
-            cuts = worst
-    return moved / np.where(cuts > TINY, cuts, 1.0)
+        return moved
+    if not (planes > TINY).all() or (planes * TINY > 1).any() or not np.allclose(extremes @ planes, 1.0):
+        return moved
+    return moved * planes
 
 
 def associated(points: Array, references: Array) -> tuple[Array, Array]:
