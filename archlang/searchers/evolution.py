@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from operator import itemgetter
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import numpy as np
 from attrs.validators import ge
 
-from archlang.searchers.pareto import crowding, front
+from archlang.searchers.objectives import Scores
+from archlang.searchers.pareto import crowding
 from archlang.searchers.population import Member, PopulationSearcher, PopulationSettings
 
 if TYPE_CHECKING:
@@ -28,8 +31,8 @@ class Evolution(PopulationSearcher):
 
     A random sample of the population holds a tournament, the winner is mutated, and the child, once
     evaluated, takes the place of the oldest. Failed programs do not enter the population. With several
-    objectives the winner is, of the programs of the sample that no other of it dominates, the one in the
-    least crowded place (crowding distance: Deb et al. 2002, NSGA-II).
+    objectives the winner is dominated by the fewest of the population (Fonseca and Fleming 1993), and of
+    those with as many, in the least crowded place (crowding distance: Deb et al. 2002, NSGA-II).
     """
 
     name = "evolution"
@@ -43,20 +46,21 @@ class Evolution(PopulationSearcher):
         self._population.append(member)
 
     def parent(self, random: Random) -> Choices | None:
-        population = self._population
-        if not population:
+        count = len(self._population)
+        if not count:
             return None
-        sample = [
-            population[place]
-            for place in random.sample(range(len(population)), min(self.settings.sample, len(population)))
-        ]
-        return winner(sample)[0]
+        sample = random.sample(range(count), min(self.settings.sample, count))
+        if len(self.objectives) == 1:
+            return max((self._population[place] for place in sample), key=itemgetter(1))[0]
+        return self._population[winner(sample, [scores for _, scores in self._population])][0]
 
 
-def winner(sample: list[Member]) -> Member:
-    """The best of some programs, the first of equals."""
-    if len(sample[0][1]) == 1:
-        return max(sample, key=lambda member: member[1])
-    best = [sample[place] for place in front([scores for _, scores in sample])]
-    distances = crowding([scores for _, scores in best], [0] * len(best))
-    return best[distances.index(max(distances))]
+def winner(sample: list[int], points: list[Scores]) -> int:
+    """Of the positions of some points that which the fewest dominate, among equals with the most room."""
+    matrix = np.array(points)
+    above, below = matrix[None] >= matrix[sample][:, None], matrix[None] > matrix[sample][:, None]
+    worse_than = (above.all(axis=2) & below.any(axis=2)).sum(axis=1).tolist()
+    fewest = min(worse_than)
+    best = [place for place, others in zip(sample, worse_than, strict=True) if others == fewest]
+    room = crowding([points[place] for place in best], [0] * len(best))
+    return best[room.index(max(room))]

@@ -46,8 +46,10 @@ class PopulationSearcher(Searcher):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        start = self.settings.start
-        self._start = self.space if start is None else self.space.narrowed(start)
+        self._start = self.space
+        if self.settings.start is not None:
+            self._start = self.space.narrowed(self.settings.start)
+            self._start.draw(Random(0))  # a condition that is none, or never met, is refused now
         self._unseen = Unseen(self.space)
 
     @abstractmethod
