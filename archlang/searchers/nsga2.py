@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs.validators import and_, ge, le, optional
+from attrs.validators import and_, ge, le
 
 from archlang.searchers.objectives import Scores
 from archlang.searchers.pareto import crowding, ranks
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class NSGA2Settings(PopulationSettings):
-    """`offspring`: after so many evaluated children it is settled who lives on (none: as many as the
-    population, the published generations; 1: after each); and what `PopulationSettings` has."""
+    """`offspring`: after so many evaluated children it is settled who lives on (as many as the
+    population: the published generations); and what `PopulationSettings` has."""
 
     crossover: float = attrs.field(default=0.9, validator=and_(ge(0), le(1)))
-    offspring: int | None = attrs.field(default=1, validator=optional(ge(1)))
+    offspring: int = attrs.field(default=1, validator=ge(1))
 
 
 class NSGA2(PopulationSearcher):
@@ -48,8 +48,7 @@ class NSGA2(PopulationSearcher):
         self._children.append(member)
 
     def parent(self, random: Random) -> Choices | None:
-        settings = self.settings
-        if len(self._children) >= (settings.offspring or settings.population):
+        if len(self._children) >= self.settings.offspring:
             self._settle(random)
         if not self._living:
             return None

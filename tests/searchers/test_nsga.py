@@ -28,7 +28,7 @@ class TestNSGA2(SearcherContract):
 
 class TestNSGA2ByGenerations(SearcherContract):
     searcher = NSGA2
-    settings: ClassVar = {"population": 4, "offspring": None, "mix": "subtree", "dedupe": False}
+    settings: ClassVar = {"population": 4, "offspring": 4, "mix": "subtree", "dedupe": False}
     exhausts = False
 
 
@@ -143,7 +143,7 @@ def test_programs_beyond_a_constraint_die_before_all_others(recipe: str) -> None
     """Constraint domination: feasible by front; then by violation alone."""
     space = loads("space s { { a: choose 0..99, b: choose 0..99 } }")
     constraints = Constraints(limits=(Constraint("cost", 50),))
-    searcher = Recipe.of(f"{recipe}(population=4, offspring=none)").make(space, TWO, 0, constraints)
+    searcher = Recipe.of(f"{recipe}(population=4, offspring=4)").make(space, TWO, 0, constraints)
     costs = [80.0, 60.0, 40.0, 70.0, 90.0, 30.0, 55.0, 58.0]
     programs = [space.choices({"a": number, "b": 0}) for number in range(8)]
     for number, cost in enumerate(costs[:4]):
