@@ -73,7 +73,7 @@ def test_gains_are_always_accepted_and_failures_never() -> None:
 def test_a_walk_restarts_from_the_best() -> None:
     space = loads("space s { { x: [choose [0, 1, 2, 3] for i in 0..<10] } }")
     searcher = Recipe.of("annealing(initial=2, steps=10, hot=1e6, cold=1e6, dedupe=false)").make(space, ONE)
-    best = searcher.ask()
+    best = child = searcher.ask()
     other = searcher.ask()
     searcher.tell(best, {"score": 100.0})
     searcher.tell(other, {"score": 0.0})
