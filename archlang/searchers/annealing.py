@@ -61,6 +61,7 @@ class Annealing(Searcher):
         super().__init__(*args, **settings)
         self._unseen = Unseen(self.space)
         self._scalar = Scalar(len(self.objectives))
+        self._told = self._walked = 0
         self._known: dict[Choices, Scores] = {}
         self._first: list[Scores] = []  # the scores that say what a unit of temperature is
         self._bearable: dict[Choices, float] = {}  # with what loss a proposal will be accepted
@@ -69,6 +70,7 @@ class Annealing(Searcher):
 
     def observe(self, choices: Choices, scores: Scores | None) -> None:
         self._unseen.add(choices)
+        self._told += 1
         bearable = self._bearable.pop(choices, 0.0)
         if scores is None:
             return
@@ -83,12 +85,13 @@ class Annealing(Searcher):
 
     def propose(self, random: Random) -> Choices:
         settings = self.settings
-        step = (self.asked - settings.initial) % settings.steps
-        if self.asked < settings.initial or self._current is None or self._best is None:
+        # What was told of programs that another searcher asked for counts too.
+        if max(self.asked, self._told) < settings.initial or self._current is None or self._best is None:
             draw = partial(self.space.draw, random)
             return self._unseen.find(draw, random) if settings.dedupe else draw()
         walk = self._current
-        if not step and self.asked > settings.initial:
+        step = self._walked % settings.steps
+        if not step and self._walked:
             self._scalar.turn(random)
             walk = self._best
         scale = settings.temperature(step) * self._spread()
@@ -103,6 +106,7 @@ class Annealing(Searcher):
 
         choices = self._unseen.find(walked, random) if settings.dedupe else walked()
         self._current = walk
+        self._walked += 1
         self._bearable[choices] = _borne(scale, random)
         return choices
 

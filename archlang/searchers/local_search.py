@@ -50,7 +50,7 @@ class LocalSearch(Searcher):
         self._unseen = Unseen(self.space)
         self._scalar = Scalar(len(self.objectives))
         self._open: list[Member] = []  # evaluated programs that may become the centre
-        self._drawing = self.settings.initial  # programs to draw before there is a centre
+        self._told = 0
         self._centre: Member | None = None
         self._waiting: list[Choices] = []  # neighbours of the centre
         self._to_draw = 0  # how many more of its neighbours to draw, where they are not listed
@@ -58,6 +58,7 @@ class LocalSearch(Searcher):
 
     def observe(self, choices: Choices, scores: Scores | None) -> None:
         self._unseen.add(choices)
+        self._told += 1
         if scores is None:
             return
         self._scalar.see(scores)
@@ -66,13 +67,12 @@ class LocalSearch(Searcher):
             self._improved = True
 
     def propose(self, random: Random) -> Choices:
-        if not self._drawing:
+        # What was told of programs that another searcher asked for counts too.
+        if max(self.asked, self._told) >= self.settings.initial:
             neighbour = self._neighbour(random)
             if neighbour is not None:
                 return neighbour
-        choices = self._unseen.find(lambda: self.space.draw(random), random)
-        self._drawing = max(0, self._drawing - 1)
-        return choices
+        return self._unseen.find(lambda: self.space.draw(random), random)
 
     def _neighbour(self, random: Random) -> Choices | None:
         """A neighbour of the centre, which moves where it has to; None where a program is to be drawn."""

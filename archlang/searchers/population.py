@@ -51,6 +51,7 @@ class PopulationSearcher(Searcher):
             self._start = self.space.narrowed(self.settings.start)
             self._start.draw(Random(0))  # a condition that is none, or never met, is refused now
         self._unseen = Unseen(self.space)
+        self._told = 0
 
     @abstractmethod
     def parent(self, random: Random) -> Choices | None:
@@ -61,7 +62,8 @@ class PopulationSearcher(Searcher):
         """Take in a program that was evaluated."""
 
     def propose(self, random: Random) -> Choices:
-        first = self.asked < self.settings.population
+        # What was told of programs that another searcher asked for counts too.
+        first = max(self.asked, self._told) < self.settings.population
         if not self.settings.dedupe:
             return self._start.draw(random) if first else self._child(random)
         if first:
@@ -70,6 +72,7 @@ class PopulationSearcher(Searcher):
 
     def observe(self, choices: Choices, scores: Scores | None) -> None:
         self._unseen.add(choices)
+        self._told += 1
         if scores is not None:
             self.enter((choices, scores))
 

@@ -88,3 +88,16 @@ def test_text_settings_are_read() -> None:
     with pytest.raises(ArchError) as refused:
         Recipe.of("nsga2(mix=single)").make(make_space("small"), TWO)
     assert [found.code for found in refused.value.diagnostics] == ["E0903"]
+
+
+@pytest.mark.parametrize("name", [*BREEDING, "local-search", "annealing"])
+def test_what_another_searcher_asked_for_counts(name: str) -> None:
+    """Told enough, a new searcher goes on from there at once."""
+    space = loads("space s { { x: [choose 0..9 for i in 0..<8] } }")
+    settings = "population=4, crossover=0" if name in BREEDING else "initial=4"
+    searcher = Recipe.of(f"{name}({settings})").make(space, (Objective("score"),))
+    told = list(space.sample_many(4, seed=1))
+    for choices in told:
+        searcher.tell(choices, score(choices))
+    child = searcher.ask()
+    assert min(sum(child[a] != parent[a] for a in child) for parent in told) == 1
