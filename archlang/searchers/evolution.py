@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 from collections import deque
+from operator import itemgetter
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs.validators import and_, ge, le
+import numpy as np
+from attrs.validators import ge
 
-from archlang.diagnostics import ArchError
-from archlang.searchers.base import Searcher
 from archlang.searchers.objectives import Scores
-from archlang.searchers.pareto import crowding, ranks
-from archlang.searchers.unseen import Unseen
+from archlang.searchers.pareto import crowding
+from archlang.searchers.population import Member, PopulationSearcher, PopulationSettings
 
 if TYPE_CHECKING:
     from archlang.space import Choices
 
-MUTATIONS = 20
-
 
 @attrs.frozen(kw_only=True)
-class EvolutionSettings:
-    """`population`: how many programs live; so many are drawn at random to begin with. `sample`: how
-    many of them a tournament compares. `crossover`: how often a second tournament gives the first
-    winner a partner. `dedupe`: propose no program twice (and stop when a finite space is used up)."""
+class EvolutionSettings(PopulationSettings):
+    """`sample`: how many of the population a tournament compares; and what `PopulationSettings` has."""
 
-    population: int = attrs.field(default=20, validator=ge(1))
-    sample: int = attrs.field(default=5, validator=ge(1))
-    crossover: float = attrs.field(default=0.0, validator=and_(ge(0), le(1)))
-    dedupe: bool = True
+    sample: int = attrs.field(default=10, validator=ge(1))
 
 
-class Evolution(Searcher):
+class Evolution(PopulationSearcher):
     """Aging evolution (Real et al. 2019, "Regularized evolution for image classifier architecture search").
 
     A random sample of the population holds a tournament, the winner is mutated, and the child, once
     evaluated, takes the place of the oldest. Failed programs do not enter the population. With several
-    objectives the tournament goes by Pareto rank in the population and, within a rank, by crowding
-    distance (Deb et al. 2002, NSGA-II).
+    objectives the winner is dominated by the fewest of the population (Fonseca and Fleming 1993), and of
+    those with as many, in the least crowded place (crowding distance: Deb et al. 2002, NSGA-II).
     """
 
     name = "evolution"
@@ -47,46 +40,27 @@ class Evolution(Searcher):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self._unseen = Unseen(self.space)
-        self._population: deque[tuple[Choices, Scores]] = deque(maxlen=self.settings.population)
-        self._fitness: list[tuple[float, ...]] = []
-        self._told = 0
+        self._population: deque[Member] = deque(maxlen=self.settings.population)
 
-    def propose(self, random: Random) -> Choices:
-        # What was told of programs that another searcher asked for counts too.
-        if max(self.asked, self._told) < self.settings.population or not self._population:
-            if not self.settings.dedupe:
-                return self.space.draw(random)
-            return self._unseen.find(lambda: self.space.draw(random), random)
-        if not self.settings.dedupe:
-            return self._child(random)
-        return self._unseen.find(lambda: self._child(random), random, MUTATIONS)
+    def enter(self, member: Member) -> None:
+        self._population.append(member)
 
-    def observe(self, choices: Choices, scores: Scores | None) -> None:
-        self._unseen.add(choices)
-        self._told += 1
-        if scores is not None:
-            self._population.append((choices, scores))
-            self._fitness = _fitness([member for _, member in self._population])
-
-    def _child(self, random: Random) -> Choices:
-        parent = self._winner(random)
-        if self.settings.crossover and random.random() < self.settings.crossover:
-            parent = self.space.crossover(parent, self._winner(random), random)
-        try:
-            return self.space.mutate(parent, random)
-        except ArchError:  # requirements may leave a program without neighbours
-            return self.space.draw(random)
-
-    def _winner(self, random: Random) -> Choices:
+    def parent(self, random: Random) -> Choices | None:
         count = len(self._population)
+        if not count:
+            return None
         sample = random.sample(range(count), min(self.settings.sample, count))
-        return self._population[max(sample, key=lambda member: self._fitness[member])][0]
+        if len(self.objectives) == 1:
+            return max((self._population[place] for place in sample), key=itemgetter(1))[0]
+        return self._population[winner(sample, [scores for _, scores in self._population])][0]
 
 
-def _fitness(population: list[Scores]) -> list[tuple[float, ...]]:
-    """What the tournament compares, larger is better."""
-    if len(population[0]) == 1:
-        return list(population)
-    ranked = ranks(population)
-    return [(-rank, distance) for rank, distance in zip(ranked, crowding(population, ranked), strict=True)]
+def winner(sample: list[int], points: list[Scores]) -> int:
+    """Of the positions of some points that which the fewest dominate, among equals with the most room."""
+    matrix = np.array(points)
+    above, below = matrix[None] >= matrix[sample][:, None], matrix[None] > matrix[sample][:, None]
+    worse_than = (above.all(axis=2) & below.any(axis=2)).sum(axis=1).tolist()
+    fewest = min(worse_than)
+    best = [place for place, others in zip(sample, worse_than, strict=True) if others == fewest]
+    room = crowding([points[place] for place in best], [0] * len(best))
+    return best[room.index(max(room))]

@@ -6,6 +6,9 @@ import math
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import attrs
+from attrs.validators import ge, optional
+
 from archlang.diagnostics import ArchError, error
 from archlang.searchers.base import Exhausted, Searcher
 from archlang.searchers.unseen import size_of
@@ -14,13 +17,23 @@ if TYPE_CHECKING:
     from archlang.space import Choices
 
 
+@attrs.frozen(kw_only=True)
+class GridSettings:
+    """`levels`: how many values of each float decision are tried, spread evenly over its range (of the
+    logarithm, where that varies evenly); none: a space with float decisions is refused."""
+
+    levels: int | None = attrs.field(default=None, validator=optional(ge(1)))
+
+
 class GridSearch(Searcher):
     """Proposes all programs, each once, in the order of `Space.enumerate`; the seed plays no part.
 
-    ArchError (E0910) for a space that is not finite, or not known to be, and for a part of one.
+    ArchError (E0910) for a space that is not finite, or not known to be, but for float decisions of which
+    so many `levels` are tried, and for a part of a space.
     """
 
     name = "grid"
+    Settings = GridSettings
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -29,19 +42,29 @@ class GridSearch(Searcher):
             raise ArchError(
                 error("E0910", f"the searcher `grid` walks through all of `{self.space.name}`, not a part", hints=hints)
             )
-        if math.isinf(size_of(self.space)):
+        if not self._ends():
             raise ArchError(
                 error(
                     "E0910",
                     f"the searcher `grid` cannot walk through `{self.space.name}`: "
                     "its programs are infinitely many or cannot be counted",
                     hints=(
-                        "replace `choose a..b` of floats by a list of values, bound recursion with `limit`, "
+                        "set `levels`, how many values of each float decision are tried (or replace "
+                        "`choose a..b` by a list), bound recursion with `limit`, "
                         "or search with `random` or `evolution`",
                     ),
                 )
             )
-        self._programs = self.space.enumerate()
+        self._programs = self.space.enumerate(self.settings.levels)
+
+    def _ends(self) -> bool:
+        if self.settings.levels is None:
+            return not math.isinf(size_of(self.space))
+        try:
+            self.space.all_decisions()
+        except ArchError:
+            return False
+        return True
 
     def propose(self, random: Random) -> Choices:
         for choices in self._programs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 
 from archlang.searchers.objectives import Scores
@@ -10,7 +11,7 @@ from archlang.searchers.objectives import Scores
 
 def dominates(one: Scores, other: Scores) -> bool:
     """Whether `one` is nowhere worse than `other` and somewhere better."""
-    return one != other and all(a >= b for a, b in zip(one, other, strict=True))
+    return one != other and all(map(operator.ge, one, other))
 
 
 def front(points: Sequence[Scores]) -> list[int]:
@@ -27,16 +28,22 @@ def front(points: Sequence[Scores]) -> list[int]:
 
 def ranks(points: Sequence[Scores]) -> list[int]:
     """For each point the number of its front: 0 is the Pareto front, 1 the front of the rest, and so
-    on (Deb et al. 2002, non-dominated sorting)."""
-    left = list(range(len(points)))
+    on (Deb et al. 2002, non-dominated sorting).
+
+    Points are sorted first, so that none is dominated by a later one: each joins the first front that has
+    none that dominates it (Zhang et al. 2015, "ENS").
+    """
+    fronts: list[list[Scores]] = []
     found = [0] * len(points)
-    rank = 0
-    while left:
-        best = {left[position] for position in front([points[position] for position in left])}
-        for position in best:
-            found[position] = rank
-        left = [position for position in left if position not in best]
-        rank += 1
+    for position in sorted(range(len(points)), key=points.__getitem__, reverse=True):
+        point = points[position]
+        rank = 0
+        while rank < len(fronts) and any(dominates(member, point) for member in reversed(fronts[rank])):
+            rank += 1
+        if rank == len(fronts):
+            fronts.append([])
+        fronts[rank].append(point)
+        found[position] = rank
     return found
 
 

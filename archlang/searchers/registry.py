@@ -34,6 +34,10 @@ SEARCHERS: dict[str, str] = {
     "filter": "archlang.searchers.flows.filter:Filter",
     "distinct": "archlang.searchers.flows.distinct:Distinct",
     "retry": "archlang.searchers.flows.retry:Retry",
+    "nsga2": "archlang.searchers.nsga2:NSGA2",
+    "nsga3": "archlang.searchers.nsga3:NSGA3",
+    "local-search": "archlang.searchers.local_search:LocalSearch",
+    "annealing": "archlang.searchers.annealing:Annealing",
 }
 
 

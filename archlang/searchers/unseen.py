@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING
@@ -66,6 +66,14 @@ class Unseen:
             choices = self._left(random)
         self.add(choices)
         return choices
+
+    def first_new(self, candidates: Iterable[Choices]) -> Choices | None:
+        """The first of some programs that was not proposed before; None when all were."""
+        for choices in candidates:
+            if choices not in self._seen:
+                self._seen.add(choices)
+                return choices
+        return None
 
     def _left(self, random: Random) -> Choices:
         """Any program not seen: among the first n + 1 of the space at most n are."""

@@ -24,6 +24,12 @@ class OneOf:
     def size(self) -> int:
         return len(self.labels)
 
+    @property
+    def of_numbers(self) -> bool:
+        """Whether the alternatives are several numbers."""
+        labels = self.labels
+        return len(labels) > 1 and all(isinstance(label, int | float) and type(label) is not bool for label in labels)
+
     def pick(self, index: int) -> Pick:
         return self.labels[index]
 
@@ -101,11 +107,22 @@ class Reals:
             raise ValueError(pick)
         return float(pick)
 
-    def draw(self, random: Random) -> Pick:
+    def at(self, share: float) -> float:
+        """The pick at a share of the range, from 0 at `low` to 1 at `high`."""
+        if not self.log:
+            return min(self.low + (self.high - self.low) * share, self.high)
+        low, high = math.log(self.low), math.log(self.high)
+        return min(max(math.exp(low + (high - low) * share), self.low), self.high)
+
+    def share_of(self, pick: Any) -> float:
+        """The share of the range at which a pick lies; ValueError when it lies outside."""
+        value, low, high = self.check(pick), self.low, self.high
         if self.log:
-            drawn = math.exp(random.uniform(math.log(self.low), math.log(self.high)))
-            return min(max(drawn, self.low), self.high)
-        return random.uniform(self.low, self.high)
+            value, low, high = math.log(value), math.log(low), math.log(high)
+        return (value - low) / (high - low)
+
+    def draw(self, random: Random) -> Pick:
+        return self.at(random.random())
 
     def __str__(self) -> str:
         return f"a float in {self.low}..{self.high}" + (" log" if self.log else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -73,10 +72,7 @@ def _known(block: Block, pick: Any) -> Array | None:
 
 def is_ordered(domain: Domain) -> bool:
     """Whether the picks are numbers, which lie nearer to each other or farther."""
-    if isinstance(domain, OneOf):
-        labels = domain.labels
-        return len(labels) > 1 and all(isinstance(label, int | float) and type(label) is not bool for label in labels)
-    return not isinstance(domain, Subsets)
+    return domain.of_numbers if isinstance(domain, OneOf) else not isinstance(domain, Subsets)
 
 
 def _width(domain: Domain) -> int:
@@ -115,10 +111,7 @@ def _vector(block: Block, pick: Any) -> Array | None:
 def unit(domain: Domain, pick: Any) -> float:
     """A pick of a decision of numbers as a number from 0, the least, to 1; ValueError for others."""
     if isinstance(domain, Reals):
-        value, low, high = domain.check(pick), domain.low, domain.high
-        if domain.log:
-            value, low, high = math.log(value), math.log(low), math.log(high)
-        return (value - low) / (high - low)
+        return domain.share_of(pick)
     if isinstance(domain, OneOf):
         labels: list[Any] = sorted(domain.labels)
         return labels.index(domain.pick(domain.index(pick))) / (len(labels) - 1)

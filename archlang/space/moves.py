@@ -15,10 +15,12 @@ from typing import Any, NoReturn, Protocol
 import attrs
 
 from archlang.diagnostics import ArchError, Cause, Diagnostic, error
-from archlang.semantics.decision import Decision, Pick
+from archlang.semantics.decision import Decision, Domain, Pick, Reals
 from archlang.space.choices import Choices, show_pick
 from archlang.space.compiled import Programs, Steps
 from archlang.space.resolver import Picker, Resolved, Resolver
+from archlang.space.variation import Decided, grafted
+from archlang.space.variation import near as near_pick
 
 TRIES = 2_000  # draws before a space whose requirements few choices meet is given up
 QUICK = 8  # changes tried at random before they are gone through one by one
@@ -36,13 +38,15 @@ class Moves(Protocol):
 
     def draw(self, random: Random, evenly: bool) -> Choices | None: ...
 
-    def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices | None: ...
+    def mutate(self, choices: Mapping[str, Any], random: Random, near: bool) -> Choices | None: ...
 
-    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random) -> Choices | None: ...
+    def crossover(
+        self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random, subtree: bool
+    ) -> Choices | None: ...
 
     def neighbours(self, choices: Mapping[str, Any]) -> Iterator[Choices]: ...
 
-    def enumerate(self) -> Iterator[Choices]: ...
+    def enumerate(self, levels: int | None) -> Iterator[Choices]: ...
 
     def walk(self, choose: Chooser, random: Random) -> Choices | None: ...
 
@@ -80,7 +84,7 @@ class ByPaths:
         assert followed is not None, "choices that fit are a path"
         return followed[1], values
 
-    def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices | None:
+    def mutate(self, choices: Mapping[str, Any], random: Random, near: bool) -> Choices | None:
         steps, values = self._located(choices)
         is_open = self._open
         open_steps = [step for step in steps if is_open[step[0]]]
@@ -88,7 +92,8 @@ class ByPaths:
         kept = self._others(steps)
         for _ in range(QUICK if open_steps else 0):
             place, old = open_steps[int(random.random() * len(open_steps))]
-            changed = self._changed(wanted, values, place, self._other(place, old, random), random, kept)
+            new = self._other(place, old, random, near)
+            changed = self._changed(wanted, values, place, new, random, kept, near)
             if changed is not None:
                 return changed
         rest = [
@@ -109,9 +114,14 @@ class ByPaths:
         """The steps of decisions that are not mine: kept where requirements allow it."""
         return {place: pick for place, pick in steps if not self._own[place]}
 
-    def _other(self, place: int, old: int, random: Random) -> int:
-        if self._compiled.wide[place]:
+    def _other(self, place: int, old: int, random: Random, near: bool) -> int:
+        compiled = self._compiled
+        if compiled.wide[place]:
             return 0
+        if near:
+            return compiled.positions_of[place][
+                near_pick(compiled.decisions[place].domain, compiled.picks[place][old], random)
+            ]
         new = int(random.random() * (self._compiled.sizes[place] - 1))
         return new + (new >= old)
 
@@ -123,6 +133,7 @@ class ByPaths:
         pick: int,
         random: Random,
         kept: Mapping[int, int],
+        near: bool = False,
     ) -> Choices | None:
         steps = self._programs.nearest(wanted, {place: pick}, random, kept)
         if steps is None:
@@ -130,9 +141,7 @@ class ByPaths:
         compiled = self._compiled
         values = dict(values)
         if compiled.wide[place]:
-            domain, old = compiled.decisions[place].domain, values[place]
-            while values[place] == old:
-                values[place] = domain.draw(random)
+            values[place] = _other(compiled.decisions[place].domain, values[place], random, near)
         return self._choices(steps, values, random)
 
     def _choices(self, steps: Steps, values: Mapping[int, Pick], random: Random | None) -> Choices:
@@ -147,8 +156,13 @@ class ByPaths:
             values = fresh
         return Choices.of(compiled.chosen(steps, values))
 
-    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random) -> Choices | None:
+    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random, subtree: bool) -> Choices | None:
         parents = [self._located(a), self._located(b)]
+        if subtree:
+            one, other = (self._decided(*parent) for parent in parents)
+            others = {address: found for address, found in one.items() if not self._mine(address)}
+            grafts = grafted(one, {**{a: found for a, found in other.items() if self._mine(a)}, **others}, random)
+            return self.repair({address: pick for address, (_, pick) in grafts.items()}, random)
         wanted: dict[int, int] = {}
         values: dict[int, Pick] = {}
         for second, (steps, own) in enumerate(parents):
@@ -161,6 +175,14 @@ class ByPaths:
         child = self._programs.nearest(wanted, {}, random, kept) if kept else None
         child = child or self._programs.nearest(wanted, {}, random)
         return None if child is None else self._choices(child, values, random)
+
+    def _decided(self, steps: Steps, values: Mapping[int, Pick]) -> Decided:
+        compiled = self._compiled
+        return {
+            compiled.addresses[place]: (compiled.decisions[place], picked)
+            for place, pick in steps
+            for picked in (values.get(place, compiled.picks[place][pick]),)
+        }
 
     def repair(self, picks: Mapping[str, Any], random: Random, held: Container[str] = ()) -> Choices | None:
         """The nearest program to some picks, among those that make the ones `held`."""
@@ -193,10 +215,10 @@ class ByPaths:
                     if domain.pick(index) != values[place]:
                         yield self._choices(steps, {**values, place: domain.pick(index)}, None)
 
-    def enumerate(self) -> Iterator[Choices]:
+    def enumerate(self, levels: int | None) -> Iterator[Choices]:
         compiled = self._compiled
         for steps in self._programs.all():
-            yield from self._with_values(steps, [place for place, _ in steps if compiled.wide[place]], {})
+            yield from self._with_values(steps, [place for place, _ in steps if compiled.wide[place]], {}, levels)
 
     def walk(self, choose: Chooser, random: Random) -> Choices | None:
         programs, compiled = self._programs, self._compiled
@@ -254,24 +276,46 @@ class ByPaths:
             node = kids[node][pick]
         return found
 
-    def _with_values(self, steps: Steps, wide: list[int], values: dict[int, Pick]) -> Iterator[Choices]:
+    def _with_values(
+        self, steps: Steps, wide: list[int], values: dict[int, Pick], levels: int | None
+    ) -> Iterator[Choices]:
         if not wide:
             yield Choices.of(self._compiled.chosen(steps, values))
             return
         decision = self._compiled.decisions[wide[0]]
-        for index in range(_listed(decision)):
-            yield from self._with_values(steps, wide[1:], {**values, wide[0]: decision.domain.pick(index)})
+        for index in range(_listed(decision, levels)):
+            picked = _pick_at(decision.domain, index, levels)
+            yield from self._with_values(steps, wide[1:], {**values, wide[0]: picked}, levels)
 
 
 def _no_option(decision: Decision, chosen: Any) -> NoReturn:
     raise ValueError(f"`{decision.address}` has no option {chosen!r} here")
 
 
-def _listed(decision: Decision) -> int:
-    """The number of picks of a decision; ArchError when they cannot be listed."""
-    if math.isinf(decision.domain.size):
+def _other(domain: Domain, pick: Pick, random: Random, near: bool) -> Pick:
+    """Another pick of a domain that has one."""
+    if near:
+        return near_pick(domain, pick, random)
+    new = domain.draw(random)
+    while new == pick:
+        new = domain.draw(random)
+    return new
+
+
+def _listed(decision: Decision, levels: int | None) -> int:
+    """The number of picks of a decision, of a float so many levels; ArchError when they cannot be listed."""
+    if not math.isinf(decision.domain.size):
+        return int(decision.domain.size)
+    if levels is None:
         raise ArchError(error("E0412", f"`{decision.address}` is {decision.domain}: its picks cannot be listed"))
-    return int(decision.domain.size)
+    return levels
+
+
+def _pick_at(domain: Domain, index: int, levels: int | None) -> Pick:
+    """A pick by its number; of a float the level of that number, the middle where there is but one."""
+    if levels is None or not isinstance(domain, Reals) or domain.low == domain.high:
+        return domain.pick(index)
+    return domain.at(index / (levels - 1) if levels > 1 else 0.5)
 
 
 def _met(found: Diagnostic, resolved: Resolved) -> Diagnostic:
@@ -307,6 +351,11 @@ def _traced(resolved: Resolved, mine: Callable[[str], bool]) -> Trace:
     ]
 
 
+def _taken_or_drawn(made: Decided, random: Random, decision: Decision) -> Pick:
+    known = made.get(decision.address)
+    return known[1] if known is not None and known[0].domain == decision.domain else decision.domain.draw(random)
+
+
 def _picked_or_drawn(picks: Mapping[str, Pick], random: Random, decision: Decision) -> Pick:
     return picks[decision.address] if decision.address in picks else decision.domain.draw(random)
 
@@ -327,8 +376,8 @@ class ByTrial:
         self._among = among
         self._mine = mine
 
-    def _first_valid(self, pick: Picker) -> Choices | None:
-        for _ in range(TRIES):
+    def _first_valid(self, pick: Picker, tries: int = TRIES) -> Choices | None:
+        for _ in range(tries):
             found = self._tried(pick)
             if found is not None:
                 return found
@@ -358,7 +407,7 @@ class ByTrial:
                 return found
         return None
 
-    def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices | None:
+    def mutate(self, choices: Mapping[str, Any], random: Random, near: bool) -> Choices | None:
         here = self._resolve(choices)
         open_decisions = [
             decision
@@ -367,10 +416,7 @@ class ByTrial:
         ]
         for _ in range(TRIES if open_decisions else 0):
             decision = open_decisions[random.randrange(len(open_decisions))]
-            old = here.decisions[decision.address][1]
-            new = decision.domain.draw(random)
-            while new == old:
-                new = decision.domain.draw(random)
+            new = _other(decision.domain, here.decisions[decision.address][1], random, near)
             resolved = self._changed(here, {decision.address: new}, random)
             if resolved.fault is None:
                 return _choices_of(resolved)
@@ -390,8 +436,11 @@ class ByTrial:
 
         return self._resolver.resolve(pick)
 
-    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random) -> Choices | None:
+    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random, subtree: bool) -> Choices | None:
         parents = (self._resolve(a), self._resolve(b))
+        if subtree:
+            child = grafted(parents[0].decisions, parents[1].decisions, random)
+            return self._first_valid(partial(_taken_or_drawn, child, random), QUICK)
 
         def pick(decision: Decision) -> Pick:
             order = parents if random.random() < 0.5 or not self._mine(decision.address) else parents[::-1]
@@ -416,8 +465,8 @@ class ByTrial:
                 if resolved.fault is None:
                     yield _choices_of(resolved)
 
-    def enumerate(self) -> Iterator[Choices]:
-        odometer = _Odometer()
+    def enumerate(self, levels: int | None) -> Iterator[Choices]:
+        odometer = _Odometer(levels)
         while True:
             resolved = self._resolver.resolve(odometer.pick)
             # A decision that turned out not to be asked stands for all its picks with its first.
@@ -449,16 +498,16 @@ class _Odometer:
     """Picks that pass through all programs: each turn repeats the last one up to a decision, and
     takes the next pick there."""
 
-    def __init__(self) -> None:
+    def __init__(self, levels: int | None) -> None:
+        self._levels = levels
         self._prefix: list[int] = []
-        self._taken: list[tuple[Decision, int]] = []
+        self._taken: list[tuple[int, int]] = []  # the number of picks, and that of the pick taken
 
     def pick(self, decision: Decision) -> Pick:
-        _listed(decision)
         place = len(self._taken)
         index = self._prefix[place] if place < len(self._prefix) else 0
-        self._taken.append((decision, index))
-        return decision.domain.pick(index)
+        self._taken.append((_listed(decision, self._levels), index))
+        return _pick_at(decision.domain, index, self._levels)
 
     def turn(self) -> list[int]:
         """The positions of the picks of this turn, in the order they were asked."""
@@ -467,7 +516,7 @@ class _Odometer:
     def advance(self) -> bool:
         """Go to the next turn; False when there is none."""
         prefix = self.turn()
-        while prefix and prefix[-1] + 1 >= self._taken[len(prefix) - 1][0].domain.size:
+        while prefix and prefix[-1] + 1 >= self._taken[len(prefix) - 1][0]:
             prefix.pop()
         if not prefix:
             return False

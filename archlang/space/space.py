@@ -581,20 +581,23 @@ class Space:
         graphs = (self.sample(seed).graph for seed in range(samples))
         return list(dict.fromkeys(node.operation for graph in graphs for node in graph.nodes)), False
 
-    def mutate(self, choices: Mapping[str, Any], random: Random) -> Choices:
+    def mutate(self, choices: Mapping[str, Any], random: Random, near: bool = False) -> Choices:
         """Choices with one decision changed, and those that newly hang from it drawn: always
-        another program. Where requirements forbid that, as few others change too as possible.
-        ArchError when there is no other program."""
-        changed = self._moves.mutate(choices, random)
+        another program. The new pick is any other, or (`near`) for numbers mostly a near one, and for
+        a subset one with an element exchanged, added or dropped. Where requirements forbid that, as
+        few others change too as possible. ArchError when there is no other program."""
+        changed = self._moves.mutate(choices, random, near)
         if changed is None:
             what = f"no other program of `{self.name}` is one change away"
             raise ArchError(error("E0411", what, self.declaration.name_span))
         return changed
 
-    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random) -> Choices:
-        """Choices that take each decision from one of two parents, by chance; what neither has is
-        drawn. Where requirements forbid the mixture, the program nearest to it."""
-        return self._moves.crossover(a, b, random) or self.choices(a)
+    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random, subtree: bool = False) -> Choices:
+        """Choices that take each decision from one of two parents, by chance, and what hangs from it from
+        that parent too unless both have it; or (`subtree`) those of `a` with a decision in which the two
+        differ, and all below it, from `b`. What neither has is drawn. Where requirements forbid the
+        mixture, the program nearest to it."""
+        return self._moves.crossover(a, b, random, subtree) or self.choices(a)
 
     def repair(self, picks: Mapping[str, Any], seed: int = 0, held: Container[str] = ()) -> Choices:
         """The choices nearest to some picks that meet all requirements: the fewest picks differ, and
@@ -611,9 +614,10 @@ class Space:
         first pick). Float decisions have no neighbours."""
         return self._moves.neighbours(choices)
 
-    def enumerate(self) -> Iterator[Choices]:
-        """All choices, one at a time, in a fixed order; ArchError at a float decision."""
-        return self._moves.enumerate()
+    def enumerate(self, levels: int | None = None) -> Iterator[Choices]:
+        """All choices, one at a time, in a fixed order; of a float decision so many `levels`, spread
+        evenly over its range, or else ArchError."""
+        return self._moves.enumerate(levels)
 
     def walk(self, choose: Chooser, random: Random) -> Choices:
         """Choices made one decision after the other, from the root of the program tree: `choose` is

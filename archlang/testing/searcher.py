@@ -188,7 +188,8 @@ class SearcherContract:
                 searcher.tell(choices, score(choices))
                 again.tell(choices, score(choices))
             found.append(choices)
-        assert len(found) == (min(30, SIZES.get(space_name, 30)) if self.exhausts else 30)
+        programs = min(30, SIZES.get(space_name, 30))
+        assert len(found) == programs if self.exhausts else len(found) >= programs
 
     def test_all_trials_may_fail(self, space_name: str) -> None:
         searcher = self.make(make_space(space_name), TWO)

@@ -1,11 +1,14 @@
 """What regularized evolution does with its population."""
 
 import random
+from statistics import fmean
 
-from archlang.searchers import Objective
-from archlang.searchers.evolution import Evolution, _fitness
+from archlang.searchers import Objective, Recipe
+from archlang.searchers.evolution import Evolution, winner
 from archlang.searchers.random import RandomSearch
 from archlang.space import Choices, Space, loads
+from tests.searchers.nasbench201 import cell, read_table, regret
+from tests.stdlib.conftest import DataFile
 
 ONES = """
 space ones {
@@ -63,9 +66,34 @@ def test_failed_programs_have_no_children() -> None:
         searcher.tell(child, None)
 
 
-def test_tournament_goes_by_rank_then_by_crowding() -> None:
-    fitness = _fitness([(0.0, 10.0), (4.0, 6.0), (5.0, 5.0), (5.1, 4.9), (10.0, 0.0), (1.0, 1.0)])
-    order = sorted(range(6), key=lambda member: fitness[member], reverse=True)
-    assert set(order[:2]) == {0, 4}, "the ends of the front come first"
-    assert order[2] in (1, 3)
-    assert order[-1] == 5, "what is dominated comes last"
+def test_the_winner_is_dominated_by_the_fewest_then_has_the_most_room() -> None:
+    points = [(1.0, 1.0), (4.0, 6.0), (5.0, 5.0), (5.1, 4.9), (9.0, 1.0), (0.0, 6.5), (0.5, 0.5)]
+    assert winner([0, 1, 2, 3, 4, 5], points) in (4, 5), "the ends of the front come first"
+    assert winner([0, 2, 1, 3, 6], points) in (1, 3)
+    assert winner([6, 0], points) == 0, "three dominate it, and it the other"
+    assert winner([0], points) == 0
+    # 1 is dominated by one program, which is not of the sample; 2 by none.
+    assert winner([1, 2], [(3.0, 3.0), (2.0, 2.0), (0.0, 4.0)]) == 2
+
+
+def test_several_objectives_are_spread() -> None:
+    spread = loads("space s { { x: [choose 0..9 for i in 0..<6] } }")
+    searcher = Evolution(spread, (Objective("left"), Objective("right")), 0)
+    seen = set()
+    for _ in range(300):
+        choices = searcher.ask()
+        numbers = [int(str(pick)) for pick in choices.values()]
+        left, right = sum(numbers[:3]), -sum(numbers[:4])
+        seen.add((left, right))
+        searcher.tell(choices, {"left": left, "right": right})
+    best = {left for left, right in seen if right == -left}
+    assert len(best) > 12, "the front is right == -left for left from 0 to 27"
+
+
+def test_evolution_beats_random_search_on_nasbench201(data_file: DataFile) -> None:
+    table = read_table(data_file("nb201_tss.csv.gz"))
+
+    def mean(recipe: str) -> float:
+        return fmean(regret(Recipe.of(recipe).make(cell(), (Objective("accuracy"),), s), table, 100) for s in range(10))
+
+    assert mean("evolution") < mean("random") / 2

@@ -214,7 +214,6 @@ def test_parts_of_a_space() -> None:
     address = next(iter(space.draw(Random(0))))
     searcher = MCTS(space.part(address), ONE, 0)
     found = told(searcher, 100, lambda choices: float(choices[address] == "conv3"))
-    assert len(set(found)) == 100
     assert sum(choices[address] == "conv3" for choices in found) > 50
 
 

@@ -17,6 +17,7 @@ from archlang.testing.searcher import SearcherContract, make_space
 class TestIntegerProgramming(SearcherContract):
     searcher = IntegerProgramming
     settings: ClassVar = {"start": 4, "candidates": 3}
+    entangled = False
 
 
 NETWORK = """

@@ -19,7 +19,7 @@ GOAL = (Objective("score"),)
     [
         ("evolution", {}),
         ("evolution()", {}),
-        ("  evolution ( 30 , 4 )  ", {"population": 30, "sample": 4}),
+        ("  evolution ( 30 , sample=4 )  ", {"population": 30, "sample": 4}),
         ("evolution(30, dedupe=false)", {"population": 30, "dedupe": False}),
         ('evolution(crossover="0.5")', {"crossover": "0.5"}),
         ("evolution(crossover=1e-1)", {"crossover": 0.1}),
@@ -91,7 +91,7 @@ def test_recipe_makes_the_searcher() -> None:
         ("", "E0918", "`` is not a searcher"),
         ("[random]", "E0918", "`[random]` is not a searcher"),
         ("std.random(3)", "E0918", "is not a searcher"),
-        ("random(true, 2)", "E0918", "`random` takes at most 1 settings"),
+        ("grid(3, 2)", "E0918", "`grid` takes at most 1 settings"),
         ("evolution(population=1 + 1)", "E0414", "is not a constant"),
     ],
 )
