@@ -16,7 +16,7 @@ import numpy as np
 
 from archlang.searchers.pareto import front, hypervolume
 from archlang.searchers.smbo.surrogate import Prediction
-from archlang.searchers.smbo.targets import Ranked
+from archlang.searchers.smbo.targets import Scale
 
 Array = np.ndarray[Any, Any]
 
@@ -32,24 +32,23 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 class Known:
     """The programs told so far: what surrogates learn of them, (programs, objectives), and what that means."""
 
-    quantiles: Array
-    scales: tuple[Ranked, ...]
+    learnt: Array
+    scales: tuple[Scale, ...]
 
-    def scores(self, quantiles: Sequence[Array]) -> Array:
+    def scores(self, learnt: Sequence[Array]) -> Array:
         """What is learnt as scores, each objective from 0 at the worst told to 1 at the best."""
-        return np.stack([self.one_score(place, column) for place, column in enumerate(quantiles)], axis=-1)
+        return np.stack([self.one_score(place, column) for place, column in enumerate(learnt)], axis=-1)
 
-    def one_score(self, objective: int, quantiles: Array) -> Array:
+    def one_score(self, objective: int, learnt: Array) -> Array:
         """The same for one objective."""
         scale = self.scales[objective]
-        low, high = scale.unique[0], scale.unique[-1]
-        found: Array = (scale.score(quantiles) - low) / max(high - low, SMALL)
+        found: Array = (scale.score(learnt) - scale.worst) / max(scale.best - scale.worst, SMALL)
         return found
 
     @cached_property
     def front(self) -> Array:
         """The scores that no other dominates, each once."""
-        scores = self.scores(list(self.quantiles.T))
+        scores = self.scores(list(self.learnt.T))
         found: Array = np.unique(scores[front([tuple(point) for point in scores.tolist()])], axis=0)
         return found
 
@@ -80,7 +79,7 @@ def expected_improvement(predictions: list[Prediction], known: Known, random: np
     of several objectives EHVI."""
     if len(predictions) > 1:
         return expected_hypervolume_improvement(predictions, known, random)
-    return _improvement(predictions[0].mean, predictions[0].spread, known.quantiles[:, 0].max())
+    return _improvement(predictions[0].mean, predictions[0].spread, known.learnt[:, 0].max())
 
 
 def upper_confidence_bound(predictions: list[Prediction], known: Known, random: np.random.Generator) -> Array:
@@ -131,7 +130,7 @@ def _gains(points: Array, known: Known) -> Array:
 def expected_hypervolume_improvement(predictions: list[Prediction], known: Known, random: np.random.Generator) -> Array:
     """EHVI: by how much a program is expected to extend the hypervolume of the front, each objective from
     the worst told to the best (Emmerich et al. 2011). Of two objectives, predicted independently, by strips
-    (Yang et al. 2019) and quadrature, as scores follow the predicted quantiles on a bent line; of more by
+    (Yang et al. 2019) and quadrature, as scores follow the predicted learnt on a bent line; of more by
     draws."""
     if len(predictions) == 2:
         nodes = [each.mean[:, None] + each.spread[:, None] * NODES for each in predictions]

@@ -108,6 +108,21 @@ class GaussianProcess:
         own = Apart.between(parts, parts).covariance(self._kernel)
         return Prediction(mean, spread, self._variance * (own - explained.T @ explained))
 
+    def left_out(self, scores: Array) -> Array:
+        """What the others predict of each program that was learnt (Rasmussen and Williams 2006, equation 5.12)."""
+        inverse = np.linalg.inv(self._root @ self._root.T)
+        found: Array = scores - self._weights / np.diag(inverse)
+        return found
+
+
+def agreement(features: Features, programs: Sequence[Choices], scores: Array) -> float:
+    """How well programs, each left out, are ranked by what the others predict: Spearman's correlation."""
+    some = _kept(scores, FITTED)
+    process = GaussianProcess()
+    process.fit(features, [programs[index] for index in some], scores[some], 0)
+    ranks = [np.argsort(np.argsort(each, kind="stable")) for each in (process.left_out(scores[some]), scores[some])]
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+
 
 def _kept(scores: Array, most: int) -> Array:
     """The positions of at most so many programs: half of them the best, the others the latest."""

@@ -19,9 +19,10 @@ from archlang.searchers.smbo.acquisitions import ACQUISITIONS, Known
 from archlang.searchers.smbo.boosting import Boosting
 from archlang.searchers.smbo.candidates import Effort, candidates
 from archlang.searchers.smbo.features import ENCODINGS, Features
+from archlang.searchers.smbo.gp import agreement
 from archlang.searchers.smbo.surrogate import Surrogate
 from archlang.searchers.smbo.surrogates import SURROGATES, surrogate_class
-from archlang.searchers.smbo.targets import Ranked
+from archlang.searchers.smbo.targets import Plain, Ranked, Scale
 from archlang.searchers.unseen import Unseen
 
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ class Smbo(Searcher):
         self._flying: Counter[Choices] = Counter()
         self._functions: dict[Choices, str] = {}
         self._seen_functions: set[str] = set()
+        self._plain: dict[
+            int, tuple[int, bool]
+        ] = {}  # by objective: with so many programs, whether scores stay as they are
         self._surrogates: list[Surrogate] = [self._surrogate() for _ in self.objectives]
 
     def _surrogate(self) -> Surrogate:
@@ -161,13 +165,26 @@ class Smbo(Searcher):
         for surrogate, column in zip(self._surrogates, targets.T, strict=True):
             surrogate.fit(self._features, programs, column, seed)
 
-    def _scales(self) -> tuple[Array, tuple[Ranked, ...]]:
+    def _scales(self) -> tuple[Array, tuple[Scale, ...]]:
         """What is learnt of the programs told, (programs, objectives), and how that is scaled."""
         measured = [scores for scores in self._scores if scores is not None]
         worst = tuple(min(column) for column in zip(*measured, strict=True))
         table = np.array([worst if scores is None else scores for scores in self._scores])
-        scales = tuple(Ranked.of(column) for column in table.T)
-        return np.stack([scale.quantile(column) for scale, column in zip(scales, table.T, strict=True)], axis=1), scales
+        scales = tuple(self._scale(objective, column) for objective, column in enumerate(table.T))
+        return np.stack([scale.learnt(column) for scale, column in zip(scales, table.T, strict=True)], axis=1), scales
+
+    def _scale(self, objective: int, scores: Array) -> Scale:
+        """By rank; of several objectives, whose sizes count, as they are where that is learnt better (as costs
+        are that add up over decisions). Decided anew when there are a tenth more programs than last time."""
+        ranked = Ranked.of(scores)
+        if len(self.objectives) == 1 or self.settings.surrogate != "gp":
+            return ranked
+        count, is_plain = self._plain.get(objective, (0, False))
+        if not count <= len(scores) < 1.1 * count:
+            fits = [agreement(self._features, self._told, scale.learnt(scores)) for scale in (ranked, Plain.of(scores))]
+            is_plain = fits[1] > fits[0]
+            self._plain[objective] = len(scores), is_plain
+        return Plain.of(scores) if is_plain else ranked
 
     # ------------------------------------------------------------- equal programs
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 import numpy as np
@@ -11,6 +11,41 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 LEAST = 1e-9  # spread below which scores count as equal
+
+
+class Scale(Protocol):
+    """What surrogates learn for scores, and what scores stand for it."""
+
+    @property
+    def worst(self) -> float: ...
+
+    @property
+    def best(self) -> float: ...
+
+    def learnt(self, scores: Array) -> Array: ...
+
+    def score(self, learnt: Array) -> Array: ...
+
+
+@attrs.frozen(eq=False)
+class Plain:
+    """Scores less their mean, in standard deviations: what adds up over decisions still does."""
+
+    mean: float
+    deviation: float
+    worst: float
+    best: float
+
+    @classmethod
+    def of(cls, scores: Array) -> Plain:
+        deviation = max(float(scores.std()), LEAST)
+        return cls(float(scores.mean()), deviation, float(scores.min()), float(scores.max()))
+
+    def learnt(self, scores: Array) -> Array:
+        return (scores - self.mean) / self.deviation
+
+    def score(self, learnt: Array) -> Array:
+        return self.mean + self.deviation * learnt
 
 
 @attrs.frozen(eq=False)
@@ -27,17 +62,25 @@ class Ranked:
         middle = (np.cumsum(counts) - counts / 2) / len(scores)
         return cls(unique, np.array([NormalDist().inv_cdf(share) for share in middle]))
 
-    def quantile(self, scores: Array) -> Array:
-        """What is learnt for scores, on a line between known ones."""
+    @property
+    def worst(self) -> float:
+        return float(self.unique[0])
+
+    @property
+    def best(self) -> float:
+        return float(self.unique[-1])
+
+    def learnt(self, scores: Array) -> Array:
+        """The quantiles of scores, on a line between known ones."""
         return np.interp(scores, self.unique, self.quantiles)
 
-    def score(self, quantiles: Array) -> Array:
+    def score(self, learnt: Array) -> Array:
         """The scores that quantiles stand for: beyond the best and the worst on lines with the slope of the
         better and the worse half."""
-        found = np.interp(quantiles, self.quantiles, self.unique)
+        found = np.interp(learnt, self.quantiles, self.unique)
         middle = len(self.unique) // 2
-        for end, beyond in ((-1, quantiles > self.quantiles[-1]), (0, quantiles < self.quantiles[0])):
+        for end, beyond in ((-1, learnt > self.quantiles[-1]), (0, learnt < self.quantiles[0])):
             run = self.quantiles[end] - self.quantiles[middle]
             slope = (self.unique[end] - self.unique[middle]) / run if abs(run) > LEAST else 0.0
-            found = np.where(beyond, self.unique[end] + slope * (quantiles - self.quantiles[end]), found)
+            found = np.where(beyond, self.unique[end] + slope * (learnt - self.quantiles[end]), found)
         return found
