@@ -1,0 +1,138 @@
+"""Doing many runs in parallel processes, with results that are kept as they come."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+
+from archlang.bench.run import Entry, Run, Task, perform
+from archlang.diagnostics import ArchError, error
+
+Watch = Callable[[Run], None]
+TRIES = 2  # of a run whose process dies
+# Numerical libraries would start as many threads as there are cores, in each of the processes.
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def tasks(
+    problems: Sequence[str], entries: Sequence[Entry], seeds: int, evaluations: int, folder: str | None = None
+) -> list[Task]:
+    """All runs of searchers on problems: seed by seed, so that an interrupted bench has some of all."""
+    return [
+        Task(name, entry, seed, evaluations, folder) for seed, name, entry in product(range(seeds), problems, entries)
+    ]
+
+
+def bench(
+    wanted: Sequence[Task], jobs: int = 1, results: str | Path | None = None, watch: Watch = lambda run: None
+) -> list[Run]:
+    """The runs of tasks, in their order. With `results` they are added to this file of JSON lines as they
+    come, and those that it holds are not done again, unless they failed. `watch` is told every new run.
+    ArchError (E0921) when the file cannot be read or written."""
+    path = None if results is None else Path(results)
+    known = {} if path is None else {run.key: run for run in read_runs(path)}
+    missing = [task for task in wanted if task.key not in known or known[task.key].error]
+    for run in _alone(missing) if jobs == 1 else _in_processes(missing, jobs):
+        known[run.key] = run
+        if path is not None:
+            _add(path, run)
+        watch(run)
+    return [known[task.key] for task in wanted]
+
+
+def read_runs(path: Path) -> list[Run]:
+    """The runs of a file of results, none when there is no such file; later ones replace earlier ones. A last
+    line that was cut off by an interrupt is left out. ArchError (E0921) for other lines that are no runs."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    except (OSError, UnicodeDecodeError) as problem:
+        raise _refused(path, "read", problem) from problem
+    found: dict[object, Run] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.endswith("\n"):
+            break
+        try:
+            run = Run.from_dict(json.loads(line))
+        except (ValueError, TypeError, KeyError) as problem:
+            raise _refused(path, "read", f"line {number} is no run") from problem
+        found[run.key] = run
+    return list(found.values())
+
+
+def _add(path: Path, run: Run) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as file:
+            if file.tell() and not _ends_a_line(path):
+                file.truncate(path.read_bytes().rfind(b"\n") + 1)  # an interrupt cut the last run off
+            file.write(json.dumps(run.as_dict(), allow_nan=False).encode() + b"\n")
+    except OSError as problem:
+        raise _refused(path, "written", problem) from problem
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _refused(path: Path, what: str, reason: Exception | str) -> ArchError:
+    note = (reason.strerror or str(reason)) if isinstance(reason, OSError) else str(reason)
+    return ArchError(
+        error(
+            "E0921",
+            f"the results in `{path}` cannot be {what}",
+            notes=(note,),
+            hints=("give another file to `--results`, in which runs are kept as JSON lines",),
+        )
+    )
+
+
+def _alone(missing: Iterable[Task]) -> Iterator[Run]:
+    return map(perform, missing)
+
+
+def _in_processes(missing: Sequence[Task], jobs: int) -> Iterator[Run]:
+    """The runs as they are done. A run whose process dies (of too little memory, say) takes those beside it
+    along; all of these are tried again, and given up when it happens again."""
+    waiting = deque(missing)
+    deaths: Counter[Task] = Counter()
+    while waiting:
+        running: dict[Future[Run], Task] = {}
+        with _one_thread(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            try:
+                while waiting or running:
+                    while waiting and len(running) < jobs:
+                        running[pool.submit(perform, waiting[0])] = waiting[0]
+                        waiting.popleft()
+                    for done in wait(running, return_when=FIRST_COMPLETED).done:
+                        found = done.result()
+                        del running[done]
+                        yield found
+            except BrokenProcessPool:
+                for task in running.values():
+                    deaths[task] += 1
+                    if deaths[task] < TRIES:
+                        waiting.appendleft(task)
+                    else:
+                        yield Run.broken(task, "the process of the run, or of one beside it, died")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes that begin here do not share a run's work among threads, unless the user says so."""
+    given = {name: "1" for name in ONE_THREAD if name not in os.environ}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name in given:
+            os.environ.pop(name, None)
