@@ -31,26 +31,38 @@ def tasks(
     ]
 
 
+def missing(wanted: Sequence[Task], results: str | Path | None) -> list[Task]:
+    """The tasks whose runs a file of results does not hold, or whose runs failed."""
+    known = {} if results is None else {run.key: run for run in read_runs(Path(results))}
+    return [task for task in wanted if task.key not in known or known[task.key].error]
+
+
 def bench(
     wanted: Sequence[Task], jobs: int = 1, results: str | Path | None = None, watch: Watch = lambda run: None
 ) -> list[Run]:
-    """The runs of tasks, in their order. With `results` they are added to this file of JSON lines as they
-    come, and those that it holds are not done again, unless they failed. `watch` is told every new run.
-    ArchError (E0921) when the file cannot be read or written."""
+    """The runs of tasks, in their order; those that are done when there is an interrupt (Ctrl-C).
+
+    With `results` they are added to this file of JSON lines as they come, and those that it holds are not done
+    again, unless they failed. `watch` is told every new run. ArchError (E0930) when the file cannot be read
+    or written.
+    """
     path = None if results is None else Path(results)
+    left = missing(wanted, path)
     known = {} if path is None else {run.key: run for run in read_runs(path)}
-    missing = [task for task in wanted if task.key not in known or known[task.key].error]
-    for run in _alone(missing) if jobs == 1 else _in_processes(missing, jobs):
-        known[run.key] = run
-        if path is not None:
-            _add(path, run)
-        watch(run)
-    return [known[task.key] for task in wanted]
+    try:
+        for run in _alone(left) if jobs == 1 else _in_processes(left, jobs):
+            known[run.key] = run
+            if path is not None:
+                _add(path, run)
+            watch(run)
+    except KeyboardInterrupt:
+        pass  # what is done is worth showing
+    return [known[task.key] for task in wanted if task.key in known]
 
 
 def read_runs(path: Path) -> list[Run]:
     """The runs of a file of results, none when there is no such file; later ones replace earlier ones. A last
-    line that was cut off by an interrupt is left out. ArchError (E0921) for other lines that are no runs."""
+    line that was cut off by an interrupt is left out. ArchError (E0930) for other lines that are no runs."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     except (OSError, UnicodeDecodeError) as problem:
@@ -88,7 +100,7 @@ def _refused(path: Path, what: str, reason: Exception | str) -> ArchError:
     note = (reason.strerror or str(reason)) if isinstance(reason, OSError) else str(reason)
     return ArchError(
         error(
-            "E0921",
+            "E0930",
             f"the results in `{path}` cannot be {what}",
             notes=(note,),
             hints=("give another file to `--results`, in which runs are kept as JSON lines",),
@@ -96,14 +108,14 @@ def _refused(path: Path, what: str, reason: Exception | str) -> ArchError:
     )
 
 
-def _alone(missing: Iterable[Task]) -> Iterator[Run]:
-    return map(perform, missing)
+def _alone(left: Iterable[Task]) -> Iterator[Run]:
+    return map(perform, left)
 
 
-def _in_processes(missing: Sequence[Task], jobs: int) -> Iterator[Run]:
+def _in_processes(left: Sequence[Task], jobs: int) -> Iterator[Run]:
     """The runs as they are done. A run whose process dies (of too little memory, say) takes those beside it
     along; all of these are tried again, and given up when it happens again."""
-    waiting = deque(missing)
+    waiting = deque(left)
     deaths: Counter[Task] = Counter()
     while waiting:
         running: dict[Future[Run], Task] = {}

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from archlang.bench.run import Run, Step
+from archlang.bench.run import Run
 from archlang.bench.statistics import LEVEL, Array, average_ranks, band, friedman, holm, signed_rank
 
 BASELINE = "random"
@@ -251,6 +251,14 @@ def _compared(ends: dict[str, dict[int, float]], other: str) -> dict[str, tuple[
     }
 
 
+def least_p(outcome: Outcome) -> float:
+    """The least p-value that a comparison with random search could have, all pairs differing in one direction
+    and the others' too; 0 without comparisons."""
+    compared = [row for row in outcome.rows if row.against is not None]
+    pairs = min((len(row.runs) for row in outcome.rows), default=0)
+    return min(1.0, len(compared) * 2.0 ** (1 - pairs))
+
+
 def _p_value(mine: list[float], others: list[float]) -> float:
     return signed_rank(*(np.where(np.isfinite(values), values, 1e300) for values in (mine, others)))
 
@@ -287,6 +295,3 @@ def curve(runs: Sequence[Run], at: Array, over: str = "spent") -> tuple[Array, A
         regrets = np.array([math.inf, *(step.regret for step in run.steps)])
         found[place] = regrets[np.searchsorted(xs, at + 1e-9, side="right")]
     return found, np.isfinite(found).all(axis=0)
-
-
-__all__ = ["Estimate", "Outcome", "Row", "Standing", "Step", "Summary", "curve", "regret_at", "summary"]
