@@ -13,9 +13,12 @@ from functools import partial
 from random import Random
 from typing import Any
 
+import click
 import optuna
 import pyglove as pg
 
+from archlang.bench.run import Entry
+from archlang.cli.bench import bench_options, run_bench
 from archlang.searchers import Objective
 from archlang.semantics.decision import Decision, Integers, Pick, Reals
 from archlang.space import Choices, Space
@@ -127,3 +130,34 @@ def _algorithm(
 _evolution = partial(_algorithm, pg.evolution.regularized_evolution, 1)
 pyglove_evolution = _evolution()
 pyglove_evolution_20 = _evolution(population_size=20, tournament_size=5)
+pyglove_nsga2 = _algorithm(pg.evolution.nsga2, 9, population_size=20)
+
+
+PEERS = {
+    "optuna: random": "optuna_random",
+    "optuna: TPE": "optuna_tpe",
+    "optuna: TPE, multivariate": "optuna_tpe_multivariate",
+    "optuna: NSGA-II": "optuna_nsga2",
+    "optuna: GP": "optuna_gp",
+    "pyglove: regularized evolution": "pyglove_evolution",
+    "pyglove: regularized evolution of 20": "pyglove_evolution_20",
+    "pyglove: NSGA-II": "pyglove_nsga2",
+}
+
+
+@click.command()
+@bench_options
+@click.option("--searcher", "searchers", multiple=True, metavar="RECIPE", help="A searcher of archlang (repeatable).")
+@click.option("--peer", "peers", multiple=True, type=click.Choice(list(PEERS)), help="A peer (repeatable).")
+def main(searchers: tuple[str, ...], peers: tuple[str, ...], **options: Any) -> None:
+    """Measure searchers of Optuna and PyGlove as `archlang bench` measures its own.
+
+    \b
+    python -m benchmarks.peers --problem nb201-c10 --seeds 10 --evaluations 100 --searcher random
+    """
+    chosen = [Entry(name, f"benchmarks.peers:{PEERS[name]}") for name in peers or PEERS]
+    run_bench([*map(Entry.of, searchers), *chosen], **options)
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ LEFT, RIGHT, TOP, BOTTOM = 62.0, 14.0, 34.0, 48.0
 POINTS = 80
 COLOURS, DASHES = 9, 4  # as many as the style sheet has
 ROW = 22.0
-LOG_RATIO = 8.0  # between the largest and the least regret shown
+LOG_RATIO = 4.0  # between the largest and the least regret shown
 
 
 @attrs.frozen
@@ -61,10 +61,12 @@ def regret_chart(
         title,
         "; ".join(f"{name}: {short(float(line.value[-1]))} at the end" for name, line in lines.items()),
     )
-    picture.axes(x, y, "full evaluations" if over == "spent" else "simulated seconds", f"{statistic} {unit}")
+    picture.axes(
+        x, y, "full evaluations" if over == "spent" else "simulated seconds", f"{statistic} {unit}", x.ticks(8)
+    )
     if floor > 0:
         picture.add("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y(floor), y2=y(floor), class_="floor")
-        picture.add("text", "best of what is told", x=WIDTH - RIGHT, y=y(floor) - 5, class_="tick end")
+        picture.add("text", "best of what is told", x=LEFT + 6, y=y(floor) - 5, class_="tick")
     for name in [name for name in classes if name in lines]:
         _draw(picture, lines[name], x, y, classes[name], name)
     return str(picture)

@@ -16,9 +16,9 @@ from archlang.report.page import figure, header, page
 
 VERDICTS = {
     BETTER: ("better", "better"),
-    WORSE: ("worse", "WORSE than random"),
-    SAME: ("same", "not better than random"),
-    TIED: ("same", "tied with random"),
+    WORSE: ("worse", "WORSE"),
+    SAME: ("same", "not better"),
+    TIED: ("same", "tied"),
 }
 
 
@@ -63,7 +63,8 @@ def _reading(found: Summary) -> str:
         "seeds, bands their 95 % confidence intervals by bootstrap. Searchers are compared with random search seed by "
         "seed, by the exact Wilcoxon signed-rank test on the regret at the end, two-sided, with Holm's correction for "
         f"all searchers of a problem, at p &lt; 0.05.{few} Names in bold are the best of a problem and those not "
-        "significantly worse than it.</p></section>"
+        "significantly worse than it. <i>Repeats</i> are proposals made before, <i>equal</i> those that compute what "
+        "an earlier one does (repeats among them); <i>ask</i> and <i>tell</i> are CPU times.</p></section>"
     )
 
 

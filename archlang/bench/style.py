@@ -22,6 +22,7 @@ svg .floor { stroke: var(--ink); stroke-width: 1; stroke-dasharray: 1 3; }
 .swatch { display: inline-block; width: 30px; height: 10px; margin-right: 7px; vertical-align: middle; }
 .searcher { white-space: nowrap; margin-right: 18px; }
 .legend { margin: 0 0 12px; font-size: 14px; line-height: 1.9; }
-.bench { margin-top: 18px; } .bench small { margin-left: 2px; font-size: 12.5px; } td b { font-weight: 650; }
+.bench { margin-top: 18px; font-size: 13px; } .bench th, .bench td { padding-right: 10px; }
+ .bench small { margin-left: 2px; font-size: 12px; } .bench .searcher { margin-right: 4px; } td b { font-weight: 650; }
 .better { color: var(--good); } .worse { color: var(--bad); font-weight: 600; } .same { color: var(--soft); }
 """

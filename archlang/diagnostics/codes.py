@@ -130,6 +130,8 @@ CODES: dict[str, str] = {
     "E0918": "a text that is no searcher",
     "E0919": "a searcher that needs a package which is not installed",
     "E0920": "a benchmark problem that does not exist",
+    "E0930": "results of a bench that cannot be read or written",
+    "E0931": "a bench of which no run succeeded",
     "W0501": "a decision that no program makes",
     "W0502": "alternatives that no program picks",
     "W0503": "a decision that changes nothing",
