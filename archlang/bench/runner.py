@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -17,7 +17,6 @@ from archlang.bench.run import Entry, Run, Task, perform
 from archlang.diagnostics import ArchError, error
 
 Watch = Callable[[Run], None]
-TRIES = 2  # of a run whose process dies
 # Numerical libraries would start as many threads as there are cores, in each of the processes.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -113,14 +112,13 @@ def _alone(left: Iterable[Task]) -> Iterator[Run]:
 
 
 def _in_processes(left: Sequence[Task], jobs: int) -> Iterator[Run]:
-    """The runs as they are done. A run whose process dies (of too little memory, say) takes those beside it
-    along; all of these are tried again, and given up when it happens again."""
+    """The runs as they are done. When a process dies (of too little memory, say) the others cannot go on: what
+    was running is done again, one at a time."""
     waiting = deque(left)
-    deaths: Counter[Task] = Counter()
     while waiting:
         running: dict[Future[Run], Task] = {}
-        with _one_thread(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            try:
+        try:
+            with _processes(jobs) as pool:
                 while waiting or running:
                     while waiting and len(running) < jobs:
                         running[pool.submit(perform, waiting[0])] = waiting[0]
@@ -129,13 +127,23 @@ def _in_processes(left: Sequence[Task], jobs: int) -> Iterator[Run]:
                         found = done.result()
                         del running[done]
                         yield found
-            except BrokenProcessPool:
-                for task in running.values():
-                    deaths[task] += 1
-                    if deaths[task] < TRIES:
-                        waiting.appendleft(task)
-                    else:
-                        yield Run.broken(task, "the process of the run, or of one beside it, died")
+        except BrokenProcessPool:
+            yield from map(_by_itself, running.values())
+
+
+def _by_itself(task: Task) -> Run:
+    with _processes(1) as pool:
+        try:
+            return pool.submit(perform, task).result()
+        except BrokenProcessPool:
+            return Run.broken(task, "the process of the run died")
+
+
+@contextmanager
+def _processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """New processes, which share nothing with this one."""
+    with _one_thread(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield pool
 
 
 @contextmanager
