@@ -78,10 +78,8 @@ def _standings(found: Summary, classes: Mapping[str, str]) -> str:
         found_rows = [row for outcome in found.outcomes if (row := outcome.row(standing.searcher))]
         cells = [_name(standing.searcher, classes), f"{standing.rank:.2f}"]
         cells += [f'<span class="{_kind(row)}">{row.rank:.2f}</span>' for row in found_rows]
-        if standing.searcher != BASELINE:
-            cells += [str(count) for count in (standing.better, standing.neither, standing.worse)]
-        else:
-            cells += [""] * 3
+        counted = (standing.better, standing.neither, standing.worse)
+        cells += map(str, counted) if any(counted) else [""] * 3
         lines.append(_row(cells, "td"))
     notes = ["A rank is the mean, over the seeds, of a searcher's place by regret at the end; equal regrets share it."]
     notes.append(
@@ -91,7 +89,7 @@ def _standings(found: Summary, classes: Mapping[str, str]) -> str:
     if found.p_ranks is not None:
         notes.append(f"Friedman test that the ranks over problems differ: p = {found.p_ranks:.2g}.")
     if found.absent:
-        notes.append(f"Not on every problem, so not here: {escape(', '.join(found.absent))}.")
+        notes.append(f"Not on every problem, so neither here nor in the mean ranks: {escape(', '.join(found.absent))}.")
     return (
         f"<section><h2>All problems <small>{escape(differ(found).strip(' ()'))}</small></h2>"
         f'<p class=note>{" ".join(notes)}</p><div class="wide"><table>'
@@ -158,25 +156,18 @@ def _floor_text(floor: float) -> str:
 def _table(outcome: Outcome, classes: Mapping[str, str]) -> str:
     early = any(row.early for row in outcome.rows)
     seconds = any(run.seconds is not None for row in outcome.rows for run in row.runs)
+    compared = any(row.against for row in outcome.rows)
     heads = ["searcher", *(["mean after 100"] if early else []), f"mean after {outcome.evaluations}", "median", "rank"]
-    heads += [
-        "against random",
-        "p",
-        "repeats",
-        "equal in function",
-        "proposals",
-        *(["sim. seconds"] if seconds else []),
-    ]
-    heads += ["ask ms", "tell ms", "seeds"]
-    body = "".join(_row(_cells(row, classes, early, seconds), "td") for row in outcome.rows)
+    heads += [*([f"against {BASELINE}"] if compared else []), "repeats", "equal", "asked"]
+    heads += [*(["simulated s"] if seconds else []), "ask ms", "tell ms", "seeds"]
+    body = "".join(_row(_cells(row, classes, early, compared, seconds), "td") for row in outcome.rows)
     return (
         f'<div class="wide"><table class="bench"><thead>{_row(heads, "th")}</thead><tbody>{body}</tbody></table></div>'
     )
 
 
-def _cells(row: Row, classes: Mapping[str, str], early: bool, seconds: bool) -> list[str]:
+def _cells(row: Row, classes: Mapping[str, str], early: bool, compared: bool, seconds: bool) -> list[str]:
     data = row.as_dict()
-    kind, verdict = ("", "") if row.against is None else VERDICTS[row.against]
     ask = sum(run.ask.mean for run in row.runs) / len(row.runs)
     tell = sum(run.tell.mean for run in row.runs) / len(row.runs)
     simulated = data["simulated_seconds"]
@@ -186,8 +177,7 @@ def _cells(row: Row, classes: Mapping[str, str], early: bool, seconds: bool) -> 
         _interval(interval(row.late)),
         short(float(f"{row.median.value:.3g}")),
         f"{row.rank:.2f}",
-        f'<span class="{kind}">{verdict}</span>',
-        "" if row.p_against is None else f"{row.p_against:.2g}",
+        *([_verdict(row)] if compared else []),
         f"{row.repeats:.1%}",
         "-" if row.equal is None else f"{row.equal:.1%}",
         f"{data['proposals']:.0f}",
@@ -196,6 +186,13 @@ def _cells(row: Row, classes: Mapping[str, str], early: bool, seconds: bool) -> 
         f"{tell:.3g}",
         str(len(row.runs)),
     ]
+
+
+def _verdict(row: Row) -> str:
+    if row.against is None:
+        return ""
+    kind, verdict = VERDICTS[row.against]
+    return f'<span class="{kind}">{verdict}</span> <small>p {row.p_against:.2g}</small>'
 
 
 def _interval(text: str) -> str:

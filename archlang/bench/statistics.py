@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
 SAMPLES = 1000
@@ -34,11 +34,11 @@ def average_ranks(values: Sequence[float] | Array) -> Array:
     return found
 
 
-def signed_rank(one: Sequence[float], other: Sequence[float]) -> float:
+def signed_rank(one: ArrayLike, other: ArrayLike) -> float:
     """The two-sided p-value of the Wilcoxon signed-rank test of pairs (Wilcoxon 1945): exact, by the
     distribution of the rank sum over all signs, ties among the differences included. Pairs that are equal
     are left out; 1 when all are."""
-    difference = np.subtract(one, other)
+    difference: Array = np.subtract(one, other)
     difference = difference[difference != 0]
     # Half ranks, which ties give, are whole numbers when doubled.
     doubled = np.rint(2 * average_ranks(np.abs(difference))).astype(int)

@@ -260,7 +260,12 @@ def least_p(outcome: Outcome) -> float:
 
 
 def _p_value(mine: list[float], others: list[float]) -> float:
-    return signed_rank(*(np.where(np.isfinite(values), values, 1e300) for values in (mine, others)))
+    return signed_rank(_comparable(mine), _comparable(others))
+
+
+def _comparable(values: list[float]) -> Array:
+    """Values whose differences are numbers: runs in which nothing succeeded are equally bad."""
+    return np.minimum(values, 1e300)
 
 
 def _verdict(mine: list[float], others: list[float], value: float) -> str:
@@ -269,7 +274,7 @@ def _verdict(mine: list[float], others: list[float], value: float) -> str:
     if value >= LEVEL:
         return SAME
     # The test is one of ranks: its direction is that of the larger sum of ranks.
-    difference = np.subtract(*(np.where(np.isfinite(values), values, 1e300) for values in (mine, others)))
+    difference = _comparable(mine) - _comparable(others)
     return WORSE if float(average_ranks(np.abs(difference)) @ np.sign(difference)) > 0 else BETTER
 
 

@@ -26,14 +26,15 @@ def overview(found: Summary) -> RenderableType:
 def outcome_table(outcome: Outcome) -> Table:
     """The searchers of a problem."""
     seeds = max(len(row.runs) for row in outcome.rows)
-    table = plain_table(f"{outcome.problem}: mean regret, {seeds} seeds; 95 % confidence; against {BASELINE}")
+    table = plain_table(f"{outcome.problem}: mean regret, {seeds} seed{'s' * (seeds > 1)}; 95 % confidence")
     table.add_column("searcher", overflow="fold", min_width=14)
     early = any(row.early for row in outcome.rows)
+    compared = any(row.against for row in outcome.rows)
     columns = (
         *(("after 100",) if early else ()),
         f"after {outcome.evaluations}",
         "rank",
-        BASELINE,
+        *((BASELINE,) if compared else ()),
         "repeats",
         "ms",
     )
@@ -47,7 +48,7 @@ def outcome_table(outcome: Outcome) -> Table:
             *measured,
             interval(row.late),
             f"{row.rank:.2f}",
-            Text(mark(row), style=style),
+            *([Text(mark(row), style=style)] if compared else []),
             f"{row.repeats:.0%}",
             f"{row.milliseconds[0]:.3g}",
         )
@@ -61,9 +62,10 @@ def standings_table(found: Summary) -> Table:
     for name in ("rank", f"better than {BASELINE}", "no different", "worse"):
         table.add_column(name, justify="right", no_wrap=True)
     for standing in found.standings:
-        counts = map(str, (standing.better, standing.neither, standing.worse))
-        compared = counts if standing.searcher != BASELINE else ("", "", "")
-        table.add_row(Text(standing.searcher), f"{standing.rank:.2f}", *compared)
+        counts = (standing.better, standing.neither, standing.worse)
+        table.add_row(
+            Text(standing.searcher), f"{standing.rank:.2f}", *(map(str, counts) if any(counts) else ("", "", ""))
+        )
     return table
 
 
