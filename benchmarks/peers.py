@@ -1,8 +1,8 @@
 """Searchers of Optuna and PyGlove in the harness of `archlang bench`: `python -m benchmarks.peers`.
 
-Each is given the space's decisions in its own terms, with its own defaults: Optuna's samplers suggest decision by
-decision as a program is walked, PyGlove's algorithms propose all decisions at once, of which those count that the
-program makes.
+Each is given the space's decisions in its own terms, with its own defaults or the population that its name says:
+Optuna's samplers suggest decision by decision as a program is walked, PyGlove's algorithms propose all decisions at
+once, of which those count that the program makes.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ optuna_random = _sampler(lambda seed: optuna.samplers.RandomSampler(seed=seed))
 optuna_tpe = _sampler(lambda seed: optuna.samplers.TPESampler(seed=seed))
 optuna_tpe_multivariate = _sampler(lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True))
 optuna_nsga2 = _sampler(lambda seed: optuna.samplers.NSGAIISampler(seed=seed))
+optuna_nsga2_20 = _sampler(lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=20))
 optuna_gp = _sampler(lambda seed: optuna.samplers.GPSampler(seed=seed))
 
 
@@ -122,13 +123,16 @@ def _algorithm(
     def made(space: Space, objectives: Sequence[Objective], seed: int) -> PyGloveSearch:
         if len(objectives) > objectives_at_most:
             raise ValueError("this algorithm is for one objective")
-        return PyGloveSearch(space, objectives, make(seed=seed, **settings))
+        # Its default mutator draws by the clock, whatever the seed is.
+        mutator = pg.evolution.mutators.Uniform(seed=seed)
+        return PyGloveSearch(space, objectives, make(mutator, seed=seed, **settings))
 
     return made
 
 
 _evolution = partial(_algorithm, pg.evolution.regularized_evolution, 1)
 pyglove_evolution = _evolution()
+pyglove_evolution_50 = _evolution(population_size=50, tournament_size=10)
 pyglove_evolution_20 = _evolution(population_size=20, tournament_size=5)
 pyglove_nsga2 = _algorithm(pg.evolution.nsga2, 9, population_size=20)
 
@@ -138,10 +142,12 @@ PEERS = {
     "optuna: TPE": "optuna_tpe",
     "optuna: TPE, multivariate": "optuna_tpe_multivariate",
     "optuna: NSGA-II": "optuna_nsga2",
+    "optuna: NSGA-II of 20": "optuna_nsga2_20",
     "optuna: GP": "optuna_gp",
     "pyglove: regularized evolution": "pyglove_evolution",
+    "pyglove: regularized evolution of 50": "pyglove_evolution_50",
     "pyglove: regularized evolution of 20": "pyglove_evolution_20",
-    "pyglove: NSGA-II": "pyglove_nsga2",
+    "pyglove: NSGA-II of 20": "pyglove_nsga2",
 }
 
 
