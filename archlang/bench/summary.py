@@ -299,4 +299,4 @@ def curve(runs: Sequence[Run], at: Array, over: str = "spent") -> tuple[Array, A
         xs = np.array([getattr(step, over) for step in run.steps])
         regrets = np.array([math.inf, *(step.regret for step in run.steps)])
         found[place] = regrets[np.searchsorted(xs, at + 1e-9, side="right")]
-    return found, np.isfinite(found).all(axis=0)
+    return found, np.asarray(np.isfinite(found).all(axis=0))

@@ -39,7 +39,7 @@ def outcome_table(outcome: Outcome) -> Table:
         "ms",
     )
     for name in columns:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=not name.startswith("after"))
     for row in outcome.rows:
         measured = [interval(row.early)] if row.early else []
         style = "green" if row.against == BETTER else "red" if row.against == WORSE else ""
