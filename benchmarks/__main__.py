@@ -11,6 +11,7 @@ from benchmarks.keras_models import keras_models
 from benchmarks.language import counts, moves, programs, texts
 from benchmarks.latency import latency
 from benchmarks.measure import Benchmark, Figure
+from benchmarks.searchers import searchers
 from benchmarks.spaces import budgets, compiled, distinct, errors
 from benchmarks.startup import startup
 from benchmarks.torch_modules import torch_modules
@@ -24,6 +25,7 @@ BENCHMARKS = (
     Benchmark("budget", budgets),
     Benchmark("errors", errors),
     Benchmark("distinct", distinct),
+    Benchmark("searchers", searchers),
     Benchmark("program", programs),
     Benchmark("torch", torch_modules),
     Benchmark("keras", keras_models),

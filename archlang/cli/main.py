@@ -8,7 +8,7 @@ import sys
 import click
 
 from archlang import __version__
-from archlang.cli import profiling, programs, spaces, studies
+from archlang.cli import bench, profiling, programs, spaces, studies
 from archlang.diagnostics import ArchError
 
 
@@ -60,6 +60,7 @@ for command in (
     studies.search,
     studies.resume,
     studies.report,
+    bench.bench,
     spaces.list_modules,
 ):
     main.add_command(command)

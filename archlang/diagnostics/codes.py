@@ -131,6 +131,8 @@ CODES: dict[str, str] = {
     "E0919": "a method that needs a package which is not installed",
     "E0920": "a benchmark problem that does not exist",
     "E0921": "a space that another library cannot say",
+    "E0922": "results of a bench that cannot be read or written",
+    "E0923": "a bench of which no run succeeded",
     "W0501": "a decision that no program makes",
     "W0502": "alternatives that no program picks",
     "W0503": "a decision that changes nothing",

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from archlang.diagnostics import ArchError, error
+from archlang.diagnostics import ArchError
 from archlang.report.charts import curve, decision, history, pareto
 from archlang.report.numbers import duration, exact, pick_text, short
-from archlang.report.style import STYLE
+from archlang.report.page import figure, header, page, write_page
 from archlang.report.summary import decision_effects, extra_metrics, failure_line, saved_line, state_line
 from archlang.study import Study, Trial
 
@@ -26,27 +26,12 @@ def html_report(study: Study) -> str:
     else:
         sections.append("<section><p>No trial has been measured yet.</p></section>")
     sections += [_failures(study), _settings(study)]
-    title = escape(f"{study.name}: a search of {study.record.space['name']}")
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(section for section in sections if section)
-        + "\n</main>\n</body>\n</html>\n"
-    )
+    return page(f"{study.name}: a search of {study.record.space['name']}", sections)
 
 
 def write_report(study: Study, path: str | Path) -> Path:
     """Write the page to a file, whose folder is made where needed; ArchError (E0915) when that fails."""
-    target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(html_report(study), encoding="utf-8")
-    except OSError as found:
-        raise ArchError(
-            error("E0915", f"the report `{target}` cannot be written", notes=(found.strerror or str(found),))
-        ) from found
-    return target
+    return write_page(html_report(study), path)
 
 
 def _head(study: Study) -> str:
@@ -61,10 +46,7 @@ def _head(study: Study) -> str:
         facts.append(f"{duration(seconds)} of evaluation")
     if saved := saved_line(study):
         facts.append(saved)
-    return (
-        f'<header><p class="kind">archlang study</p><h1>{escape(study.name)}</h1>'
-        f'<p class="facts">{"<span> · </span>".join(facts)}</p></header>'
-    )
+    return header("archlang study", study.name, facts)
 
 
 def _best_cards(study: Study) -> str:
@@ -84,11 +66,11 @@ def _best_cards(study: Study) -> str:
 def _charts(study: Study) -> str:
     first, *others = study.objectives
     over_trials = [
-        _figure(history(study, objective), f"{objective.metric} over the trials", "the line is the best so far")
+        figure(history(study, objective), f"{objective.metric} over the trials", "the line is the best so far")
         for objective in study.objectives
     ]
     against = [
-        _figure(
+        figure(
             pareto(study, other, first),
             f"{first.metric} against {other.metric}",
             "line: Pareto front, ring: best program",
@@ -99,13 +81,8 @@ def _charts(study: Study) -> str:
     best = study.best_trial
     drawn = curve(best, first.metric) if best is not None else None
     if drawn and best is not None:
-        figures.append(_figure(drawn, f"{first.metric} over the epochs", f"of the best program, trial {best.number}"))
+        figures.append(figure(drawn, f"{first.metric} over the epochs", f"of the best program, trial {best.number}"))
     return f'<section><h2>Search</h2><div class="charts">{"".join(figures)}</div></section>'
-
-
-def _figure(picture: str, title: str, note: str = "") -> str:
-    noted = f"<span>{escape(note)}</span>" if note else ""
-    return f"<figure><figcaption><b>{escape(title)}</b>{noted}</figcaption>{picture}</figure>"
 
 
 def _front(study: Study) -> str:
@@ -150,7 +127,7 @@ def _decisions(study: Study) -> str:
         return ""
     objective = study.objectives[0]
     figures = "".join(
-        _figure(
+        figure(
             decision(effect, objective),
             effect.address,
             f"{effect.effect:.0%} of the variance in {len(effect.values)} trials",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from html import escape
 
 import attrs
@@ -100,6 +101,13 @@ class Picture:
         """A small x that says `tip` when it is pointed at."""
         path = f"M{x - size} {y - size}L{x + size} {y + size}M{x - size} {y + size}L{x + size} {y - size}"
         self._parts.append(f'<path d="{path}" class="{class_}"><title>{escape(tip)}</title></path>')
+
+    @contextmanager
+    def group(self, class_: str, tip: str) -> Iterator[None]:
+        """What is drawn meanwhile belongs together, and says `tip` when it is pointed at."""
+        self._parts.append(f'<g class="{class_}"><title>{escape(tip)}</title>')
+        yield
+        self._parts.append("</g>")
 
     def line(self, points: Sequence[tuple[float, float]], class_: str) -> None:
         """A line through the points."""

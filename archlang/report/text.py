@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import StringIO
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from archlang.report.numbers import duration, exact, pick_text
 from archlang.report.summary import extra_metrics, failure_line, has_fidelities, saved_line, state_line
+from archlang.report.tables import plain_table
 from archlang.study import Study, StudySummary, Trial
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def heading(study: Study) -> Text:
 def best_table(study: Study) -> Table:
     """The best trial: its metrics and its choices."""
     trial = study.best_trial
-    table = _table("best program" if trial is None else f"best program: trial {trial.number}")
+    table = plain_table("best program" if trial is None else f"best program: trial {trial.number}")
     table.add_column("")
     table.add_column("", overflow="fold")
     if trial is not None:
@@ -91,7 +90,7 @@ def failures(study: Study) -> Group:
 
 def studies_table(studies: Sequence[StudySummary]) -> Table:
     """The studies of a store."""
-    table = _table("studies")
+    table = plain_table("studies")
     for name in ("study", "space", "searcher", "objectives", "begun"):
         table.add_column(name, overflow="fold")
     table.add_column("trials", justify="right")
@@ -109,25 +108,6 @@ def studies_table(studies: Sequence[StudySummary]) -> Table:
     return table
 
 
-def as_text(renderable: RenderableType, width: int = 100) -> str:
-    """What a terminal of that width would show, without colours."""
-    out = StringIO()
-    Console(width=width, file=out, force_terminal=False, color_system=None).print(renderable)
-    return out.getvalue()
-
-
-def _table(title: str) -> Table:
-    """A table that is no narrower than its title."""
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        min_width=len(title),
-    )
-
-
 def _trial_table(
     title: str,
     objectives: Sequence[Objective],
@@ -136,7 +116,7 @@ def _trial_table(
     with_state: bool = False,
     with_choices: bool = True,
 ) -> Table:
-    table = _table(title)
+    table = plain_table(title)
     table.add_column("trial", justify="right")
     if with_state:
         table.add_column("state")

@@ -36,7 +36,7 @@ def search(
     space: Space,
     evaluator: AnyEvaluator,
     *,
-    searcher: AnySearcher = "evolution",
+    searcher: AnySearcher = "smbo",
     maximize: Metrics = (),
     minimize: Metrics = (),
     objectives: Sequence[Objective] = (),

@@ -10,7 +10,8 @@ import pytest
 
 from archlang.diagnostics import ArchError
 from archlang.report.html import html_report, write_report
-from archlang.report.text import as_text, front_table, studies_table, study_overview, trials_table
+from archlang.report.tables import as_text
+from archlang.report.text import front_table, studies_table, study_overview, trials_table
 from archlang.space import loads
 from archlang.study import Study, list_studies
 from tests.study import runs

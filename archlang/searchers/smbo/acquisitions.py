@@ -21,7 +21,7 @@ from archlang.searchers.smbo.targets import Scale
 Array = np.ndarray[Any, Any]
 
 SMALL = 1e-9
-BELOW = -0.01  # the reference of hypervolumes: a little worse than the worst told
+BELOW = -0.1  # the reference of hypervolumes: a little worse than the worst told
 _nodes, _weights = np.polynomial.hermite.hermgauss(24)
 NODES, WEIGHTS = math.sqrt(2) * _nodes, _weights / math.sqrt(math.pi)  # of the standard normal
 SAMPLES = 32  # of the improvement of a hypervolume of three objectives and more

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from archlang.diagnostics import ArchError
-from archlang.ir.functional import functional_form
-from archlang.ir.neighbourhoods import neighbourhoods
+from archlang.searchers.smbo.meanings import graph_counts
 from archlang.semantics.decision import Decision
 from archlang.space.encoding import Encoder, is_ordered
 
@@ -31,7 +29,6 @@ class Features:
         self._space = space
         self._encoding = encoding
         self._columns: dict[str, int] = {}  # of the neighbourhoods met in programs told
-        self._counted: dict[Mapping[str, Any], Counter[str]] = {}
         self._met: dict[Decision, None] | None = None
         try:
             self.encoder = space.encoder
@@ -42,7 +39,7 @@ class Features:
     def meet(self, choices: Choices) -> None:
         """Take a program into account whose decisions and neighbourhoods may not have been met before."""
         if self._encoding != CHOICES:
-            for label in self._neighbourhoods(choices):
+            for label in graph_counts(self._space, choices):
                 self._columns.setdefault(label, len(self._columns))
         if self._met is None:
             return
@@ -51,7 +48,12 @@ class Features:
         if len(self._met) > known:
             self.encoder = Encoder(tuple(self._met))
 
-    def vectors(self, choices: Sequence[Mapping[str, Any]]) -> Array:
+    @property
+    def sees_graphs(self) -> bool:
+        """Whether the programs met have networks, and these are seen."""
+        return bool(self._columns)
+
+    def vectors(self, choices: Sequence[Choices]) -> Array:
         """The programs as vectors: see `Encoder`, then how often each neighbourhood occurs (the logarithm of
         one more than that)."""
         parts = []
@@ -61,27 +63,19 @@ class Features:
             parts.append(np.log1p(self._counts(choices)))
         return np.concatenate(parts, axis=1)
 
-    def parts(self, choices: Sequence[Mapping[str, Any]]) -> Parts:
+    def parts(self, choices: Sequence[Choices]) -> Parts:
         """The programs for kernels."""
         seen = self.encoder if self._encoding != GRAPH or not self._columns else Encoder(())
         return Parts(seen, seen.many(choices), self._counts(choices))
 
-    def _counts(self, choices: Sequence[Mapping[str, Any]]) -> Array:
+    def _counts(self, choices: Sequence[Choices]) -> Array:
         found = np.zeros((len(choices), len(self._columns)))
         for row, each in zip(found, choices if self._columns else (), strict=False):
-            for label, count in self._neighbourhoods(each).items():
+            for label, count in graph_counts(self._space, each).items():
                 column = self._columns.get(label)
                 if column is not None:
                     row[column] = count
         return found
-
-    def _neighbourhoods(self, choices: Mapping[str, Any]) -> Counter[str]:
-        known = self._counted.get(choices)
-        if known is None:
-            program = self._space.program(choices)
-            known = neighbourhoods(functional_form(program.graph)) if program.has_graph else Counter()
-            self._counted[choices] = known
-        return known
 
 
 class Parts:
@@ -105,7 +99,7 @@ class Parts:
         self.numbers = vectors[:, made] * (vectors[:, value] - 0.5) * weights[value]
         self._flat = np.concatenate([self.picked, 2 * self.numbers], axis=1)
         self._decisions = max(1, len(encoder.blocks))
-        self.counts = counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1.0)
+        self.counts = np.log1p(counts)
 
     def mismatches(self, others: Parts) -> Array:
         """How many unordered decisions differ, an element of a subset being half a decision: (programs,
@@ -117,9 +111,9 @@ class Parts:
         middle: (programs, others)."""
         return _squared(self.numbers, others.numbers)
 
-    def angles(self, others: Parts) -> Array:
-        """The squared distance of the neighbourhoods' counts as unit vectors: (programs, others). In an
-        exponential this is the Weisfeiler-Lehman kernel with a squared exponential on it."""
+    def contrasts(self, others: Parts) -> Array:
+        """The squared distance of the logarithms of the neighbourhoods' counts: (programs, others). In an
+        exponential this is a Weisfeiler-Lehman kernel."""
         return _squared(self.counts, others.counts)
 
     def products(self, others: Parts) -> Array:

@@ -27,7 +27,7 @@ JITTER = 1e-8
 
 @attrs.frozen
 class Kernel:
-    """exp(-(picks * mismatches + numbers * squared distances + graphs * squared angles)) + linear * products,
+    """exp(-(picks * mismatches + numbers * squared distances + graphs * contrasts)) + linear * products,
     with noise of a variance relative to the first."""
 
     picks: float
@@ -48,7 +48,7 @@ class Apart:
 
     @classmethod
     def between(cls, some: Parts, others: Parts) -> Apart:
-        return cls(some.mismatches(others), some.distances(others), some.angles(others), some.products(others))
+        return cls(some.mismatches(others), some.distances(others), some.contrasts(others), some.products(others))
 
     def among(self, kept: Array) -> Apart:
         """The differences among some of the programs."""
@@ -116,12 +116,14 @@ class GaussianProcess:
 
 
 def agreement(features: Features, programs: Sequence[Choices], scores: Array) -> float:
-    """How well programs, each left out, are ranked by what the others predict: Spearman's correlation."""
+    """How well programs, each left out, are predicted by the others: the correlation."""
     some = _kept(scores, FITTED)
     process = GaussianProcess()
     process.fit(features, [programs[index] for index in some], scores[some], 0)
-    ranks = [np.argsort(np.argsort(each, kind="stable")) for each in (process.left_out(scores[some]), scores[some])]
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    predicted = process.left_out(scores[some])
+    if predicted.std() < JITTER or scores[some].std() < JITTER:
+        return 0.0
+    return float(np.corrcoef(predicted, scores[some])[0, 1])
 
 
 def _kept(scores: Array, most: int) -> Array:
