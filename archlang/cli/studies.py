@@ -46,6 +46,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
     type=click.Choice(HANDLINGS),
     help="What limits on metrics mean that only an evaluation gives.",
 )
+@click.option("--weight", default=1.0, show_default=True, help="Of what violates a limit, for a penalty or lagrangian.")
 @click.option("--store", metavar="PATH|URL", help="Where the study is kept.  [default: runs/SPACE.db]")
 @click.option("--name", help="The study's name in the store.  [default: the space's]")
 @click.option("--seed", default=0, show_default=True, help="Fixes everything that is drawn.")
@@ -78,6 +79,7 @@ def search(
     minimize: tuple[str, ...],
     constraints: tuple[str, ...],
     handling: str,
+    weight: float,
     store: str | None,
     name: str | None,
     seed: int,
@@ -120,6 +122,7 @@ def search(
         minimize=minimize,
         constraints=constraints,
         handling=handling,
+        weight=weight,
         trials=trials,
         store=where,
         name=name,

@@ -42,6 +42,7 @@ def search(
     objectives: Sequence[Objective] = (),
     constraints: Sequence[str] = (),
     handling: str = "domination",
+    weight: float = 1.0,
     trials: int = 100,
     store: str | Path | None = None,
     name: str | None = None,
@@ -57,7 +58,7 @@ def search(
     of numbers. What counts is given by `maximize` and `minimize` (names of metrics; those to maximize come
     first), or in another order by `objectives`. `constraints` such as `macs <= 600M` are never left where
     they limit a cost that is known before an evaluation; what they mean for other metrics is said by
-    `handling` (see `Constraints`). `store` is the path of a SQLite file or a database URL; without
+    `handling` and `weight` (see `Constraints`). `store` is the path of a SQLite file or a database URL; without
     it the study lives in memory. `name` is the study's name in the store, by default the space's. `settings`
     are the searcher's.
 
@@ -73,7 +74,7 @@ def search(
     """
     wanted = _objectives(maximize, minimize, objectives)
     _require_trials(trials)
-    space, limits = _limits(space, constraints, handling)
+    space, limits = _limits(space, constraints, {"handling": handling, "weight": weight})
     mode = reuse_mode(reuse)
     recipe = Recipe.of(searcher, settings)
     machine = recipe.make(space, wanted, seed, limits)
@@ -339,7 +340,7 @@ def _objectives(maximize: Metrics, minimize: Metrics, given: Sequence[Objective]
     return found
 
 
-def _limits(space: Space, constraints: Sequence[str], handling: str) -> tuple[Space, Constraints]:
+def _limits(space: Space, constraints: Sequence[str], how: Mapping[str, Any]) -> tuple[Space, Constraints]:
     """The programs that keep the limits on known costs, and the constraints that are left."""
     limits = []
     for text in constraints:
@@ -349,8 +350,8 @@ def _limits(space: Space, constraints: Sequence[str], handling: str) -> tuple[Sp
         else:
             limits.append(limit)
     space.draw(Random(0))  # there is a program, or an error says that there is none
-    settings = {"limits": tuple(limits), "handling": handling}
-    return space, read_settings(Constraints, settings, "the constraints") if limits else NO_CONSTRAINTS
+    settings = read_settings(Constraints, {"limits": tuple(limits), **how}, "the constraints")
+    return space, settings if limits else NO_CONSTRAINTS
 
 
 def _evaluator(evaluator: Any, objectives: Sequence[Objective]) -> Evaluator:
