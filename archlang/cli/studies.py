@@ -96,7 +96,7 @@ def search(
     \b
     archlang search examples/digits.arch --data digits --searcher evolution --trials 40 \\
       --maximize accuracy --minimize macs --store runs/digits.db --seed 0
-    archlang search examples/digits.arch --epochs 20 --train lr=0.02 --search population=16
+    archlang search examples/digits.arch --epochs 20 --train lr=0.02 --searcher "evolution(population=16)"
     archlang search std.spaces.nasbench201 --table nb201.csv --key 'ops=shared/edge#*' \\
       --codes none=0,skip=1,conv1=2,conv3=3,pool3=4 --metric accuracy=c10_val_200
     """
