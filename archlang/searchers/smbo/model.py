@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archlang.searchers.objectives import INFEASIBLE
 from archlang.searchers.smbo.acquisitions import Acquisition, Known
 from archlang.searchers.smbo.features import Features
 from archlang.searchers.smbo.gp import GaussianProcess, agreement
@@ -22,7 +23,7 @@ Array = np.ndarray[Any, Any]
 
 class Model:
     """One surrogate an objective. Scores are learnt by rank; of several objectives, whose sizes count, as they
-    are where that is learnt better (as costs are that add up over decisions)."""
+    are where that is learnt better (as costs are that add up over decisions) and all programs are feasible."""
 
     def __init__(self, features: Features, surrogate: str, objectives: int):
         self.features = features
@@ -37,17 +38,20 @@ class Model:
         if flying:
             expected = np.stack([each.predict(self.features, flying).mean for each in self.surrogates], axis=1)
             targets = np.concatenate([self.known.learnt, expected])
-            self._learn([*programs, *flying], targets, scales, seed)
+            self._learn([*programs, *flying], targets, scales, seed, len(flying))
 
-    def _learn(self, programs: Sequence[Choices], targets: Array, scales: tuple[Scale, ...], seed: int) -> None:
+    def _learn(
+        self, programs: Sequence[Choices], targets: Array, scales: tuple[Scale, ...], seed: int, believed: int = 0
+    ) -> None:
         for surrogate, column in zip(self.surrogates, targets.T, strict=True):
-            surrogate.fit(self.features, programs, column, seed)
+            surrogate.fit(self.features, programs, column, seed, believed)
         self.programs = programs
         self.known = Known(targets, scales)
 
     def _scale(self, objective: int, programs: Sequence[Choices], scores: Array) -> Scale:
         ranked, plain = Ranked.of(scores), Plain.of(scores)
-        if len(self.surrogates) == 1 or not isinstance(self.surrogates[objective], GaussianProcess):
+        is_gp = isinstance(self.surrogates[objective], GaussianProcess)
+        if len(self.surrogates) == 1 or not is_gp or scores.min() <= INFEASIBLE:
             return ranked
         count, is_plain = self._plain.get(objective, (0, False))
         # Decided anew when there are a tenth more programs than last time.
