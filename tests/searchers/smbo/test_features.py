@@ -32,7 +32,8 @@ def test_vectors_are_the_choices_and_the_neighbourhoods(encoding: str) -> None:
     if encoding == "choices":
         assert not features.sees_graphs
         assert (vectors == space.encoder.many(programs)).all()
-        assert parts.has_picks and not parts.has_graphs
+        assert parts.has_picks
+        assert not parts.has_graphs
         return
     assert features.sees_graphs
     if encoding == "both":

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import multivariate_normal
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
 
 from archlang.searchers.smbo import gp
 from archlang.searchers.smbo.features import Features
@@ -101,8 +102,6 @@ def test_posterior_on_floats_is_that_of_scikit_learn() -> None:
     kernel = process._kernel
     shape = RBF(1 / math.sqrt(2 * kernel.numbers))
     linear = kernel.linear * 4 / 3
-    from sklearn.gaussian_process.kernels import DotProduct
-
     other: Any = ConstantKernel(process._variance) * shape + WhiteKernel(process._variance * (kernel.noise + gp.JITTER))
     if linear:
         other += ConstantKernel(process._variance * linear) * DotProduct(1e-9)
@@ -128,7 +127,7 @@ def test_left_out_is_what_the_others_predict() -> None:
         assert found[out] == pytest.approx(mean + matrix[out, rest] @ weights, abs=1e-7)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(2, 60), st.sampled_from([(1.0, 0.0), (0.1, 3.0)]))
 def test_covariances_are_positive_semidefinite(number: int, parameters: tuple[float, float]) -> None:
     space = random_space(number)
@@ -141,8 +140,6 @@ def test_covariances_are_positive_semidefinite(number: int, parameters: tuple[fl
 
 
 def test_likelihood_is_the_density_at_the_best_variance() -> None:
-    from scipy.stats import multivariate_normal
-
     space = loads(MIXED)
     programs = drawn(space, 20)
     scores = worth(programs)
@@ -155,11 +152,11 @@ def test_likelihood_is_the_density_at_the_best_variance() -> None:
         matrix = direct(features, kernel, programs, programs) + (kernel.noise + gp.JITTER) * np.eye(20)
         densities = [
             multivariate_normal(np.full(20, scores.mean()), variance * matrix).logpdf(scores)
-            for variance in np.geomspace(0.01, 100, 4001)
+            for variance in np.geomspace(0.02, 50, 401)
         ]
         expected.append(max(densities))
     constant = -10 * (math.log(2 * math.pi) + 1)
-    assert np.array(found) + constant == pytest.approx(expected, abs=1e-4)
+    assert np.array(found) + constant == pytest.approx(expected, abs=1e-3)
 
 
 def test_parameters_cannot_be_bettered_along_one_axis_of_the_grid() -> None:
