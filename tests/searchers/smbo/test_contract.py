@@ -6,19 +6,20 @@ from typing import ClassVar
 import pytest
 
 from archlang.searchers import Recipe
+from archlang.searchers.smbo import boosting, ensemble, forest
 from archlang.searchers.smbo.search import Smbo
 from archlang.space import Choices
-from archlang.testing.searcher import THREE, TWO, SearcherContract, drive, make_space, proposals_of
+from archlang.testing.searcher import ONE, THREE, TWO, SearcherContract, drive, make_space, proposals_of
 from archlang.testing.searcher import score as metrics
 
-SMALL = "initial=5, pool=10, parents=2, children=4"
+SMALL = "initial=5, pool=8, parents=2, children=4"
 
 
 class TestGaussianProcess(SearcherContract):
     searcher = Smbo
     settings: ClassVar = {"initial": 10, "pool": 10, "parents": 2, "children": 4}
     spaces = ("conditional",)
-    steps = 20
+    steps = 22
 
 
 @pytest.mark.parametrize(
@@ -40,13 +41,18 @@ class TestGaussianProcess(SearcherContract):
         ("smbo(initial=3, same=none)", "single"),
     ],
 )
-def test_each_part_repeats_itself_within_the_space(recipe: str, name: str) -> None:
+def test_each_part_repeats_itself_within_the_space(recipe: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, constant, less in ((ensemble, "STEPS", 15), (forest, "TREES", 6), (boosting, "MEMBERS", 2)):
+        monkeypatch.setattr(module, constant, less)
+    by_process = "surrogate" not in recipe and recipe.startswith("smbo")
+    goals, steps = (TWO, 20) if by_process else (ONE, 16)
     runs = [
-        drive(Recipe.of(recipe).make(make_space(name), TWO, 3), 26, seed=1, parallel=2, failing=0.2) for _ in range(2)
+        drive(Recipe.of(recipe).make(make_space(name), goals, 3), steps, seed=1, parallel=2, failing=0.1)
+        for _ in range(2)
     ]
     assert runs[0] == runs[1]
     found = proposals_of(runs[0])
-    assert len(found) > 8
+    assert len(found) > 6
     space = make_space(name)
     for text in found:
         assert space.choices(json.loads(text)).to_json() == text
@@ -60,5 +66,5 @@ def test_three_objectives_and_parts() -> None:
 
     part = make_space("flat").part("a", "d")
     searcher = Recipe.of(f"smbo({SMALL})").make(part, THREE, 0)
-    found = proposals_of(drive(searcher, 24, seed=2, parallel=2, evaluate=evaluate))
-    assert len({(picks["a"], tuple(picks["d"])) for picks in map(json.loads, found)}) == len(found) >= 12
+    found = proposals_of(drive(searcher, 20, seed=2, parallel=2, evaluate=evaluate))
+    assert len({(picks["a"], tuple(picks["d"])) for picks in map(json.loads, found)}) == len(found) >= 9
