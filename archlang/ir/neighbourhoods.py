@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from hashlib import blake2b
+from sys import intern
 
 from archlang.ir.graph import Graph
 
@@ -35,4 +36,5 @@ def neighbourhoods(graph: Graph, rounds: int = ROUNDS) -> Counter[str]:
 
 
 def _short(label: str) -> str:
-    return blake2b(label.encode(), digest_size=8).hexdigest()
+    # Many graphs have the same labels, and are kept.
+    return intern(blake2b(label.encode(), digest_size=8).hexdigest())

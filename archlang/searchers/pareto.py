@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from archlang.searchers.objectives import Scores
 
@@ -64,29 +64,22 @@ def crowding(points: Sequence[Scores], ranked: Sequence[int]) -> list[float]:
     return distances
 
 
-def best_first(points: Sequence[Scores]) -> list[int]:
-    """The positions of the points, by front and, within a front, those that stand alone first; of one
-    objective by score."""
-    if points and len(points[0]) == 1:
-        return sorted(range(len(points)), key=lambda position: points[position], reverse=True)
-    ranked = ranks(points)
-    alone = crowding(points, ranked)
-    return sorted(range(len(points)), key=lambda position: (ranked[position], -alone[position]))
-
-
-def hypervolume(points: Sequence[Sequence[float]], reference: Sequence[float]) -> float:
-    """The volume that points dominate above a reference point (larger is better); those that are not
-    above it in all objectives add nothing. By slices of the last objective (Zitzler 1999)."""
-    above = [tuple(point) for point in points if all(a > r for a, r in zip(point, reference, strict=True))]
-    if not above:
-        return 0.0
-    if len(reference) == 1:
-        return max(point[0] for point in above) - reference[0]
-    above = [above[position] for position in front(above)]
-    above.sort(key=lambda point: point[-1], reverse=True)
-    total = 0.0
-    for count, point in enumerate(above, start=1):
-        below = above[count][-1] if count < len(above) else reference[-1]
+def hypervolume(points: Iterable[Sequence[float]], reference: Sequence[float]) -> float:
+    """The volume that points of two objectives and more dominate above a reference point (larger is better;
+    Zitzler and Thiele 1998); those that are not above it in all objectives add nothing. By slices of the last
+    objective."""
+    above = {tuple(point) for point in points if all(map(operator.gt, point, reference))}
+    volume = 0.0
+    if len(reference) == 2:
+        height = reference[1]
+        for x, y in sorted(above, reverse=True):
+            if y > height:
+                volume += (x - reference[0]) * (y - height)
+                height = y
+        return volume
+    by_last = sorted(above, key=operator.itemgetter(-1), reverse=True)
+    for count, point in enumerate(by_last, start=1):
+        below = by_last[count][-1] if count < len(by_last) else reference[-1]
         if point[-1] > below:
-            total += (point[-1] - below) * hypervolume([other[:-1] for other in above[:count]], reference[:-1])
-    return total
+            volume += (point[-1] - below) * hypervolume([other[:-1] for other in by_last[:count]], reference[:-1])
+    return volume

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import attrs
 import numpy as np
 
-from archlang.searchers.pareto import front, hypervolume
+from archlang.searchers.pareto import front
+from archlang.searchers.ranking import best_first
 from archlang.searchers.smbo.surrogate import Prediction
 from archlang.searchers.smbo.targets import Scale
 
@@ -24,8 +26,8 @@ SMALL = 1e-9
 BELOW = -0.1  # the reference of hypervolumes: a little worse than the worst told
 _nodes, _weights = np.polynomial.hermite.hermgauss(24)
 NODES, WEIGHTS = math.sqrt(2) * _nodes, _weights / math.sqrt(math.pi)  # of the standard normal
-SAMPLES = 32  # of the improvement of a hypervolume of three objectives and more
-_erf = np.frompyfunc(math.erf, 1, 1)
+BOXES = 10_000  # about so many at most, into which what is above a front is taken apart
+_erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -52,6 +54,14 @@ class Known:
         found: Array = np.unique(scores[front([tuple(point) for point in scores.tolist()])], axis=0)
         return found
 
+    @cached_property
+    def boxes(self) -> Array:
+        """What is above the front: see `boxes_above`. Of a front of many objectives that would take too many
+        boxes, as many points as may be count, those that stand alone first."""
+        folds = self.front.shape[1] - 1
+        most = int((BOXES * math.factorial(folds)) ** (1 / folds)) if folds else 1
+        return boxes_above(self.front[best_first([tuple(point) for point in self.front.tolist()], most)], BELOW)
+
 
 Acquisition = Callable[[list[Prediction], Known, np.random.Generator], Array]
 
@@ -62,7 +72,7 @@ def _density(z: Array) -> Array:
 
 
 def _below(z: Array) -> Array:
-    found: Array = 0.5 * (1 + np.asarray(_erf(z / math.sqrt(2)), dtype=float))
+    found: Array = 0.5 * np.asarray(_erfc(-z / math.sqrt(2)), dtype=float)
     return found
 
 
@@ -75,8 +85,7 @@ def _improvement(mean: Array, spread: Array, best: Array | float) -> Array:
 
 
 def expected_improvement(predictions: list[Prediction], known: Known, random: np.random.Generator) -> Array:
-    """EI over the best score (Jones et al. 1998, equation 15), in logarithms of what is not negligible;
-    of several objectives EHVI."""
+    """EI over the best score (Jones et al. 1998, equation 15); of several objectives EHVI."""
     if len(predictions) > 1:
         return expected_hypervolume_improvement(predictions, known, random)
     return _improvement(predictions[0].mean, predictions[0].spread, known.learnt[:, 0].max())
@@ -109,7 +118,7 @@ def _by_sample(drawn: list[Array], known: Known) -> Array:
     if len(drawn) == 1:
         return drawn[0]
     points = known.scores(drawn)
-    gains = _gains(points, known)
+    gains = _gains(known.boxes, [_excess(each) for each in points.T])
     if gains.max() > 0:
         return gains
     # Where nothing extends the hypervolume, what comes nearest to the front counts.
@@ -117,48 +126,54 @@ def _by_sample(drawn: list[Array], known: Known) -> Array:
     return np.asarray(-beyond)
 
 
-def _gains(points: Array, known: Known) -> Array:
-    """By how much each point alone would extend the hypervolume above the worst of all that was told."""
-    best = known.front
-    if points.shape[1] == 2:
-        return _strips(best, *[lambda low, y=y: np.maximum(y[:, None] - low, 0.0) for y in points.T])
-    reference = [BELOW] * points.shape[1]
-    before = hypervolume(best.tolist(), reference)
-    return np.array([hypervolume([*best.tolist(), point], reference) - before for point in points.tolist()])
-
-
 def expected_hypervolume_improvement(predictions: list[Prediction], known: Known, random: np.random.Generator) -> Array:
     """EHVI: by how much a program is expected to extend the hypervolume of the front, each objective from
-    the worst told to the best (Emmerich et al. 2011). Of two objectives, predicted independently, by strips
-    (Yang et al. 2019) and quadrature, as scores follow the predicted learnt on a bent line; of more by
-    draws."""
-    if len(predictions) == 2:
-        nodes = [each.mean[:, None] + each.spread[:, None] * NODES for each in predictions]
-        one, other = (known.one_score(place, column) for place, column in enumerate(nodes))
-        return _strips(known.front, _expected_excess(one), _expected_excess(other))
-    drawn = [
-        [each.mean + each.spread * random.standard_normal(len(each.mean)) for each in predictions]
-        for _ in range(SAMPLES)
-    ]
-    found: Array = np.mean([_gains(known.scores(points), known) for points in drawn], axis=0)
-    return found
+    the worst told to the best (Emmerich et al. 2011), the objectives predicted independently. By boxes above
+    the front (Yang et al. 2019) and quadrature, as scores follow the predicted learnt on a bent line."""
+    nodes = [each.mean[:, None] + each.spread[:, None] * NODES for each in predictions]
+    scores = [known.one_score(place, column) for place, column in enumerate(nodes)]
+    return _gains(known.boxes, [_expected_excess(each) for each in scores])
+
+
+def _excess(values: Array) -> Callable[[Array], Array]:
+    return lambda ends: np.maximum(values[:, None] - ends, 0.0)
 
 
 def _expected_excess(nodes: Array) -> Callable[[Array], Array]:
-    """The expectation of max(y - low, 0), from y at the nodes of the quadrature: (candidates, nodes)."""
-    return lambda low: np.stack([np.maximum(nodes - end, 0.0) @ WEIGHTS for end in low], axis=1)
+    """The expectation of max(y - end, 0), from y at the nodes of the quadrature: (candidates, nodes)."""
+    return lambda ends: np.stack([np.maximum(nodes - end, 0.0) @ WEIGHTS for end in ends], axis=1)
 
 
-def _strips(best: Array, one: Callable[[Array], Array], other: Callable[[Array], Array]) -> Array:
-    """The gain of hypervolume of two objectives: the plane above the front in strips, in each of which
-    it is a product of one factor an objective. `one` and `other` give, for lower ends, (the expectation of)
-    max(y - end, 0): (candidates, ends)."""
-    left = np.concatenate([[BELOW], best[:, 0]])  # rising, as rows are sorted
-    floor = np.concatenate([best[:, 1], [BELOW]])  # what is dominated above each strip
-    beyond = one(left)
-    width = beyond - np.concatenate([beyond[:, 1:], np.zeros((len(beyond), 1))], axis=1)
-    found: Array = (width * other(floor)).sum(axis=1)
-    return found
+def boxes_above(points: Array, low: float) -> Array:
+    """All that is above `low` in each objective and not dominated by points, taken apart into boxes:
+    (boxes, objectives, 2), the lower ends and the upper ones, which may be infinite. By slices of the last
+    objective (Zitzler 1999), in each of which the boxes are those of the points that reach above it."""
+    if points.shape[1] == 1:
+        return np.array([[[points.max(initial=low), np.inf]]])
+    found = []
+    for start, end in pairwise([low, *np.unique(points[:, -1]), np.inf]):
+        others = points[points[:, -1] >= end][:, :-1]
+        inner = boxes_above(others[front([tuple(point) for point in others.tolist()])], low)
+        last = np.broadcast_to([start, end], (len(inner), 1, 2))
+        found.append(np.concatenate([inner, last], axis=1))
+    return np.concatenate(found)
+
+
+def _gains(boxes: Array, excesses: Sequence[Callable[[Array], Array]]) -> Array:
+    """The gain of hypervolume, in each box a product of one factor an objective. The functions give, for
+    ends, (the expectation of) max(y - end, 0) by objective: (candidates, ends)."""
+    found: Array = np.ones(())
+    for objective, excess in enumerate(excesses):
+        ends, (lower, upper) = _distinct(boxes[:, objective])
+        beyond = excess(ends)
+        found = found * (beyond[:, lower] - beyond[:, upper])
+    return np.asarray(found.sum(axis=1))
+
+
+def _distinct(intervals: Array) -> tuple[Array, Array]:
+    """The ends of intervals, (intervals, 2), each once, and the places of the lower and of the upper ones."""
+    ends, places = np.unique(intervals, return_inverse=True)
+    return ends, places.reshape(intervals.shape).T
 
 
 ACQUISITIONS: dict[str, Acquisition] = {

@@ -37,7 +37,7 @@ class Boosting:
     """Regression by gradient-boosted trees (LightGBM, Ke et al. 2017): a few models, each on other
     samples and features, whose predictions give the spread."""
 
-    def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int) -> None:
+    def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int, believed: int = 0) -> None:
         lightgbm = required("lightgbm", "boosting", "smbo")
         vectors = features.vectors(programs)
         self._models = []

@@ -29,7 +29,7 @@ class NeuralEnsemble:
 
     members = MEMBERS
 
-    def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int) -> None:
+    def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int, believed: int = 0) -> None:
         networks = required("sklearn.neural_network", "an ensemble of networks", "smbo")
         vectors = features.vectors(programs)
         self._networks = []

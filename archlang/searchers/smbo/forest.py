@@ -23,7 +23,7 @@ class RandomForest:
     """Regression by a random forest (Breiman 2001) of scikit-learn's; the spread is that of the trees'
     predictions, as in SMAC (Hutter et al. 2011)."""
 
-    def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int) -> None:
+    def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int, believed: int = 0) -> None:
         ensemble = required("sklearn.ensemble", "a random forest", "smbo")
         self._forest = ensemble.RandomForestRegressor(TREES, max_features=0.5, random_state=seed, n_jobs=1)
         self._forest.fit(features.vectors(programs), scores)

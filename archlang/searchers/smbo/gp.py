@@ -73,18 +73,22 @@ class GaussianProcess:
     def __init__(self) -> None:
         self._fitted: tuple[int, Kernel] | None = None
 
-    def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int) -> None:
+    def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int, believed: int = 0) -> None:
+        """Learn; what is believed counts as measured, but the parameters, mean and variance stay as they are, for
+        it would make the process surer of them."""
         kept = _kept(scores, LARGEST)
         scores = scores[kept]
         parts = self._programs = features.parts([programs[index] for index in kept])
         apart = Apart.between(parts, parts)
-        kernel = self._kernel = self._best_kernel(parts, apart, scores)
-        self._mean = float(scores.mean())
-        matrix = apart.covariance(kernel) + (kernel.noise + JITTER) * np.eye(len(kept))
+        if not believed:
+            self._kernel = self._best_kernel(parts, apart, scores)
+            self._mean = float(scores.mean())
+        matrix = apart.covariance(self._kernel) + (self._kernel.noise + JITTER) * np.eye(len(kept))
         self._root = np.linalg.cholesky(matrix)
         whitened = np.linalg.solve(self._root, scores - self._mean)
         self._weights = np.linalg.solve(self._root.T, whitened)
-        self._variance = float(whitened @ whitened) / len(kept)
+        if not believed:
+            self._variance = float(whitened @ whitened) / len(kept)
 
     def _best_kernel(self, parts: Parts, apart: Apart, scores: Array) -> Kernel:
         """The parameters, fitted anew when there are a tenth more programs than last time."""

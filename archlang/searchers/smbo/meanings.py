@@ -14,7 +14,7 @@ from archlang.ir.neighbourhoods import neighbourhoods
 if TYPE_CHECKING:
     from archlang.space import Choices, Space
 
-MOST = 50_000  # programs that are kept of a space
+MOST = 20_000  # programs that are kept of a space
 
 
 @attrs.define

@@ -22,8 +22,8 @@ Array = np.ndarray[Any, Any]
 
 
 class Model:
-    """One surrogate an objective. Scores are learnt by rank, or, by a Gaussian process, as they are, whichever is
-    learnt better: smooth functions, and costs that add up over decisions, are as they are."""
+    """One surrogate an objective. Scores are learnt by rank, or, by a Gaussian process where all programs are feasible,
+    as they are, whichever is learnt better: smooth functions, and costs that add up over decisions, are."""
 
     def __init__(self, features: Features, surrogate: str, objectives: int):
         self.features = features
@@ -38,11 +38,13 @@ class Model:
         if flying:
             expected = np.stack([each.predict(self.features, flying).mean for each in self.surrogates], axis=1)
             targets = np.concatenate([self.known.learnt, expected])
-            self._learn([*programs, *flying], targets, scales, seed)
+            self._learn([*programs, *flying], targets, scales, seed, len(flying))
 
-    def _learn(self, programs: Sequence[Choices], targets: Array, scales: tuple[Scale, ...], seed: int) -> None:
+    def _learn(
+        self, programs: Sequence[Choices], targets: Array, scales: tuple[Scale, ...], seed: int, believed: int = 0
+    ) -> None:
         for surrogate, column in zip(self.surrogates, targets.T, strict=True):
-            surrogate.fit(self.features, programs, column, seed)
+            surrogate.fit(self.features, programs, column, seed, believed)
         self.programs = programs
         self.known = Known(targets, scales)
 

@@ -23,8 +23,8 @@ class BananasSettings(SmboSettings):
 
 class Bananas(Smbo):
     """BANANAS (White et al. 2021): an ensemble of networks on programs, independent Thompson sampling, and
-    mutants of the best programs as candidates. With `encoding=graph` networks see neighbourhoods in graphs, in
-    place of the paper's paths."""
+    mutants of the best programs as candidates. Of programs with graphs the networks see the neighbourhoods too, in
+    place of the paper's paths: see `encoding`."""
 
     name = "bananas"
     Settings = BananasSettings
@@ -62,8 +62,8 @@ class NeuralPredictorSettings(SmboSettings):
 
 class NeuralPredictor(Smbo):
     """Neural Predictor (Wen et al. 2020): networks learn from programs drawn at random, and of many more
-    draws those predicted best are evaluated. The networks see encoded choices (or, with `encoding=graph`,
-    neighbourhoods in graphs), in place of the paper's graph convolutions."""
+    draws those predicted best are evaluated. The networks see encoded choices and neighbourhoods in graphs
+    (see `encoding`), in place of the paper's graph convolutions."""
 
     name = "neural-predictor"
     Settings = NeuralPredictorSettings

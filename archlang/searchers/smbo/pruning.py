@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 Banned = dict[str, set[Pick]]  # picks by address
 
 
-def worst_picks(trees: Boosting, features: Features, programs: Sequence[Choices], most: int) -> Banned:
-    """At most so many picks of unordered decisions: those that lower the prediction most, on the mean of
-    the programs that make them (Luo et al. 2020, GBDT-NAS, section 3.3). Of each decision the best pick
-    stays."""
-    contributions, vectors = trees.contributions(features, programs), features.vectors(programs)
-    made = vectors > 0
-    means = (contributions * made).sum(axis=0) / np.maximum(made.sum(axis=0), 1)
+def worst_picks(trees: Sequence[Boosting], features: Features, programs: Sequence[Choices], most: int) -> Banned:
+    """At most so many picks of unordered decisions: those that lower the prediction (that of each objective,
+    where there is a model for each) most, on the mean of the programs that make them (Luo et al. 2020,
+    GBDT-NAS, section 3.3). Of each decision the best pick that was made stays, and what was not."""
+    made = features.vectors(programs) > 0
+    sums = [(each.contributions(features, programs) * made).sum(axis=0) for each in trees]
+    means = np.max(sums, axis=0) / np.maximum(made.sum(axis=0), 1)
+    means[~made.any(axis=0)] = -np.inf  # never the best, as nothing is known of it
     rated: list[tuple[float, str, Pick]] = []
     for block in features.encoder.blocks:
         domain = block.decision.domain
@@ -34,7 +36,7 @@ def worst_picks(trees: Boosting, features: Features, programs: Sequence[Choices]
         columns = means[block.start : block.start + block.width]
         best = int(columns.argmax())
         for index, mean in enumerate(columns.tolist()):
-            if mean < 0 and index != best:
+            if -math.inf < mean < 0 and index != best:
                 rated.append((mean, block.decision.address, domain.pick(index)))
     found: Banned = {}
     for _, address, pick in sorted(rated, key=lambda each: each[0])[:most]:

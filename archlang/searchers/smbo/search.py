@@ -13,7 +13,7 @@ from attrs.validators import ge, in_
 
 from archlang.searchers.base import Searcher
 from archlang.searchers.objectives import Scores
-from archlang.searchers.pareto import best_first
+from archlang.searchers.ranking import best_first
 from archlang.searchers.smbo import pruning
 from archlang.searchers.smbo.acquisitions import ACQUISITIONS
 from archlang.searchers.smbo.boosting import Boosting
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-HASHED = 64  # candidates that are looked at for one that is new as a function
+HASHED = 64  # draws that are looked at for one that is new as a function
 LEAST_TOLD = 3  # programs, before which a surrogate has nothing to learn
 
 
@@ -41,8 +41,8 @@ class SmboSettings:
     or both, for the `screened` candidates that promise most by choices alone, as a graph takes milliseconds.
     `initial`: how many programs are drawn to begin with.
     `pool`, `parents`, `children`, `rounds`: the candidates, see `Effort`. `prune`: how many picks are left out
-    that boosting finds worst. `same`: which programs are never proposed twice: equal in `choices`, or
-    (default) also in `function`; `none`: all may be."""
+    that boosting finds worst (of several objectives: for each). `same`: which programs are never
+    proposed twice: equal in `choices`, or (default) also in `function`; `none`: all may be."""
 
     surrogate: str = attrs.field(default="gp", validator=in_(tuple(SURROGATES)))
     acquisition: str = attrs.field(default="ei", validator=in_(tuple(ACQUISITIONS)))
@@ -105,7 +105,8 @@ class Smbo(Searcher):
 
     def _proposal(self, random: Random) -> Choices:
         measured = sum(scores is not None for scores in self._scores)
-        if self.asked >= self.settings.initial and measured >= LEAST_TOLD:
+        decisions = self._model.features.encoder.blocks
+        if decisions and self.asked >= self.settings.initial and measured >= LEAST_TOLD:
             for choices in self._ranked(random):
                 if self._is_new(choices):
                     return self._unseen.take(choices)
@@ -152,14 +153,16 @@ class Smbo(Searcher):
     def _best(self) -> list[Choices]:
         """The programs told (and believed), the best first."""
         model = self._model
-        order = best_first([tuple(row) for row in model.known.learnt.tolist()])
+        scores = [tuple(row) for row in model.known.learnt.tolist()]
+        order = best_first(scores, len(scores))
         return list(dict.fromkeys(model.programs[index] for index in order))
 
     def _worst_picks(self, scores: Array) -> pruning.Banned:
         if not self.settings.prune:
             return {}
-        trees = Boosting()
-        trees.fit(self._model.features, self._told, Ranked.of(scores[:, 0]).learnt(scores[:, 0]), 0)
+        trees = [Boosting() for _ in self.objectives]
+        for each, column in zip(trees, scores.T, strict=True):
+            each.fit(self._model.features, self._told, Ranked.of(column).learnt(column), 0)
         return pruning.worst_picks(trees, self._model.features, self._told, self.settings.prune)
 
     def _table(self) -> Array:

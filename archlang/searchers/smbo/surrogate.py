@@ -42,8 +42,9 @@ class Prediction:
 class Surrogate(Protocol):
     """Learns scores from all programs told, and predicts those of others."""
 
-    def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int) -> None:
-        """Learn: scores (programs,), as `targets` scales them. The same arguments give the same predictions."""
+    def fit(self, features: Features, programs: Sequence[Choices], scores: Array, seed: int, believed: int = 0) -> None:
+        """Learn: scores (programs,), as `targets` scales them. The same fits give the same predictions. The last
+        `believed` scores are only what the surrogate, fitted to the others just before, expects."""
 
     def predict(self, features: Features, candidates: Sequence[Choices], joint: bool = False) -> Prediction:
         """The scores of candidates; with `joint` such that `draw` gives whole functions."""

@@ -8,13 +8,16 @@ from typing import Any, Protocol
 import attrs
 import numpy as np
 
+from archlang.searchers.objectives import INFEASIBLE
+
 Array = np.ndarray[Any, Any]
 
 LEAST = 1e-9  # spread below which scores count as equal
 
 
 class Scale(Protocol):
-    """What surrogates learn for scores, and what scores stand for it."""
+    """What surrogates learn for scores, and what scores stand for it. `worst` and `best` are of the known ones,
+    the worst of those that are feasible, if any are."""
 
     @property
     def worst(self) -> float: ...
@@ -39,7 +42,7 @@ class Plain:
     @classmethod
     def of(cls, scores: Array) -> Plain:
         deviation = max(float(scores.std()), LEAST)
-        return cls(float(scores.mean()), deviation, float(scores.min()), float(scores.max()))
+        return cls(float(scores.mean()), deviation, _worst(scores), float(scores.max()))
 
     def learnt(self, scores: Array) -> Array:
         return (scores - self.mean) / self.deviation
@@ -64,7 +67,7 @@ class Ranked:
 
     @property
     def worst(self) -> float:
-        return float(self.unique[0])
+        return _worst(self.unique)
 
     @property
     def best(self) -> float:
@@ -76,11 +79,18 @@ class Ranked:
 
     def score(self, learnt: Array) -> Array:
         """The scores that quantiles stand for: beyond the best and the worst on lines with the slope of the
-        better and the worse half."""
+        better half of the feasible ones and of the worse half of all."""
         found = np.interp(learnt, self.quantiles, self.unique)
-        middle = len(self.unique) // 2
-        for end, beyond in ((-1, learnt > self.quantiles[-1]), (0, learnt < self.quantiles[0])):
+        first, last = int(np.searchsorted(self.unique, self.worst)), len(self.unique) - 1
+        better, worse = learnt > self.quantiles[-1], learnt < self.quantiles[0]
+        for end, middle, beyond in ((last, (first + last) // 2, better), (0, (last + 1) // 2, worse)):
             run = self.quantiles[end] - self.quantiles[middle]
             slope = (self.unique[end] - self.unique[middle]) / run if abs(run) > LEAST else 0.0
             found = np.where(beyond, self.unique[end] + slope * (learnt - self.quantiles[end]), found)
         return found
+
+
+def _worst(scores: Array) -> float:
+    """The least score of feasible programs; of all where none is."""
+    feasible = scores[scores > INFEASIBLE]
+    return float((feasible if len(feasible) else scores).min())
