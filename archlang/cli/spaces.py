@@ -13,8 +13,9 @@ from archlang.cli.common import Settings, as_json, file_argument, open_named, op
 from archlang.diagnostics import ArchError, Diagnostic, Source, error
 from archlang.diagnostics.render import render
 from archlang.semantics.modules import Loader, library_modules
+from archlang.space.analysis import SAMPLES
 from archlang.space.loading import open_module
-from archlang.space.space import SAMPLES, Space
+from archlang.space.space import Space
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
