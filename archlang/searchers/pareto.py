@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from archlang.searchers.objectives import Scores
 
@@ -64,24 +64,16 @@ def crowding(points: Sequence[Scores], ranked: Sequence[int]) -> list[float]:
     return distances
 
 
-def best_first(points: Sequence[Scores]) -> list[int]:
-    """The positions of the points, by front and, within a front, those that stand alone first; of one
-    objective by score."""
-    if points and len(points[0]) == 1:
-        return sorted(range(len(points)), key=lambda position: points[position], reverse=True)
-    ranked = ranks(points)
-    alone = crowding(points, ranked)
-    return sorted(range(len(points)), key=lambda position: (ranked[position], -alone[position]))
-
-
 def hypervolume(points: Sequence[Sequence[float]], reference: Sequence[float]) -> float:
     """The volume that points dominate above a reference point (larger is better); those that are not
-    above it in all objectives add nothing. By slices of the last objective (Zitzler 1999)."""
+    above it in all objectives add nothing. By slices of the last objective, down to two (Zitzler 1999)."""
     above = [tuple(point) for point in points if all(a > r for a, r in zip(point, reference, strict=True))]
     if not above:
         return 0.0
     if len(reference) == 1:
         return max(point[0] for point in above) - reference[0]
+    if len(reference) == 2:
+        return _area(above, reference)
     above = [above[position] for position in front(above)]
     above.sort(key=lambda point: point[-1], reverse=True)
     total = 0.0
@@ -90,3 +82,13 @@ def hypervolume(points: Sequence[Sequence[float]], reference: Sequence[float]) -
         if point[-1] > below:
             total += (point[-1] - below) * hypervolume([other[:-1] for other in above[:count]], reference[:-1])
     return total
+
+
+def _area(points: Iterable[tuple[float, ...]], reference: Sequence[float]) -> float:
+    """The hypervolume of two objectives: the points from the right, each by what it is higher."""
+    area, height = 0.0, reference[1]
+    for x, y in sorted(points, reverse=True):
+        if y > height:
+            area += (x - reference[0]) * (y - height)
+            height = y
+    return area

@@ -10,7 +10,6 @@ import pytest
 
 import archlang as al
 from archlang.bench.problems import PROBLEMS, BestOf, Evaluation, problem
-from archlang.bench.problems.hypervolume import hypervolume
 from archlang.bench.problems.synthetic import FUNCTIONS, conditional, floats, integers, mixed, orders, subsets
 
 
@@ -143,16 +142,3 @@ def test_the_best_of_the_highest_share_counts() -> None:
     ]
     worse = found.regret(choices[1])
     assert found.regrets(history) == [math.inf, 0, worse, worse, 0]
-
-
-def test_hypervolume() -> None:
-    assert hypervolume([], (0, 0)) == 0
-    assert hypervolume([(1, 3), (2, 2), (3, 1), (1, 1), (2, 2)], (0, 0)) == 6
-    assert hypervolume([(1, -1), (-1, 5), (0, 2)], (0, 0)) == 0
-    points = np.random.default_rng(0).random((30, 2))
-    at = (np.arange(1000) + 0.5) / 1000
-    x, y = np.meshgrid(at, at)
-    covered = np.zeros(x.shape, bool)
-    for a, b in points:
-        covered |= (x <= a) & (y <= b)
-    assert hypervolume(points.tolist(), (0, 0)) == pytest.approx(covered.mean(), abs=2e-3)

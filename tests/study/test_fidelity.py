@@ -9,7 +9,8 @@ import pytest
 from archlang.diagnostics import ArchError
 from archlang.evaluate import train
 from archlang.report.html import html_report
-from archlang.report.text import as_text, study_overview, trials_table
+from archlang.report.tables import as_text
+from archlang.report.text import study_overview, trials_table
 from archlang.space import Program, Space, loads
 from archlang.study import Study, read_study, resume, search
 

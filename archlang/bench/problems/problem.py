@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from archlang.bench.problems.hypervolume import hypervolume
 from archlang.diagnostics import ArchError, error
 from archlang.searchers import Objective, scores_of
-from archlang.searchers.pareto import front
+from archlang.searchers.pareto import front, hypervolume
 
 if TYPE_CHECKING:
     from archlang.evaluate.evaluator import Metrics, Report

@@ -13,7 +13,7 @@ from attrs.validators import ge, in_
 
 from archlang.searchers.base import Searcher
 from archlang.searchers.objectives import Scores
-from archlang.searchers.pareto import best_first
+from archlang.searchers.ranking import best_first
 from archlang.searchers.smbo import pruning
 from archlang.searchers.smbo.acquisitions import ACQUISITIONS
 from archlang.searchers.smbo.boosting import Boosting
