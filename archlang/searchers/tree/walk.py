@@ -134,10 +134,10 @@ class Walk:
             kid = kids.get(pick)
             if kid is not None and kid.closed:
                 continue
-            own = (kid.visits, kid.total) if kid is not None else (0, 0.0)
+            visits, total = (kid.visits, kid.total) if kid is not None else _NONE
             tally = known.get((address, pick) if question.options is not None else question.cells(pick)[-1], _NONE)
             prior = priors[pick] if priors else 1.0
-            rows.append((pick, (*own, tally[0], tally[1], prior)))
+            rows.append((pick, (visits, total, tally[0], tally[1], prior)))
         return rows
 
     def _half_row(self, question: Question, decision: Decision, low: int, high: int, kid: Node | None) -> Row:
@@ -149,8 +149,8 @@ class Walk:
             tallies = [known[address, pick] for pick in question.options[low:high] if (address, pick) in known]
             priors = self._priors(question, decision)
             prior = sum(priors[pick] for pick in question.options[low:high]) if priors else 1.0
-        own = (kid.visits, kid.total) if kid is not None else (0, 0.0)
-        return (*own, sum(tally[0] for tally in tallies), sum(tally[1] for tally in tallies), prior)
+        visits, total = (kid.visits, kid.total) if kid is not None else _NONE
+        return visits, total, sum(tally[0] for tally in tallies), sum(tally[1] for tally in tallies), prior
 
     def _priors(self, question: Question, decision: Decision) -> dict[Pick, float]:
         """The share of each option; nothing where it plays no part."""
