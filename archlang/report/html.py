@@ -11,7 +11,7 @@ from archlang.diagnostics import ArchError
 from archlang.report.charts import curve, decision, history, pareto
 from archlang.report.numbers import duration, exact, pick_text, short
 from archlang.report.page import figure, header, page, write_page
-from archlang.report.summary import decision_effects, extra_metrics, failure_line, saved_line, state_line
+from archlang.report.summary import decision_effects, extra_metrics, failure_line, limits_line, saved_line, state_line
 from archlang.study import Study, Trial
 
 SHOWN_DECISIONS = 12
@@ -46,6 +46,8 @@ def _head(study: Study) -> str:
         facts.append(f"{duration(seconds)} of evaluation")
     if saved := saved_line(study):
         facts.append(saved)
+    if limits := limits_line(study):
+        facts.append(escape(limits))
     return header("archlang study", study.name, facts)
 
 

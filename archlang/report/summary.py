@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from archlang.report.numbers import pick_text
-from archlang.searchers import Objective
+from archlang.searchers import Objective, violation
 from archlang.study import Study, Trial
 
 
@@ -125,6 +125,17 @@ def saved_line(study: Study) -> str:
     parts = [f"{repeats} repeat{'s' if repeats > 1 else ''}"] if repeats else []
     parts += [f"{equals} equal in {study.record.reuse}"] if equals else []
     return f"{repeats + equals} of {len(study.finished)} evaluations saved: {', '.join(parts)}" if parts else ""
+
+
+def limits_line(study: Study) -> str:
+    """How many trials keep the constraints on metrics, or nothing where there are none."""
+    limits = study.record.constraints.limits
+    if not limits:
+        return ""
+    kept = sum(violation(trial.metrics, limits) == 0 for trial in study.comparable)
+    shown = " and ".join(map(str, limits))
+    none = "; the best programs violate it least" if study.comparable and not kept else ""
+    return f"{shown}: kept by {kept} of {len(study.comparable)} trials{none}"
 
 
 def failure_line(trial: Trial) -> str:

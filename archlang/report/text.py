@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archlang.report.numbers import duration, exact, pick_text
-from archlang.report.summary import extra_metrics, failure_line, has_fidelities, saved_line, state_line
+from archlang.report.summary import extra_metrics, failure_line, has_fidelities, limits_line, saved_line, state_line
 from archlang.report.tables import plain_table
 from archlang.study import Study, StudySummary, Trial
 
@@ -46,6 +46,8 @@ def heading(study: Study) -> Text:
         line.append(f"; {duration(seconds)} of evaluation")
     if saved := saved_line(study):
         line.append("\n" + saved)
+    if limits := limits_line(study):
+        line.append("\n" + limits)
     return line
 
 

@@ -138,3 +138,10 @@ def test_tables(study: Study, tmp_path: Path) -> None:
     assert as_text(trials_table(study), width=160).count("failed") == len(study.failed)
     runs.begin(tmp_path / "study.db", trials=2)
     assert "2/2" in as_text(studies_table(list_studies(tmp_path / "study.db")))
+
+
+@pytest.mark.parametrize(("limit", "said"), [("cost <= 1", "kept by "), ("cost <= -1", "violate it least")])
+def test_constraints_are_told(limit: str, said: str) -> None:
+    study = runs.begin(None, trials=8, constraints=[limit])
+    for text in (as_text(study_overview(study)), html_report(study)):
+        assert said in text

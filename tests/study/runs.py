@@ -45,6 +45,7 @@ def begin(store: Path | str | None, **given: Any) -> Study:
         "maximize": "accuracy",
         "minimize": "cost",
         "trials": TRIALS,
+        "searcher": "evolution",
         "settings": {"population": 8, "sample": 3},
         "seed": 5,
         **given,

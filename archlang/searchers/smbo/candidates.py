@@ -53,11 +53,11 @@ def candidates(
 
 
 def _children(space: Space, parents: Sequence[Choices], count: int, random: Random) -> list[Choices]:
-    """Mutants of each parent, and one child that it has with another."""
+    """Mutants of each parent, every other of them near, and one child that it has with another."""
     found: list[Choices] = []
     for parent in parents:
         try:
-            found += [space.mutate(parent, random) for _ in range(count)]
+            found += [space.mutate(parent, random, near=bool(number % 2)) for number in range(count)]
         except ArchError:  # there is no other program
             continue
         partner = parents[random.randrange(len(parents))]

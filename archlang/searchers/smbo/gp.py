@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 DECAYS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of the kernel at the mean distance of programs
 LINEAR = (0.0, 0.1, 1.0, 10.0)  # the share of what adds up over decisions
-NOISES = (1e-3, 1e-2, 0.05, 0.2)  # variances, of that of the function
+NOISES = (1e-5, 1e-3, 1e-2, 0.05, 0.2)  # variances, of that of the function
 FITTED = 256  # programs that the kernel's parameters are fitted on
 LARGEST = 1_500  # programs that the process holds: the best and the latest
 JITTER = 1e-8
@@ -116,14 +116,15 @@ class GaussianProcess:
 
 
 def agreement(features: Features, programs: Sequence[Choices], scores: Array) -> float:
-    """How well programs, each left out, are predicted by the others: the correlation."""
+    """How well programs of the better half, each left out, are predicted by the others: the correlation."""
     some = _kept(scores, FITTED)
     process = GaussianProcess()
     process.fit(features, [programs[index] for index in some], scores[some], 0)
-    predicted = process.left_out(scores[some])
-    if predicted.std() < JITTER or scores[some].std() < JITTER:
+    better = scores[some] >= np.median(scores[some])
+    predicted, true = process.left_out(scores[some])[better], scores[some][better]
+    if min(predicted.std(), true.std()) < JITTER:
         return 0.0
-    return float(np.corrcoef(predicted, scores[some])[0, 1])
+    return float(np.corrcoef(predicted, true)[0, 1])
 
 
 def _kept(scores: Array, most: int) -> Array:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from archlang.searchers.objectives import INFEASIBLE
 from archlang.searchers.smbo.acquisitions import Acquisition, Known
 from archlang.searchers.smbo.features import Features
 from archlang.searchers.smbo.gp import GaussianProcess, agreement
@@ -21,8 +22,8 @@ Array = np.ndarray[Any, Any]
 
 
 class Model:
-    """One surrogate an objective. Scores are learnt by rank; of several objectives, whose sizes count, as they
-    are where that is learnt better (as costs are that add up over decisions)."""
+    """One surrogate an objective. Scores are learnt by rank, or, by a Gaussian process, as they are, whichever is
+    learnt better: smooth functions, and costs that add up over decisions, are as they are."""
 
     def __init__(self, features: Features, surrogate: str, objectives: int):
         self.features = features
@@ -47,7 +48,7 @@ class Model:
 
     def _scale(self, objective: int, programs: Sequence[Choices], scores: Array) -> Scale:
         ranked, plain = Ranked.of(scores), Plain.of(scores)
-        if len(self.surrogates) == 1 or not isinstance(self.surrogates[objective], GaussianProcess):
+        if scores.min() <= INFEASIBLE or not isinstance(self.surrogates[objective], GaussianProcess):
             return ranked
         count, is_plain = self._plain.get(objective, (0, False))
         # Decided anew when there are a tenth more programs than last time.
