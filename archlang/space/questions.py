@@ -37,7 +37,8 @@ def costs(space: Space, choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def bounds(space: Space, name: str) -> Bounds:
     """The least and greatest value of a cost over all programs; see `Space.bounds`."""
-    from archlang.space.bounds import BOUNDED, bounds
+    from archlang.space.bounds import BOUNDED
+    from archlang.space.bounds import bounds as bounds_of
 
     known = (*BOUNDED, *space.tables)
     if name not in known:
@@ -48,7 +49,7 @@ def bounds(space: Space, name: str) -> Bounds:
     once, programs = space.analysis.whole("bounded")
     conditions = once.evaluated.conditions
     try:
-        found = bounds(
+        found = bounds_of(
             once, programs.compiled, name, lambda given: space.program(given).cost(), conditions, space.tables
         )
     except Entangled as problem:
@@ -76,11 +77,11 @@ def ranking(space: Space, minimize: Goal | None, maximize: Goal | None) -> Ranki
 
 def explain(space: Space, address: str) -> Explanation:
     """What a decision is, what it hangs from, and what it changes; see `Space.explain`."""
-    from archlang.space.explaining import explain
+    from archlang.space.explaining import explain as explained
 
     once, programs = space.analysis.whole("explained")
     known = programs.compiled.places
     if address not in known:
         what = f"there is no decision `{address}` in `{space.name}`"
         raise ArchError(no_decision(what, address, list(known)))
-    return explain(once, programs.compiled, address, lambda given: space.program(given).cost())
+    return explained(once, programs.compiled, address, lambda given: space.program(given).cost())
