@@ -4,7 +4,7 @@
    syntax/          semantics/       space/              ir/                backends/
                                                           └──cost──▶ params, MACs, memory
 searchers/ ask for Choices and are told metrics · evaluate/ turns a Program into metrics
-study/ runs, stores and resumes · report/ shows
+study/ runs, stores and resumes · report/ shows · bench/ measures searchers · adapters/ lead to other libraries
 """
 
 from __future__ import annotations

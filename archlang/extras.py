@@ -19,6 +19,6 @@ def required(module: str, what: str, extra: str) -> Any:
                 "E0919",
                 f"{what} needs the package `{package}`, which cannot be imported",
                 notes=[str(found)],
-                hints=[f"install it with `pip install 'archlang[{extra}]'`"],
+                hints=[f"install it with `pip install archlang[{extra}]`"],
             )
         ) from found

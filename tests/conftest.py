@@ -1,4 +1,5 @@
-"""Golden files for all tests: `pytest --update-golden` writes what the tests then compare with."""
+"""Golden files for all tests (`pytest --update-golden` writes what the tests then compare with), and the folder
+of published tables, given by the environment variable ARCHLANG_DATA."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 Golden = Callable[[str, str], None]
+DataFile = Callable[[str], Path]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,3 +38,19 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         assert text == path.read_text(encoding="utf-8"), f"differs from {path}; --update-golden writes it anew"
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def data_file() -> DataFile:
+    """Finds a file of the data folder: skips when the folder is not given, fails when the file is missing."""
+    folder = os.environ.get("ARCHLANG_DATA")
+    if folder is None:
+        pytest.skip("ARCHLANG_DATA is not set: it names the folder with the reference data")
+
+    def find(name: str) -> Path:
+        path = Path(folder) / name
+        if not path.is_file():
+            pytest.fail(f"ARCHLANG_DATA names {folder}, and there is no {name} in it")
+        return path
+
+    return find

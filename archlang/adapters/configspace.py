@@ -36,7 +36,7 @@ def to_configspace(space: Space, seed: int | None = None) -> ConfigurationSpace:
         what = f"`{space.name}` cannot be written as a configuration space"
         hints = ["search the space itself with a searcher"]
         raise ArchError(error("E0921", what, notes=[str(why)], hints=hints)) from None
-    library = required("ConfigSpace", "this", "configspace")
+    library = required("ConfigSpace", "a configuration space", "configspace")
     names = Names(space)
     found = library.ConfigurationSpace(name=space.name, seed=seed)
     # ConfigSpace wants defaults that are valid together.
@@ -73,7 +73,7 @@ def configuration_from(space: Space, choices: Choices, within: ConfigurationSpac
     """The configuration that stands for choices; `within` is `to_configspace(space)`."""
     names = Names(space)
     values = {names.of(decision): _value(decision, choices[decision.address]) for decision in space.decisions(choices)}
-    return required("ConfigSpace", "this", "configspace").Configuration(within, values=values)
+    return required("ConfigSpace", "a configuration space", "configspace").Configuration(within, values=values)
 
 
 def _parameter(library: Any, name: str, decision: Decision, default: Pick | None) -> Any:

@@ -36,7 +36,7 @@ class Parameter:
     floats as they are, the numbers of many subsets, and shares from 0 to 1 where these are too many."""
 
     def __init__(self, name: str, domain: Domain):
-        distributions = required("optuna", "this", "optuna").distributions
+        distributions = required("optuna", "a search by Optuna", "optuna").distributions
         self.name = name
         self._domain = domain
         self._texts: dict[str, Pick] = {}
@@ -162,7 +162,7 @@ def objective(
                 trial.report(found[metrics], steps)
                 steps += 1
                 if trial.should_prune():
-                    raise required("optuna", "this", "optuna").TrialPruned
+                    raise required("optuna", "a search by Optuna", "optuna").TrialPruned
 
         found = used(space.program(choices), {}, report)
         missing = [name for name in names if name not in found]
@@ -196,7 +196,7 @@ class OptunaSearch(Searcher):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        optuna = self._optuna = required("optuna", "this", "optuna")
+        optuna = self._optuna = required("optuna", "a search by Optuna", "optuna")
         sampler = sampler_of(self.settings.sampler, self.seed, len(self.objectives))
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of each study that is made

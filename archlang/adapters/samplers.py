@@ -65,7 +65,7 @@ def _sampler(expression: ast.Expr, text: str, seed: int) -> Any:
 
 def _samplers() -> dict[str, Any]:
     """The samplers that can be made without more than constants."""
-    samplers = required("optuna", "this", "optuna").samplers
+    samplers = required("optuna", "a search by Optuna", "optuna").samplers
     found = {}
     for name in samplers.__all__:
         kind = getattr(samplers, name)

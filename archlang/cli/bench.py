@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archlang.cli.common import as_json, print_json
+from archlang.cli.common import as_json, print_json, searchers_by_kind
 from archlang.diagnostics import ArchError, error
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _list(json_output: bool) -> None:
         return
     width = max(map(len, titles))
     click.echo("\n".join(f"{name:{width}}  {title}" for name, title in titles.items()))
-    click.echo(f"\nsearchers: {', '.join(names)}")
+    click.echo(f"\n{searchers_by_kind()}")
 
 
 def run_bench(

@@ -158,3 +158,11 @@ def writing(path: str, quiet: bool = False) -> Iterator[Path]:
 def print_json(data: Mapping[str, Any] | list[Any]) -> None:
     """Print data as JSON."""
     click.echo(json.dumps(data, indent=2, default=str))
+
+
+def searchers_by_kind() -> str:
+    """The names of the searchers, a line for each kind."""
+    from archlang.searchers.registry import KINDS
+
+    width = max(map(len, KINDS))
+    return "\n".join(["searchers", *(f"  {kind:<{width}}  {', '.join(names)}" for kind, names in KINDS.items())])

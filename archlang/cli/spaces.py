@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archlang.cli.common import Settings, as_json, file_argument, open_named, open_space, print_json
+from archlang.cli.common import Settings, as_json, file_argument, open_named, open_space, print_json, searchers_by_kind
 from archlang.diagnostics import ArchError, Diagnostic, Source, error
 from archlang.diagnostics.render import render
 from archlang.semantics.modules import Loader, library_modules
+from archlang.space.analysis import SAMPLES
 from archlang.space.loading import open_module
-from archlang.space.space import SAMPLES, Space
+from archlang.space.space import Space
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
@@ -256,7 +257,7 @@ def list_modules(json_output: bool) -> None:
         click.echo(name)
         for item in items:
             click.echo(f"  {item['kind']:<9} {item['name']:<22} {item['about']}".rstrip())
-    click.echo(f"searchers: {', '.join(SEARCHERS)}")
+    click.echo(searchers_by_kind())
     click.echo(f"backends: {', '.join(sorted(known_backends()))}")
 
 

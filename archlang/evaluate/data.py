@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archlang.diagnostics import ArchError, did_you_mean, error
+from archlang.extras import required
 
 Array = NDArray[Any]
 Pair = tuple[Array, Array]
@@ -56,7 +56,7 @@ def load_data(source: Source, validation: float = 0.2, seed: int = 0) -> Data:
     of an `.npz` file (`file.npz:NAME` for the arrays whose names begin with `NAME_`), arrays `(x, y)`,
     or `(x_train, y_train, x_val, y_val)`. Without validation arrays the share `validation` of the
     training samples is set apart, every class in proportion, drawn with `seed`.
-    ArchError: E0701 no such data, E0702 not readable as such, E0703 scikit-learn is missing.
+    ArchError: E0701 no such data, E0702 not readable as such, E0919 scikit-learn is missing.
     """
     if isinstance(source, str | Path):
         if str(source) in NAMED:
@@ -78,18 +78,8 @@ def load_data(source: Source, validation: float = 0.2, seed: int = 0) -> Data:
 
 
 def _digits() -> Pair:
-    try:
-        # By name, so that the core is seen to import nothing of scikit-learn's.
-        load_digits = import_module("sklearn.datasets").load_digits
-    except ModuleNotFoundError as missing:
-        raise ArchError(
-            error(
-                "E0703",
-                "the data set `digits` needs scikit-learn, which is not installed",
-                hints=("install it with `pip install archlang[data]`",),
-            )
-        ) from missing
-    digits = load_digits()
+    # By name, so that the core is seen to import nothing of scikit-learn's.
+    digits = required("sklearn.datasets", "the data set `digits`", "data").load_digits()
     return (digits.images[:, None] / 16).astype(np.float32), digits.target.astype(np.int64)
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from archlang.space import Choices, Space
 
 
+Told = tuple["Choices", Scores]  # an evaluated program
+
+
 class Exhausted(Exception):
     """The searcher has nothing left to propose."""
 

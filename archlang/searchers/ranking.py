@@ -11,12 +11,13 @@ from archlang.searchers.objectives import Scores
 from archlang.searchers.pareto import crowding
 
 
-def best_first(scores: Sequence[Scores], count: int) -> list[int]:
-    """The positions of the `count` best, best first; of equals the earlier.
+def best_first(scores: Sequence[Scores], count: int | None = None) -> list[int]:
+    """The positions of the `count` best (by default of all), best first; of equals the earlier.
 
     One objective goes by value. Several go by front and, within a front, by crowding distance (Deb et al.
     2002, NSGA-II); fronts are taken off only until there are enough.
     """
+    count = len(scores) if count is None else count
     if not scores or count < 1:
         return []
     points = np.array(scores, dtype=float)

@@ -70,9 +70,8 @@ class Unseen:
     def first_new(self, candidates: Iterable[Choices]) -> Choices | None:
         """The first of some programs that was not proposed before; None when all were."""
         for choices in candidates:
-            if choices not in self._seen:
-                self._seen.add(choices)
-                return choices
+            if choices not in self:
+                return self.take(choices)
         return None
 
     def _left(self, random: Random) -> Choices:

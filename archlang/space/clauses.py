@@ -36,7 +36,7 @@ class Clauses:
 def clauses(space: Space) -> Clauses:
     """The programs of a space in clauses; raises `Unwritten` where it is not evaluated as a whole, has a budget
     or a requirement with too many exceptions, or decisions that say of each other whether they are made."""
-    once, compiled = space._once, space._compiled
+    once, compiled = space.analysis.once, space.analysis.compiled
     if once is None or compiled is None:
         raise Unwritten(f"it is not evaluated as a whole: {space.unproved}")
     if compiled.layout.unsure:

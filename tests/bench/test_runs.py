@@ -16,7 +16,7 @@ from archlang.bench.summary import regret_at
 from archlang.diagnostics import ArchError
 from archlang.searchers.recipe import Recipe
 from tests.bench import searchers
-from tests.stdlib.conftest import DataFile
+from tests.conftest import DataFile
 
 HERE = "tests.bench.searchers"
 

@@ -17,7 +17,7 @@ import archlang as al
 from archlang.bench.problems import PROBLEMS, BestOf, Evaluation, FrontOf, problem
 from archlang.bench.problems.nasbench_graph import DATASETS, LINKS, tree
 from archlang.diagnostics import ArchError
-from tests.stdlib.conftest import DataFile
+from tests.conftest import DataFile
 
 NB201, GRAPH = "nb201_tss.csv.gz", "nasbench_graph.csv.gz"
 HARDWARE, MACRO = "hwnasbench_nb201.csv.gz", "nasbench_macro_c10.csv.gz"
@@ -273,7 +273,7 @@ def test_the_surrogate_of_astrasim_is_the_forest_of_scikit_learn(data_file: Data
 
 def test_the_surrogate_needs_scikit_learn(data_file: DataFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
-    with pytest.raises(ArchError, match=r"E0703.*`astrasim` needs scikit-learn"):
+    with pytest.raises(ArchError, match=r"E0919.*`astrasim` needs the package `sklearn`"):
         problem("astrasim", data_file("archgym_astrasim.csv.gz").parent).told  # noqa: B018
 
 

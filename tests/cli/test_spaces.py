@@ -143,7 +143,7 @@ def test_list(run: Run, golden: Golden) -> None:
         name.removeprefix("std.") for name in sorted(library_modules())
     ]
     golden("list_resnet.txt", sections["models.resnet"] + "\n")
-    golden("list_end.txt", text[text.index("searchers: ") :])
+    golden("list_end.txt", text[text.index("searchers\n") :])
 
 
 def test_list_as_json(run: Run) -> None:

@@ -45,7 +45,7 @@ def test_split_is_the_same_each_time_and_another_with_another_seed() -> None:
 def test_missing_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     message = refused("digits")
-    assert message.startswith("error[E0703]: the data set `digits` needs scikit-learn, which is not installed")
+    assert message.startswith("error[E0919]: the data set `digits` needs the package `sklearn`")
     assert "pip install archlang[data]" in message
 
 

@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archlang.searchers.pareto import crowding, dominates, front, ranks
+from archlang.searchers.pareto import crowding, dominates, front, hypervolume, ranks
 
 POINTS = st.lists(st.tuples(*[st.integers(0, 6).map(float)] * 2), max_size=30) | st.lists(
     st.tuples(*[st.integers(0, 3).map(float)] * 3), max_size=30
@@ -37,3 +39,20 @@ def test_crowding_is_the_gap_between_the_neighbours() -> None:
 
 def test_crowding_of_equal_points_is_finite_where_nothing_spreads() -> None:
     assert crowding([(1.0, 1.0)] * 3, [0, 0, 0]).count(math.inf) <= 3
+
+
+def test_hypervolume_of_few_points() -> None:
+    assert hypervolume([], (0, 0)) == 0
+    assert hypervolume([(3,), (2,), (-1,)], (0,)) == 3
+    assert hypervolume([(1, 3), (2, 2), (3, 1), (1, 1), (2, 2)], (0, 0)) == 6
+    assert hypervolume([(1, -1), (-1, 5), (0, 2)], (0, 0)) == 0
+    assert hypervolume([(1, 3), (2, 2)], (-1, 1)) == 2 * 2 + 1 * 1
+
+
+@pytest.mark.parametrize("objectives", [2, 3, 4])
+def test_hypervolume_is_the_share_of_the_cube_below_some_point(objectives: int) -> None:
+    generator = np.random.default_rng(0)
+    points = generator.random((20, objectives))
+    drawn = generator.random((100_000, objectives))
+    covered = (drawn[:, None, :] <= points[None]).all(axis=2).any(axis=1).mean()
+    assert hypervolume(points.tolist(), (0,) * objectives) == pytest.approx(covered, abs=0.01)

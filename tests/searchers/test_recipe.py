@@ -7,7 +7,7 @@ import pytest
 
 from archlang.diagnostics import ArchError
 from archlang.searchers import SEARCHERS, Objective, Recipe, registry
-from archlang.searchers.evolution import Evolution
+from archlang.searchers.populations.evolution import Evolution
 from archlang.searchers.random import RandomSearch
 from archlang.testing.searcher import make_space
 

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from archlang.searchers.evolution import Evolution
 from archlang.searchers.grid import GridSearch
+from archlang.searchers.populations.evolution import Evolution
 from archlang.searchers.random import RandomSearch
 from archlang.searchers.tpe import TPE
 from archlang.testing.searcher import SearcherContract

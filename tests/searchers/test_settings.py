@@ -4,8 +4,8 @@ import pytest
 
 from archlang.diagnostics import ArchError
 from archlang.searchers import SEARCHERS, Objective, searcher_class
-from archlang.searchers.evolution import Evolution
 from archlang.searchers.grid import GridSearch
+from archlang.searchers.populations.evolution import Evolution
 from archlang.testing.searcher import make_space
 
 GOAL = (Objective("score"),)

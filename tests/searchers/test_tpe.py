@@ -10,8 +10,8 @@ from archlang.searchers.ranking import best_first
 from archlang.searchers.tpe import TPE
 from archlang.space import Choices, loads
 from archlang.testing.searcher import ONE, TWO, make_space, score
+from tests.conftest import DataFile
 from tests.searchers.nasbench201 import cell, read_table, regret
-from tests.stdlib.conftest import DataFile
 
 
 def told(searcher: TPE, count: int, fidelity: float = 1.0) -> list[Choices]:

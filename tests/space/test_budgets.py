@@ -55,9 +55,9 @@ def test_programs_within_budgets_are_counted_listed_and_told(kept_as: str) -> No
         for choices in valid:
             for address, pick in choices.items():
                 picks.setdefault(address, set()).add(pick)
-        assert space._programs is not None
-        compiled = space._programs.compiled
-        for place, taken in enumerate(space._programs.taken()):
+        assert space.analysis.programs is not None
+        compiled = space.analysis.programs.compiled
+        for place, taken in enumerate(space.analysis.programs.taken()):
             told = {compiled.picks[place][pick] for pick in taken}
             assert told == picks.get(compiled.addresses[place], set()), text
 

@@ -153,7 +153,7 @@ def test_count_says_what_it_counts() -> None:
 @given(layered_spaces())
 def test_picks_told_alike_make_the_same_programs(text: str) -> None:
     space = al.loads(text)
-    once = space._once
+    once = space.analysis.once
     assert once is not None
     alike = Alike(once)
     for number, variable in once.variables.items():

@@ -104,9 +104,9 @@ def peaks_of_all(space: Space) -> dict[Choices, int]:
 
 
 def bounds_of(space: Space) -> Bounds | None:
-    assert space._once is not None
-    assert space._compiled is not None
-    return memory_bounds(space._once, space._compiled)
+    assert space.analysis.once is not None
+    assert space.analysis.compiled is not None
+    return memory_bounds(space.analysis.once, space.analysis.compiled)
 
 
 def check(text: str, exact: bool) -> None:
@@ -184,7 +184,7 @@ def test_the_greatest_load_of_a_program_is_its_peak(spaces: st.SearchStrategy[st
         space = space_in(text)
         peaks = peaks_of_all(space)
         assume(peaks)
-        once = space._once
+        once = space.analysis.once
         assert once is not None
         network = Memory(once)
         found = network.loads()
@@ -293,12 +293,12 @@ def test_programs_without_a_network_take_no_part() -> None:
 
 def test_where_no_program_is_found_that_is_told() -> None:
     space = chain("[1, 8]", 4)
-    assert space._once is not None
-    assert space._compiled is not None
-    diagrams = space._compiled.diagrams
-    assert memory_bounds(space._once, space._compiled, [False]) is None
-    narrow = diagrams.literal(space._compiled.layout.order[0], 0)
-    found = memory_bounds(space._once, space._compiled, [narrow])
+    assert space.analysis.once is not None
+    assert space.analysis.compiled is not None
+    diagrams = space.analysis.compiled.diagrams
+    assert memory_bounds(space.analysis.once, space.analysis.compiled, [False]) is None
+    narrow = diagrams.literal(space.analysis.compiled.layout.order[0], 0)
+    found = memory_bounds(space.analysis.once, space.analysis.compiled, [narrow])
     assert found is not None
     assert found.most.choices["width[0]"] == 1
 

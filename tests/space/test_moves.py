@@ -7,7 +7,7 @@ import pytest
 
 import archlang as al
 from archlang.semantics.fault import Entangled
-from archlang.space.moves import ByTrial
+from archlang.space.by_trial import ByTrial
 from archlang.space.resolver import EachAnew
 
 TEXT = """
@@ -145,7 +145,7 @@ def test_draws_under_requirements_are_those_that_rejection_gives() -> None:
     space = al.loads(text)
     random = Random(6)
     exact = Counter(space.draw(random) for _ in range(6_000))
-    one_by_one = ByTrial(EachAnew(space.module, space.declaration, {}), lambda choices: space._resolve(choices))
+    one_by_one = ByTrial(EachAnew(space.module, space.declaration, {}), space.analysis.resolve)
     rejected = Counter(one_by_one.draw(random, False) for _ in range(6_000))
     assert set(rejected) == set(exact) == set(space.enumerate())
     for choices in exact:

@@ -72,7 +72,7 @@ def programs_of(text: str) -> tuple[Space, list[Choices]]:
     valid = [choices_of(resolved) for resolved in programs if resolved.fault is None]
     assume(valid)
     try:
-        assume(space._programs is not None)
+        assume(space.analysis.programs is not None)
     except (Entangled, al.ArchError):
         assume(False)
     return space, valid
@@ -141,8 +141,9 @@ def test_walks_end_in_programs_and_reach_all(text: str, random: Random) -> None:
         assert space.walk(evenly(random), random) in programs, text
     ends = list(all_walks(space))
     assert set(ends) == programs, text
-    assert space._programs is not None
-    if len(space._programs.regions) == 1 and space._programs.free and not space._programs.compiled.layout.unsure:
+    paths = space.analysis.programs
+    assert paths is not None
+    if len(paths.regions) == 1 and paths.free and not paths.compiled.layout.unsure:
         assert len(ends) == len(programs), "where all that leads on is listed, no two walks end in one program"
 
 
@@ -275,7 +276,7 @@ def test_walks_where_picks_are_too_many_to_list() -> None:
 
 def test_walks_where_programs_are_evaluated_one_by_one() -> None:
     space = al.loads(ENDLESS)
-    assert space._programs is None
+    assert space.analysis.programs is None
     random = Random(2)
     depths = set()
     for _ in range(100):
@@ -292,8 +293,8 @@ def test_walks_where_programs_are_evaluated_one_by_one() -> None:
 def test_walks_of_several_regions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs, "MAX_SUMS", 0)
     space = al.loads(REGIONS)
-    assert space._programs is not None
-    assert len(space._programs.regions) > 1
+    assert space.analysis.programs is not None
+    assert len(space.analysis.programs.regions) > 1
     programs = set(space.enumerate())
     assert set(all_walks(space)) == programs
     assert all(followed(space, program) == program for program in programs)
@@ -301,8 +302,8 @@ def test_walks_of_several_regions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_walks_where_decisions_hang_from_each_other() -> None:
     space = al.loads(MUTUAL)
-    assert space._programs is not None
-    assert space._programs.compiled.layout.unsure
+    assert space.analysis.programs is not None
+    assert space.analysis.programs.compiled.layout.unsure
     programs = set(space.enumerate())
     assert len(programs) == (1 + 3) + (1 + 2 * 2)
     assert set(all_walks(space)) == programs

@@ -10,8 +10,8 @@ import torch
 from archlang_torch import backend, build
 
 import archlang as al
+from tests.conftest import DataFile
 from tests.stdlib.applied import Array, Facts, computed, declared
-from tests.stdlib.conftest import DataFile
 
 NODES, WIDTH = 6, 5
 # With a node that nothing reaches (5), one that reaches itself (4), and an edge that is there twice.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import archlang as al
-from tests.stdlib.conftest import DataFile
+from tests.conftest import DataFile
 from tests.stdlib.networks import NETWORKS, darts, darts_choices, fixed
 
 

@@ -15,7 +15,7 @@ import pytest
 
 import archlang as al
 from archlang.semantics.decision import OneOf
-from tests.stdlib.conftest import DataFile
+from tests.conftest import DataFile
 from tests.stdlib.networks import nasbench201_choices, nasbench_macro_choices
 
 DARTS_CELL = math.prod(comb(states, 2) for states in range(2, 6)) * 7**8

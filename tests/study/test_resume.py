@@ -17,7 +17,7 @@ import pytest
 from archlang.diagnostics import ArchError
 from archlang.evaluate import FunctionEvaluator
 from archlang.searchers import Recipe
-from archlang.searchers.evolution import Evolution
+from archlang.searchers.populations.evolution import Evolution
 from archlang.space import Program, loads
 from archlang.study import Store, Study, StudyRecord, list_studies, open_store, read_study, resume
 from archlang.study.progress import Silent

@@ -10,7 +10,7 @@ import pytest
 from archlang.diagnostics import ArchError
 from archlang.evaluate import FunctionEvaluator
 from archlang.searchers import Objective, Recipe
-from archlang.searchers.evolution import Evolution
+from archlang.searchers.populations.evolution import Evolution
 from archlang.space import Choices, Program, Space, loads
 from archlang.study.executor import Outcome, evaluate
 from archlang.study.progress import Silent

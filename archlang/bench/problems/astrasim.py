@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -13,8 +12,8 @@ from numpy.typing import NDArray
 
 from archlang.bench.problems.problem import Answers, BestOf
 from archlang.bench.problems.tables import Folder, Makers, data_file
-from archlang.diagnostics import ArchError, error
 from archlang.evaluate.rows import Rows
+from archlang.extras import required
 from archlang.searchers import Objective
 from archlang.semantics.decision import OneOf, Reals
 from archlang.space.loading import loads
@@ -105,13 +104,9 @@ class Forest:
     @classmethod
     def fitted(cls, x: Array, y: Array) -> Forest:
         """A random forest fitted to samples [n, features] and targets [n], with one version of scikit-learn
-        always the same one; ArchError (E0703) without scikit-learn."""
-        try:
-            # By name, so that the core is seen to import nothing of scikit-learn's.
-            kind = import_module("sklearn.ensemble").RandomForestRegressor
-        except ModuleNotFoundError as missing:
-            what = "the problem `astrasim` needs scikit-learn, which is not installed"
-            raise ArchError(error("E0703", what, hints=("install it with `pip install archlang[data]`",))) from missing
+        always the same one; ArchError (E0919) without scikit-learn."""
+        # By name, so that the core is seen to import nothing of scikit-learn's.
+        kind = required("sklearn.ensemble", "the problem `astrasim`", "data").RandomForestRegressor
         trees = [each.tree_ for each in kind(TREES, min_samples_leaf=2, random_state=0).fit(x, y).estimators_]
         shape = len(trees), max(tree.node_count for tree in trees)
         feature, left, right = (np.zeros(shape, np.int64) for _ in range(3))

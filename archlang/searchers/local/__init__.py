@@ -1,0 +1,1 @@
+"""Searchers that follow a single program from neighbour to neighbour."""

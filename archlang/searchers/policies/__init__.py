@@ -1,0 +1,1 @@
+"""Policies: a distribution for each decision, from which programs are drawn and which learns from them."""
