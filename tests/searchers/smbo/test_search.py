@@ -12,7 +12,7 @@ from archlang.searchers.smbo.search import Smbo
 from archlang.space import loads
 from archlang.testing.searcher import ONE, make_space, score
 from tests.searchers.nasbench201 import cell, digits, read_table, regret
-from tests.stdlib.conftest import DataFile
+from tests.conftest import DataFile
 
 FEW = "pool=60, parents=5, children=10"
 
