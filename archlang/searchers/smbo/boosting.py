@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-MEMBERS = 5
-ROUNDS = 100
+MEMBERS = 3
+ROUNDS = 60
 SETTINGS = {
     "objective": "regression",
     "learning_rate": 0.1,

@@ -11,8 +11,8 @@ from archlang.searchers import Objective, Recipe
 from archlang.searchers.smbo.search import Smbo
 from archlang.space import loads
 from archlang.testing.searcher import ONE, make_space, score
-from tests.searchers.nasbench201 import cell, digits, read_table, regret
 from tests.conftest import DataFile
+from tests.searchers.nasbench201 import cell, digits, read_table, regret
 
 FEW = "pool=60, parents=5, children=10"
 
