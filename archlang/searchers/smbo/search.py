@@ -106,7 +106,9 @@ class Smbo(Searcher):
     def _proposal(self, random: Random) -> Choices:
         measured = sum(scores is not None for scores in self._scores)
         decisions = self._model.features.encoder.blocks
-        if decisions and self.asked >= self.settings.initial and measured >= LEAST_TOLD:
+        # What was told of programs that another searcher asked for counts too.
+        begun = max(self.asked, len(self._told)) >= self.settings.initial
+        if decisions and begun and measured >= LEAST_TOLD:
             for choices in self._ranked(random):
                 if self._is_new(choices):
                     return self._unseen.take(choices)

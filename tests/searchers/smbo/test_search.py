@@ -95,3 +95,13 @@ def test_a_missing_package_is_named(recipe: str, module: str, monkeypatch: pytes
     with pytest.raises(al.ArchError, match=r"archlang\[smbo\]") as refused:
         searcher.ask()
     assert [found.code for found in refused.value.diagnostics] == ["E0919"]
+
+
+def test_what_another_searcher_asked_for_is_a_beginning() -> None:
+    """After so many programs as are drawn to begin with, nothing is drawn, whoever asked for them."""
+    space = loads("space s { [choose 0..9 for i in 0..<4] }")
+    searcher = Recipe.of(f"smbo({FEW}, initial=20)").make(space, ONE, 0)
+    for seed in range(30):
+        choices = space.sample(seed).choices
+        searcher.tell(choices, {"score": float(sum(choices.values()))})
+    assert sum(searcher.ask().values()) > 30
