@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,6 +11,12 @@ if TYPE_CHECKING:
 
 Metrics = dict[str, float]
 Report = Callable[[Mapping[str, float]], None]
+
+
+def nearest_level(levels: Sequence[float], wanted: float) -> float:
+    """Of the levels at which something can be evaluated the one nearest to what is wanted, by ratio; of two as near
+    the higher."""
+    return min(reversed(levels), key=lambda level: abs(math.log(level / wanted)))
 
 
 def no_report(metrics: Mapping[str, float]) -> None:

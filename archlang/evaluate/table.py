@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from archlang.diagnostics import ArchError, Diagnostic, did_you_mean, error
-from archlang.evaluate.evaluator import Metrics, Report, costs
+from archlang.evaluate.evaluator import Metrics, Report, costs, nearest_level
 from archlang.evaluate.rows import Column, Index, Rows
 from archlang.semantics.decision import OneOf
 from archlang.space.choices import show_pick
@@ -83,10 +83,11 @@ class TableEvaluator:
         return row
 
     def at(self, share: float) -> Mapping[str, Any]:
-        """The fidelity for a share of a full evaluation: the nearest level that is not below it; {} for the highest."""
-        lower = self.levels[:-1]
-        found = next((level for level in lower if level >= share * self.levels[-1] * (1 - 1e-9)), None)
-        return {} if found is None else {self.fidelity: found}
+        """The fidelity for a share of a full evaluation: the level nearest to it, by ratio; {} for the highest."""
+        if not self.levels:
+            return {}
+        found = nearest_level(self.levels, share * self.levels[-1])
+        return {} if found == self.levels[-1] else {self.fidelity: found}
 
     @cached_property
     def levels(self) -> tuple[int, ...]:

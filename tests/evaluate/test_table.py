@@ -92,7 +92,7 @@ def test_means_levels_and_simulated_time() -> None:
     assert evaluator(program, {}, print) == {"accuracy": 16, "test": 3, "late": 6.5, "seconds": 6.5 * 200 * 10}
     assert evaluator(program, {"epochs": 12}, print) == {"accuracy": 7, "test": 3, "seconds": 6.5 * 12 * 10}
     low: dict[str, Any] = {"epochs": 12}
-    assert [evaluator.at(share) for share in (0.001, 0.06, 0.061, 0.5, 1.0)] == [low, low, {}, {}, {}]
+    assert [evaluator.at(share) for share in (0.001, 0.06, 0.24, 0.25, 1.0)] == [low, low, low, {}, {}]
     assert coded().at(0.1) == {}
     with pytest.raises(ArchError) as found:
         evaluator.lookup(choices, {"epochs": 50})

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from archlang.diagnostics import ArchError, error
+from archlang.evaluate.evaluator import Metrics, Report, nearest_level
 from archlang.searchers import Objective, scores_of
 from archlang.searchers.pareto import front, hypervolume
 
 if TYPE_CHECKING:
-    from archlang.evaluate.evaluator import Metrics, Report
     from archlang.space import Choices, Program, Space
 
 Told = Callable[["Choices", float], "Metrics"]
@@ -66,13 +66,13 @@ class Problem(ABC):
         none succeeded."""
 
     def evaluate(self, choices: Choices, share: float = 1.0) -> Metrics:
-        """What a search is told of choices, at the nearest level that is not below the share. ArchError
+        """What a search is told of choices, at the level nearest to the share. ArchError
         where the evaluation fails, as a trial may."""
         return self.told(choices, self.level(share))
 
     def level(self, share: float) -> float:
-        """The nearest level that is not below a share."""
-        return next(level for level in self.levels if level >= share * (1 - 1e-9))
+        """The level nearest to a share, by ratio."""
+        return nearest_level(self.levels, share)
 
     @property
     def evaluator(self) -> ProblemEvaluator:
@@ -214,7 +214,7 @@ class ProblemEvaluator:
         self.problem.told  # noqa: B018 (reads the files)
 
     def at(self, share: float) -> Mapping[str, Any]:
-        """The nearest level that is not below the share; {} for a full evaluation."""
+        """The level nearest to the share; {} for a full evaluation."""
         level = self.problem.level(share)
         return {"share": level} if level < 1 else {}
 
