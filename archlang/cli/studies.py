@@ -28,9 +28,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 @click.option("--key", multiple=True, metavar="COLUMN=ADDRESS", help="Which decisions a column holds (repeatable).")
 @click.option("--codes", metavar="PICK=CODE,…", help="What the table writes for picks.")
 @click.option("--metric", multiple=True, metavar="NAME=COLUMN", help="A metric that the table gives (repeatable).")
-@click.option(
-    "--searcher", default="smbo", show_default=True, help="How programs are proposed: see `archlang list`."
-)
+@click.option("--searcher", default="smbo", show_default=True, help="How programs are proposed: see `archlang list`.")
 @click.option("--trials", default=40, show_default=True, type=click.IntRange(min=1), help="How many programs to try.")
 @click.option("--maximize", multiple=True, metavar="METRIC", help="A metric to maximize (repeatable).")
 @click.option("--minimize", multiple=True, metavar="METRIC", help="A metric to minimize (repeatable).")
