@@ -15,6 +15,7 @@ from archlang.bench.problems import BestOf, Evaluation, Problem, problem
 from archlang.diagnostics import ArchError
 from archlang.searchers import Exhausted, Objective, scores_of
 from archlang.searchers.recipe import Recipe
+from archlang.searchers.smbo.meanings import function
 from archlang.settings import read_settings
 
 if TYPE_CHECKING:
@@ -159,24 +160,9 @@ class Run:
         )
 
 
-@cache  # a process reads a problem's files once
-def _opened(name: str, folder: str | None) -> Opened:
-    return Opened(problem(name, folder))
-
-
-class Opened:
-    """A problem, and what its programs compute as far as it was asked."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self._hashes: dict[Choices, str] = {}
-
-    def function(self, choices: Choices) -> str:
-        """What tells programs apart that compute something else; ArchError where it cannot be worked out."""
-        known = self._hashes.get(choices)
-        if known is None:
-            known = self._hashes[choices] = self.problem.space.program(choices).functional_hash
-        return known
+@cache  # a process reads a problem's files once, and what was worked out of a program is known to all of its runs
+def _opened(name: str, folder: str | None) -> Problem:
+    return problem(name, folder)
 
 
 def perform(task: Task) -> Run:
@@ -189,8 +175,7 @@ def perform(task: Task) -> Run:
         return Run.broken(task, f"{type(problem).__name__}: {problem}")
 
 
-def _searched(task: Task, opened: Opened) -> Run:
-    problem = opened.problem
+def _searched(task: Task, problem: Problem) -> Run:
     problem.told  # noqa: B018 (reads the files before anything is timed)
     searcher = task.entry.make(problem.space, problem.objectives, task.seed)
     history: list[Evaluation] = []
@@ -221,7 +206,7 @@ def _searched(task: Task, opened: Opened) -> Run:
         spent=round(spent, 6),
         seconds=_seconds(history),
         repeats=len(history) - len({(each.choices, each.share) for each in history}),
-        equal=_equal(opened, history),
+        equal=_equal(problem, history),
         failed=sum(each.metrics is None for each in history),
         exhausted=exhausted,
         ask=Times.of(asks),
@@ -243,9 +228,9 @@ def _seconds(history: Sequence[Evaluation]) -> float | None:
     return sum(each.metrics["seconds"] for each in history if each.metrics)
 
 
-def _equal(opened: Opened, history: Sequence[Evaluation]) -> int | None:
+def _equal(problem: Problem, history: Sequence[Evaluation]) -> int | None:
     try:
-        return len(history) - len({(opened.function(each.choices), each.share) for each in history})
+        return len(history) - len({(function(problem.space, each.choices), each.share) for each in history})
     except ArchError:
         return None
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DATA_VARIABLE = "ARCHLANG_DATA"
 ON_TABLES = ("nb201-c10", "nbmacro", "nb201-c10-macs", "nb201-c10-epochs", "synthetic-mixed")
 WITHOUT_TABLES = ("synthetic-mixed", "synthetic-conditional", "synthetic-subset", "synthetic-order")
-SEARCHERS = ("random", "evolution", "evolution(population=50, sample=10)")
+SEARCHERS = ("random", "evolution", "local-search", "mcts", "tpe", "smbo")
 
 
 def bench_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from archlang.bench.problems.problem import Answers, BestOf, Front, FrontOf
@@ -32,6 +32,7 @@ ACCURACY = Objective("accuracy")
 SHORT = 12 / 200
 
 
+@cache  # one for all, as what is worked out of a program is kept by its space
 def space() -> Space:
     """The space of all problems on this benchmark."""
     return load("std.spaces.nasbench201")
