@@ -65,11 +65,13 @@ def crowding(points: Sequence[Scores], ranked: Sequence[int]) -> list[float]:
 
 
 def hypervolume(points: Iterable[Sequence[float]], reference: Sequence[float]) -> float:
-    """The volume that points of two objectives and more dominate above a reference point (larger is better;
+    """The volume that points dominate above a reference point (larger is better;
     Zitzler and Thiele 1998); those that are not above it in all objectives add nothing. By slices of the last
     objective."""
     above = {tuple(point) for point in points if all(map(operator.gt, point, reference))}
     volume = 0.0
+    if len(reference) == 1:
+        return max((point[0] for point in above), default=reference[0]) - reference[0]
     if len(reference) == 2:
         height = reference[1]
         for x, y in sorted(above, reverse=True):
