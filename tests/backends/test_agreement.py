@@ -22,7 +22,11 @@ from tests.space.random_spaces import network_spaces
 
 # What a space is given where it takes it.
 SMALL = {"channels": 8, "classes": 7, "layers": 4, "length": 6, "repeats": 1, "size": 32, "width": 0.25}
-LARGER = {"std.models.alexnet:alexnet": {"size": 67}, "std.models.inception_v3:inception_v3": {"size": 79}}
+OTHERS: dict[str, dict[str, int]] = {
+    "std.models.alexnet:alexnet": {"size": 67},
+    "std.models.inception_v3:inception_v3": {"size": 79},
+    "std.spaces.nasbench_graph:nasbench_graph": {"width": 8, "nodes": 12, "features": 5, "links": 20},
+}
 ABSTRACT = ["std.spaces.nasbench101:cells"]  # graphs of vertices that compute nothing
 
 
@@ -44,7 +48,7 @@ def space(target: str) -> al.Space:
     declared = Loader().load_library(module).declaration(name)
     assert isinstance(declared, ast.Space)
     taken = {parameter.name for parameter in declared.config}
-    return al.load(target, {name: value for name, value in SMALL.items() if name in taken} | LARGER.get(target, {}))
+    return al.load(target, {name: value for name, value in SMALL.items() if name in taken} | OTHERS.get(target, {}))
 
 
 def check(target: str, seed: int, exported: bool = True, tolerance: float = 1e-5) -> None:

@@ -56,7 +56,7 @@ def test_a_search_stopped_from_the_keyboard_is_resumed(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     np.savez(tmp_path / "data.npz", x=random.random((400, 1, 8, 8), np.float32), y=np.arange(400) % 10)
     search = ["search", str(FILES / "net.arch"), "--data", "data.npz", "--store", "net.db"]
-    search += ["--trials", str(TRIALS), "--train", "batch_size=16", "--search", "dedupe=false"]
+    search += ["--trials", str(TRIALS), "--train", "batch_size=16", "--searcher", "evolution(dedupe=false)"]
     with subprocess.Popen(
         [*COMMAND, *search],
         stdout=subprocess.PIPE,

@@ -17,7 +17,7 @@ from archlang.semantics import bounded, widening
 from archlang.semantics.arithmetic import binary
 from archlang.semantics.fault import Entangled, FaultSignal
 from archlang.semantics.values import Symbolic, Undecided
-from archlang.space import space as spaces
+from archlang.space import analysis
 from archlang.space.bounds import BOUNDED
 from archlang.space.resolver import OnceForAll
 from tests.semantics.test_reuse import followed
@@ -166,7 +166,7 @@ def test_checks_of_entangled_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
                 raise Entangled("nothing can be listed")
             super().__init__(*arguments, widen=True)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(spaces, "OnceForAll", Never)
+    monkeypatch.setattr(analysis, "OnceForAll", Never)
     monkeypatch.setattr(widening, "MAX_LISTED", 4)
     relaxed(check_spaces)()
 
