@@ -36,9 +36,8 @@ TIMED = (
     Timed("random", ALL, {("A", 0): 0.1, ("D", 0): 1}),
     Timed("evolution", ALL, {("A", 0): 0.1, ("D", 0): 1}),
     Timed("mcts", ALL, {("A", 0): 0.5}),
-    Timed("tpe", ALL, {("A", 1_000): 2, ("D", 1_000): 10}),
+    Timed("tpe", (100, 1_000), {("A", 1_000): 2, ("D", 1_000): 10}),
     Timed("smbo", (100, 1_000), {("A", 1_000): 1_000, ("D", 1_000): 1_000}, batch=1),
-    Timed("smbo(surrogate=boosting)", (100, 1_000), {("A", 1_000): 1_000, ("D", 1_000): 1_000}, batch=1),
 )
 
 
@@ -55,9 +54,10 @@ def searchers(repetitions: int) -> Iterator[Figure]:
 def _figure(timed: Timed, name: str, trials: int, repetitions: int) -> Figure:
     space, told = _drawn(name, max(ALL))
     searcher = Recipe.of(timed.recipe).make(space, [VALUE])
-    for choices in told[: trials - FIRST]:
+    first = min(FIRST, timed.batch)
+    for choices in told[: trials - first]:
         searcher.tell(choices, _measured(choices))
-    _go_on(searcher, FIRST)
+    _go_on(searcher, first)
     (times,) = turns([lambda: _go_on(searcher, timed.batch)], repetitions)
     aim = timed.aims.get((name, trials), timed.aims.get((name, 0)))
     return Figure(f"{timed.recipe} on {name} after {trials:,}", tuple(time / timed.batch for time in times), aim)
