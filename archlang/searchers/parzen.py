@@ -229,11 +229,13 @@ class Parzen:
     ) -> tuple[Choices, list[int]]:
         """A program from the kernel around the one of some steps (without any, drawn evenly), and its cells."""
         cells = [-1] * self._places
-        addresses: list[str] = []
-        picks: list[Pick] = []
+        picks: dict[str, Pick] = {}
+        asked = 0
         draw = random.random
 
         def choose(decision: Decision, options: Options | None) -> Pick:
+            nonlocal asked
+            asked += 1
             pick: Pick
             step = steps.get(id(decision))
             if step is None:
@@ -252,20 +254,17 @@ class Parzen:
             if options is not None and len(options) < len(table):
                 return made(factor, decision, factor.among(options, table, random))
             cells[factor.place] = cell = bisect_right(table, draw())
-            pick = factor.picks[cell]
-            addresses.append(decision.address)
-            picks.append(pick)
+            pick = picks[decision.address] = factor.picks[cell]
             return pick
 
         def made(factor: Factor | None, decision: Decision, pick: Pick) -> Pick:
             if factor is not None:
                 cells[factor.place : factor.place + factor.cells] = factor.cells_of(pick)
-            addresses.append(decision.address)
-            picks.append(pick)
+            picks[decision.address] = pick
             return pick
 
         choices = self._space.walk(choose, random)
-        if len(addresses) == len(set(addresses)) and [*map(choices.get, addresses)] == picks:
+        if len(picks) == asked and picks.items() <= choices.items():
             return choices, cells
         return choices, self._cells_of(choices, self._space.trace(choices))
 

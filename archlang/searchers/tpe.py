@@ -19,6 +19,7 @@ from archlang.searchers.unseen import Unseen
 if TYPE_CHECKING:
     from archlang.space import Choices
 
+BAD = 500  # programs at most that tell what is bad: more of them cost time and tell little more
 BATCHES = 3  # of candidates, before a program that is still new is drawn
 
 
@@ -109,5 +110,6 @@ class TPE(Searcher):
                 count = min(math.ceil(self.settings.good * len(measured)), self.settings.most)
                 best = best_first([scores for _, scores in measured], count)
                 good = [measured[position][0] for position in best]
-                return good, [row for row in told if row not in good]
+                bad = [row for row in told if row not in good]
+                return good, bad[:: math.ceil(len(bad) / BAD) or 1]
         return [], []

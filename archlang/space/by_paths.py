@@ -201,23 +201,25 @@ class ByPaths:
             return self._walk_by_asking(choose, random)
         region = programs.regions[0]
         places, kids = region.paths.places, region.paths.kids
+        decisions, positions, wide, is_open = compiled.decisions, compiled.positions_of, compiled.wide, self._open
+        alive = self._alive  # what is asked of every decision of every candidate is at hand
         steps: Steps = []
         values: dict[int, Pick] = {}
         node = region.paths.root
         while node:
             place = places[node]
-            options = self._options(node, place, kids[node])
-            decision = compiled.decisions[place]
-            if compiled.wide[place]:
-                values[place] = choose(decision, None) if self._open[place] else decision.domain.draw(random)
+            options = alive.get(node) or self._options(node, place, kids[node])
+            decision = decisions[place]
+            if wide[place]:
+                values[place] = choose(decision, None) if is_open[place] else decision.domain.draw(random)
                 pick = 0 if compiled.fits(place, values[place]) else no_option(decision, values[place])
             elif len(options) == 1:
-                pick = compiled.positions_of[place][options[0]]
-            elif not self._open[place]:
-                pick = compiled.positions_of[place][options[int(random.random() * len(options))]]
+                pick = positions[place][options[0]]
+            elif not is_open[place]:
+                pick = positions[place][options[int(random.random() * len(options))]]
             else:
                 chosen = choose(decision, options)
-                pick = compiled.positions_of[place][chosen] if chosen in options else no_option(decision, chosen)
+                pick = positions[place][chosen] if chosen in options else no_option(decision, chosen)
             steps.append((place, pick))
             node = kids[node][pick]
         if region.limits and not programs.within(region, steps):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from typing import Any
 
 from archlang.diagnostics import ArchError, error
@@ -49,6 +49,9 @@ class Choices(Mapping[str, Pick]):
 
     def __len__(self) -> int:
         return len(self._picks)
+
+    def items(self) -> ItemsView[str, Pick]:
+        return self._picks.items()  # the dict's own is several times faster than a mapping's
 
     def __hash__(self) -> int:
         if self._hash is None:

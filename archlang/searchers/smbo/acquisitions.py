@@ -129,7 +129,7 @@ def _by_sample(drawn: list[Array], known: Known) -> Array:
 def expected_hypervolume_improvement(predictions: list[Prediction], known: Known, random: np.random.Generator) -> Array:
     """EHVI: by how much a program is expected to extend the hypervolume of the front, each objective from
     the worst told to the best (Emmerich et al. 2011), the objectives predicted independently. By boxes above
-    the front (Yang et al. 2019) and quadrature, as scores follow the predicted learnt on a bent line."""
+    the front (Yang et al. 2019) and quadrature, as what is predicted follows the scores on a bent line."""
     nodes = [each.mean[:, None] + each.spread[:, None] * NODES for each in predictions]
     scores = [known.one_score(place, column) for place, column in enumerate(nodes)]
     return _gains(known.boxes, [_expected_excess(each) for each in scores])
