@@ -126,6 +126,14 @@ class OnnxExporter(Protocol):
         """Write the network for inference as an ONNX model that has the program's names."""
 
 
+@runtime_checkable
+class Supernets(Protocol):
+    """What a backend does, besides, that puts all programs of a space in one network."""
+
+    def supernet(self, space: Any, seed: int, apart: bool | Sequence[str]) -> Any:
+        """The network: see `Space.supernet`."""
+
+
 class Meter(Protocol):
     """Times graphs on one device, with one batch size."""
 
@@ -203,6 +211,16 @@ def onnx_exporter(name: str) -> OnnxExporter:
         return found
     hint = "save its weights, and load them into a network of the torch backend, which does"
     raise ArchError(error("E0803", f"the {name} backend does not export to ONNX", hints=(hint,)))
+
+
+def supernets(name: str) -> Supernets:
+    """The backend of that name, which makes supernets; ArchError (E0802) when it does not."""
+    found = backend(name)
+    if not isinstance(found, Supernets):
+        raise ArchError(
+            error("E0802", f"there is no backend `{name}` that makes supernets", hints=("make it with `torch`",))
+        )
+    return found
 
 
 def require_version(name: str, package: str, least: tuple[int, int]) -> None:

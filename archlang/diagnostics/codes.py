@@ -132,6 +132,7 @@ CODES: dict[str, str] = {
     "E0921": "a space that another library cannot say",
     "E0922": "results of a bench that cannot be read or written",
     "E0923": "a bench of which no run succeeded",
+    "E1001": "a decision that cannot be mixed",
     "W0501": "a decision that no program makes",
     "W0502": "alternatives that no program picks",
     "W0503": "a decision that changes nothing",

@@ -15,7 +15,7 @@ from archlang.diagnostics import Diagnostic, error
 from archlang.ir.graph import Input
 from archlang.ir.types import SymbolicDim, TensorType
 from archlang.semantics import statements
-from archlang.semantics.diagram import Diagram
+from archlang.semantics.diagram import Diagram, leaf_key, leaves
 from archlang.semantics.evaluator import Evaluator
 from archlang.semantics.fault import Entangled, broken
 from archlang.semantics.graphs import Specialiser
@@ -67,6 +67,12 @@ class Evaluated:
         """For each decision that is ever asked, the condition under which it is."""
         return self.evaluator.needs
 
+    @cached_property
+    def tensors(self) -> dict[str, Value]:
+        """The tensors in the result by the path of fields that leads to each, as `read` names them: a
+        tensor, or a diagram with tensors and None."""
+        return _tensors(self, self.result)
+
     def read(self, name: str, specialiser: Specialiser) -> tuple[Any, Any]:
         """The graph and the static values of one program. The graph is None when no tensor is in
         the result; the values are a dict (of lists, dicts, numbers, …), or under "" a bare value."""
@@ -95,6 +101,32 @@ def _read(value: Value, path: str, specialiser: Specialiser, tensors: list[tuple
         parts_list = [_read(item, f"{path}[{index}]", specialiser, tensors) for index, item in enumerate(value.items)]
         return [part for part in parts_list if part is not _TENSOR]
     return list(value) if type(value) is range else value
+
+
+def _tensors(evaluated: Evaluated, value: Value, path: str = "") -> dict[str, Value]:
+    """The tensors in a value by the path of fields that leads to each, as `Evaluated.read` names
+    them: tensors, or diagrams with tensors and None."""
+    force = evaluated.evaluator.force
+    if type(value) is Tensor:
+        return {path: value}
+    if type(value) is Record:
+        named = [(f"{path}.{name}" if path else name, item) for name, item in value.fields.items()]
+    elif type(value) is List:
+        named = [(f"{path}[{index}]", item) for index, item in enumerate(value.items)]
+    elif type(value) is Diagram:
+        by_leaf = {leaf_key(leaf): _tensors(evaluated, leaf, path) for leaf in leaves(value)}
+        names = list(dict.fromkeys(name for found in by_leaf.values() for name in found))
+        combine = evaluated.evaluator.diagrams.combine
+        substitute = evaluated.evaluator.diagrams.substitute
+        return {
+            name: substitute(value, {key: found.get(name) for key, found in by_leaf.items()}, combine) for name in names
+        }
+    else:
+        return {}
+    found: dict[str, Value] = {}
+    for name, item in named:
+        found.update(_tensors(evaluated, force(item), name))
+    return found
 
 
 def evaluate_space(

@@ -17,9 +17,10 @@ from archlang.space.resolver import Resolved
 # What only some programs are asked for is imported then: checking a space is not to wait for it.
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from archlang.backend import Backend
+    from archlang.backend import Array, Backend
     from archlang.ir.fitting import WeightReport
     from archlang.space.space import Space
 
@@ -31,6 +32,7 @@ class Program:
         self.space = space
         self.choices = Choices({address: pick for address, (_, pick) in resolved.decisions.items()})
         self._resolved = resolved
+        self._weights: Mapping[str, Array] | None = None
 
     def __repr__(self) -> str:
         return f"Program({self.space.name}, {self.choices.as_dict()})"
@@ -145,8 +147,23 @@ class Program:
 
     def build(self, name: str = "torch", seed: int = 0, **options: Any) -> Any:
         """The network as a module of a backend; weights are drawn by `seed` and their addresses, alike
-        for all backends. Options are the backend's own (tensorflow: `data_format`)."""
-        return _backend(name).build(self.graph, seed=seed, **options)
+        for all backends, unless the program has its own (`with_weights`). Options are the backend's own
+        (tensorflow: `data_format`)."""
+        backend = _backend(name)
+        network = backend.build(self.graph, seed=seed, **options)
+        if self._weights is not None:
+            backend.set_weights(self.graph, network, self._weights)
+        return network
+
+    def with_weights(self, weights: Mapping[str, Array]) -> Program:
+        """This program with weights and states of its own, by address, which `build` gives to networks.
+        ArchError (E0807) when they do not fit."""
+        from archlang.ir.weights import check_weights
+
+        check_weights(self.graph, weights)
+        program = Program(self.space, self._resolved)
+        program._weights = dict(weights)
+        return program
 
     def save_weights(self, network: Any, path: Path | str, name: str = "torch") -> None:
         """Write a built network's weights to a `.safetensors` file, named by address."""

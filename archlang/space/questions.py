@@ -85,3 +85,10 @@ def explain(space: Space, address: str) -> Explanation:
         what = f"there is no decision `{address}` in `{space.name}`"
         raise ArchError(no_decision(what, address, list(known)))
     return explained(once, programs.compiled, address, lambda given: space.program(given).cost())
+
+
+def supernet(space: Space, name: str, seed: int, apart: bool | Sequence[str]) -> Any:
+    """All programs in one network; see `Space.supernet`."""
+    from archlang.backend import supernets
+
+    return supernets(name).supernet(space, seed, apart)

@@ -302,6 +302,13 @@ class Space:
         where the space is not evaluated as a whole."""
         return questions.ranking(self, minimize, maximize)
 
+    def supernet(self, name: str = "torch", *, seed: int = 0, apart: bool | Sequence[str] = False) -> Any:
+        """All programs in one network of a backend, whose weights they share; see `archlang.relax`. Ops of
+        several forms (a width, a kernel that is chosen) slice one weight, or have weights for each form where
+        they are to be `apart`: all, or those that hang from the decisions at some addresses. ArchError where
+        the space is not evaluated as a whole, or the backend has no supernets."""
+        return questions.supernet(self, name, seed, apart)
+
     def explain(self, address: str) -> Explanation:
         """What a decision is, what it hangs from, and what it changes. ArchError when there is no
         decision of that address, or where the space is not evaluated as a whole."""

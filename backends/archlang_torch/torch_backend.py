@@ -14,11 +14,14 @@ from archlang.backend import Array, Meter, Progress, TrainingSettings
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
+from archlang.relax.varied import Varied
+from archlang.space.space import Space
 from archlang_torch.building import build, parameter_names
 from archlang_torch.dialect import TORCH
 from archlang_torch.gradients import gradients
 from archlang_torch.lowering import LOWERINGS
 from archlang_torch.profiling import meter
+from archlang_torch.supernet.network import Supernet
 from archlang_torch.training import fit, run
 
 
@@ -75,6 +78,9 @@ class TorchBackend:
         self, graph: Graph, network: nn.Module, inputs: Sequence[Array], cotangents: Mapping[str, Array]
     ) -> tuple[Sequence[Array | None], dict[str, Array]]:
         return gradients(graph, network, inputs, cotangents)
+
+    def supernet(self, space: Space, seed: int = 0, apart: bool | Sequence[str] = False) -> nn.Module:
+        return Supernet(Varied(space, apart), seed)
 
     def meter(self, device: str, threads: int, batch: int) -> AbstractContextManager[Meter]:
         return meter(device, threads, batch)

@@ -49,6 +49,7 @@ def test_a_family_is_raised_by_its_part() -> None:
             *("settings", "extras", "space", "searchers", "adapters"),
             *("study", "evaluate", "report", "bench", "testing", "cli"),
         },
+        "E10": {"relax", "cli", "archlang_torch", "archlang_tensorflow"},
     }
     for code, folders in raised().items():
         assert folders <= homes[code[:3]], code

@@ -16,7 +16,7 @@ from archlang.semantics.diagram import Diagram, Diagrams, Value, leaf_key, leave
 from archlang.semantics.entry import Evaluated
 from archlang.semantics.fault import Entangled, Fault
 from archlang.semantics.operations import operation
-from archlang.semantics.values import InputNode, List, OpNode, Record, SelectNode, Symbolic, Tensor
+from archlang.semantics.values import InputNode, OpNode, SelectNode, Symbolic, Tensor
 from archlang.syntax import ast
 
 OPERATION_STEPS = 300  # diagram steps that take as long as working out an operation
@@ -91,7 +91,7 @@ class _Cutter:
     def __init__(self, evaluated: Evaluated):
         self._evaluated = evaluated
         self._diagrams = evaluated.evaluator.diagrams
-        self._results = _results(evaluated, evaluated.result)
+        self._results = evaluated.tensors
         tensors = [leaf for value in self._results.values() for leaf in leaves(value) if type(leaf) is Tensor]
         self._order = in_order(tensors)
         self._place = {id(tensor.node): place for place, tensor in enumerate(self._order)}
@@ -201,32 +201,6 @@ def _numbered(diagrams: Diagrams, value: Value, thing: Any) -> Options:
     places: dict[Any, int] = {}
     numbers = {leaf_key(leaf): places.setdefault(thing(leaf), len(places)) for leaf in leaves(value)}
     return Options(diagrams.map_leaves(value, lambda leaf: numbers[leaf_key(leaf)]), tuple(places))
-
-
-def _results(evaluated: Evaluated, value: Value, path: str = "") -> dict[str, Value]:
-    """The tensors in a value by the path of fields that leads to each, as `Evaluated.read` names
-    them: tensors, or diagrams with tensors and None."""
-    force = evaluated.evaluator.force
-    if type(value) is Tensor:
-        return {path: value}
-    if type(value) is Record:
-        named = [(f"{path}.{name}" if path else name, item) for name, item in value.fields.items()]
-    elif type(value) is List:
-        named = [(f"{path}[{index}]", item) for index, item in enumerate(value.items)]
-    elif type(value) is Diagram:
-        by_leaf = {leaf_key(leaf): _results(evaluated, leaf, path) for leaf in leaves(value)}
-        names = list(dict.fromkeys(name for found in by_leaf.values() for name in found))
-        combine = evaluated.evaluator.diagrams.combine
-        substitute = evaluated.evaluator.diagrams.substitute
-        return {
-            name: substitute(value, {key: found.get(name) for key, found in by_leaf.items()}, combine) for name in names
-        }
-    else:
-        return {}
-    found: dict[str, Value] = {}
-    for name, item in named:
-        found.update(_results(evaluated, force(item), name))
-    return found
 
 
 def _operands(node: Any) -> Sequence[Tensor]:

@@ -1,0 +1,1 @@
+"""Supernets in PyTorch: see `archlang.relax`."""
