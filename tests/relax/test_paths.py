@@ -85,7 +85,8 @@ def test_gradients_reach_the_shared_weights_as_those_of_the_program() -> None:
     network(image).square().sum().backward()
     kernel = dict(network.named_parameters())["layer.0.conv2d_1.weight"].grad
     shared = dict(supernet.named_parameters())["layer[0]/conv2d#1.weight"].grad
-    assert kernel is not None and shared is not None
+    assert kernel is not None
+    assert shared is not None
     torch.testing.assert_close(shared[:9, :4, 1:4, 1:4], kernel)
     assert shared.abs().sum() == shared[:9, :4, 1:4, 1:4].abs().sum()
 
