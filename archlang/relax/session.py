@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from archlang.relax.engine import Batch, Draw, Engine, Moment, Tensor
+from archlang.relax.feeding import Feeding
 from archlang.relax.mixtures.mixture import Mixture
 from archlang.relax.questions import Question
 from archlang.space.space import Space
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 @attrs.define(eq=False)
 class Session:
     """`progress` is the share of the training that is done, `rate` the learning rate of the weights now.
-    `random` is for whatever draws without the engine."""
+    `random` is for whatever draws without the engine; it begins anew with every epoch."""
 
     method: Method
     space: Space
     engine: Engine
     questions: Sequence[Question]
     random: Random
+    feeding: Feeding
     progress: float = 0.0
     rate: float = 0.0
 
@@ -52,6 +54,40 @@ class Session:
             return total
 
         return objective
+
+    def train_epoch(self, number: int, told: Callable[[int, float], None] = lambda step, loss: None) -> float:
+        """One epoch, of the weights alone as long as the method says so; the mean loss of its steps."""
+        method = self.method
+        self.rate = method.weights.rate(number / method.epochs)
+        self.random = Random(f"{self.feeding.seed}/{number}")
+        losses = []
+        for step, (train, validation) in enumerate(self.feeding.epoch(number)):
+            self.progress = (number + step / self.feeding.steps) / method.epochs
+            if number >= method.architecture_from * method.epochs:
+                losses.append(method.update.step(self, train, validation))
+            else:
+                losses.append(self.train_weights(train))
+            told(step + 1, losses[-1])
+        self.progress = (number + 1) / method.epochs
+        return sum(losses) / len(losses)
+
+    def measure(self) -> dict[str, float]:
+        """What the mixture measures on the validation samples; nothing where single paths are trained."""
+        if not isinstance(self.method.sampler, Mixture):
+            return {}
+        return self.engine.measure(self.feeding.measuring(), self.draw(of_weights=False))
+
+    def likelihoods(self) -> dict[str, list[float]]:
+        """How likely each pick of each mixed decision is, by its name."""
+        mixture, tensors = self.method.sampler, self.engine.tensors
+        if not isinstance(mixture, Mixture):
+            return {}
+        found = {}
+        for question in self.questions:
+            shares = mixture.likelihoods(self.engine.parameters, question, tensors)
+            if shares is not None:
+                found[question.name] = tensors.numbers(shares)
+        return found
 
     def train_weights(self, batch: Batch) -> float:
         """A step of the weights on a batch; the loss before it."""
