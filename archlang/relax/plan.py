@@ -64,6 +64,7 @@ class Plan:
     inputs: tuple[Input, ...]
     steps: tuple[Step, ...]
     outputs: tuple[tuple[str, int], ...]
+    zeroed: frozenset[int] = frozenset()  # variables of decisions with an alternative that is nothing
 
     @property
     def mixes(self) -> list[Mix]:
@@ -120,6 +121,7 @@ class _Planner:
         self._made: dict[Any, int] = {}
         self._restrictions: dict[int, Value] = {}
         self._numbers = {given.name: number for number, given in enumerate(varied.inputs)}
+        self._zeroed: set[int] = set()
 
     def plan(self) -> Plan:
         outputs = []
@@ -163,7 +165,8 @@ class _Planner:
                     steps.append(attrs.evolve(step, inputs=tuple(moved[value] for value in step.inputs)))
                 else:
                     steps.append(attrs.evolve(step, parts=tuple((entry, moved[value]) for entry, value in step.parts)))
-        return Plan(self._varied.inputs, tuple(steps), tuple((name, moved[value]) for name, value in outputs))
+        results = tuple((name, moved[value]) for name, value in outputs)
+        return Plan(self._varied.inputs, tuple(steps), results, frozenset(self._zeroed))
 
     # ------------------------------------------------------------------ nodes
 
@@ -273,10 +276,20 @@ class _Planner:
         parts = tuple((entry, value) for entry, value in zip(entries, values, strict=True) if value != NOWHERE)
         if not parts:
             return NOWHERE
+        filled = tuple(part for part in parts if not self._is_zero(part[1]))
+        if len(filled) < len(parts):
+            self._zeroed.add(variable)
+            parts = filled or parts[:1]
         step = Mix(variable, by_element, parts)
         kinds = {self._types[value] for _, value in parts}
         assert len(kinds) == 1, "what is mixed has one type"
         return self._step(step, step, *kinds)
+
+    def _is_zero(self, value: int) -> bool:
+        """Whether a value is nothing whatever the weights are."""
+        number = value - len(self._varied.inputs)
+        step = self._steps[number] if number >= 0 else None
+        return isinstance(step, Apply) and "zeros" in step.operation.traits
 
     def _elements(self, node: SelectNode) -> dict[int, Tensor] | None:
         """The summands of a sum over a subset, by element, where several subsets are active."""

@@ -55,6 +55,7 @@ class Supernet(nn.Module):
         self._plans: OrderedDict[Any, _Ready] = OrderedDict()
         self._sliced: dict[tuple[str, Operation], Callable[..., Any]] = {}
         self._weights: Weights = {}
+        self._ghosts = False
 
     # ---------------------------------------------------------------- running
 
@@ -63,15 +64,16 @@ class Supernet(nn.Module):
         ready = self._ready(choices, lambda: path(self.varied, choices, _is_pure))
         return self._run(ready, inputs)
 
-    def mixed(self, weights: Weights, *inputs: Tensor, active: Active = ALL) -> Any:
-        """What the mixture of the active alternatives computes, with the weights of all."""
+    def mixed(self, weights: Weights, *inputs: Tensor, active: Active = ALL, ghosts: bool = False) -> Any:
+        """What the mixture of the active alternatives computes, with the weights of all; `ghosts`: see
+        `archlang.relax.engine.Draw`."""
         key = tuple((variable, tuple(positions)) for variable, positions in active.items())
         ready = self._ready(key, lambda: plan(self.varied, active, is_pure=_is_pure))
-        self._weights = weights
+        self._weights, self._ghosts = weights, ghosts
         try:
             return self._run(ready, inputs)
         finally:
-            self._weights = {}
+            self._weights, self._ghosts = {}, False
 
     def _run(self, ready: _Ready, inputs: Sequence[Tensor]) -> Any:
         values: list[Any] = [*inputs, *[None] * len(ready.steps)]
@@ -149,8 +151,12 @@ class Supernet(nn.Module):
         return call
 
     def _mixed(self, key: tuple[int, bool], entries: list[int], *values: Tensor) -> Tensor:
-        weights = self._weights.get(key)
-        return weighted_sum(None if weights is None else weights[entries], values)
+        weights = self._weights[key]
+        if weights is None:
+            return weighted_sum(None, values)
+        own = weights if len(entries) == len(weights) else weights[entries]
+        total = weighted_sum(own, values)
+        return total + (weights.sum() - own.sum()) if self._ghosts and own is not weights else total
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_plans": OrderedDict(), "_sliced": {}}

@@ -1,0 +1,65 @@
+"""Methods: combinations of parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+from attrs.validators import and_, ge, gt, le
+
+from archlang.relax.engine import Batch, Tensor
+from archlang.relax.settings import ArchitectureSettings, WeightSettings
+from archlang.relax.updates.alternating import Alternating
+from archlang.relax.updates.update import Update
+
+if TYPE_CHECKING:
+    from archlang.relax.session import Session
+    from archlang.space.choices import Choices
+
+
+class Sampler(Protocol):
+    """What runs through the supernet: a mixture, or paths."""
+
+    def add_weight_gradients(self, session: Session, batch: Batch) -> float:
+        """Add the gradients for one step of the weights; the loss."""
+        ...
+
+
+class Penalty(Protocol):
+    """What the architecture is trained by besides the loss."""
+
+    def add(self, loss: Tensor, session: Session) -> Tensor:
+        """The loss with the penalty."""
+        ...
+
+
+class Selection(Protocol):
+    """How programs are taken from a trained supernet."""
+
+    def select(self, session: Session, data: Any) -> list[Choices]:
+        """The best programs, the best first."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Method:
+    """How a supernet is trained and a program taken from it.
+
+    `epochs` of batches of `batch_size`; the share `train_share` of the training samples is for the weights, the
+    rest for the architecture, which is trained from the share `architecture_from` of the epochs on. `partial`:
+    one in so many channels goes through the alternatives (PC-DARTS). `apart`: ops of several forms have weights
+    for each (see `Space.supernet`).
+    """
+
+    sampler: Any
+    update: Update = attrs.field(factory=Alternating)
+    penalties: tuple[Penalty, ...] = ()
+    selection: Any = None
+    weights: WeightSettings = attrs.field(factory=WeightSettings)
+    architecture: ArchitectureSettings = attrs.field(factory=ArchitectureSettings)
+    epochs: int = attrs.field(default=50, validator=ge(1))
+    batch_size: int = attrs.field(default=64, validator=ge(1))
+    train_share: float = attrs.field(default=0.5, validator=and_(gt(0), le(1)))
+    architecture_from: float = attrs.field(default=0.0, validator=and_(ge(0), le(1)))
+    partial: int = attrs.field(default=1, validator=ge(1))
+    apart: bool = False

@@ -1,0 +1,1 @@
+"""Mixtures: from parameters to the weights of alternatives, one file each."""

@@ -1,0 +1,188 @@
+"""The training of a supernet: see `archlang.relax.engine.Engine`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from archlang.lowering.training import only_output
+from archlang.relax.engine import Draw, Way
+from archlang.relax.settings import ArchitectureSettings, WeightSettings
+from archlang_torch.supernet.network import Supernet
+from archlang_torch.supernet.tensors import TorchTensors
+
+Array = NDArray[Any]
+Batch = tuple[Tensor, Tensor]
+Direction = list[Tensor | None]
+
+
+class TorchEngine:
+    """A supernet, SGD for its weights, and Adam for the parameters of its mixture."""
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        parameters: Mapping[str, Array],
+        weights: WeightSettings,
+        architecture: ArchitectureSettings,
+        loss: str = "cross_entropy",
+        seed: int = 0,
+    ) -> None:
+        self.supernet = supernet
+        self._weights = list(supernet.parameters())
+        device = self._weights[0].device if self._weights else torch.device("cpu")
+        self.tensors = TorchTensors(device, seed)
+        self.parameters = {
+            name: torch.tensor(first, dtype=torch.float32, device=device, requires_grad=True)
+            for name, first in parameters.items()
+        }
+        self._settings = weights
+        self._kind = loss
+        self._sgd = torch.optim.SGD(
+            self._weights or [nn.Parameter(torch.zeros(0))],
+            lr=weights.lr,
+            momentum=weights.momentum,
+            weight_decay=weights.decay,
+            nesterov=weights.nesterov and weights.momentum > 0,
+        )
+        self._adam = torch.optim.Adam(
+            [*self.parameters.values()] or [nn.Parameter(torch.zeros(0))],
+            lr=architecture.lr,
+            betas=architecture.betas,
+            weight_decay=architecture.decay,
+        )
+
+    # ----------------------------------------------------------------- losses
+
+    def batch(self, x: Array, y: Array) -> Batch:
+        target = torch.from_numpy(y).to(self.tensors.device)
+        image = torch.from_numpy(x).to(self.tensors.device)
+        return image, target.long() if self._kind == "cross_entropy" else target
+
+    def loss(self, batch: Batch, way: Way, teacher: Tensor | None = None) -> Tensor:
+        self.supernet.train()
+        output = self._forward(batch[0], way)
+        if teacher is not None:
+            return _distance(output, teacher, self._kind)
+        return _loss(output, batch[1], self._kind, self._settings.smoothing)
+
+    def outputs(self, batch: Batch, way: Way) -> Tensor:
+        self.supernet.train()
+        with torch.no_grad():
+            return self._forward(batch[0], way)
+
+    def _forward(self, x: Tensor, way: Way) -> Tensor:
+        if isinstance(way, Draw):
+            found = self.supernet.mixed(way.weights, x, active=way.active, ghosts=way.ghosts)
+        else:
+            found = self.supernet.path(way, x)
+        result: Tensor = only_output(found)
+        return result
+
+    def measure(self, batches: Sequence[Batch], way: Way) -> dict[str, float]:
+        self.supernet.eval()
+        loss = correct = count = 0.0
+        with torch.no_grad():
+            for x, y in batches:
+                output = self._forward(x, way)
+                loss += float(_loss(output, y, self._kind, 0.0)) * len(y)
+                if self._kind == "cross_entropy":
+                    correct += float((output.argmax(-1) == y).float().mean()) * len(y)
+                count += len(y)
+        found = {"loss": loss / max(count, 1)}
+        return {**found, "accuracy": correct / max(count, 1)} if self._kind == "cross_entropy" else found
+
+    # -------------------------------------------------------------- gradients
+
+    def add_gradients(self, loss: Callable[[], Tensor], *, weights: bool = False, parameters: bool = False) -> float:
+        for tensor in self.parameters.values():
+            tensor.requires_grad_(parameters)  # what is not trained need not be kept for it
+        try:
+            value = loss()
+            wanted = [*(self._weights if weights else ()), *(self.parameters.values() if parameters else ())]
+            if value.requires_grad and wanted:
+                for tensor, gradient in zip(wanted, torch.autograd.grad(value, wanted, allow_unused=True), strict=True):
+                    if gradient is not None:
+                        tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
+            return float(value.detach())
+        finally:
+            for tensor in self.parameters.values():
+                tensor.requires_grad_(True)
+
+    def clear(self, *, weights: bool = False, parameters: bool = False) -> None:
+        for tensor in [*(self._weights if weights else ()), *(self.parameters.values() if parameters else ())]:
+            tensor.grad = None
+
+    def step_weights(self, rate: float) -> None:
+        clip = self._settings.clip
+        if clip is not None and self._settings.clip_values:
+            nn.utils.clip_grad_value_(self._weights, clip)
+        elif clip is not None:
+            nn.utils.clip_grad_norm_(self._weights, clip)
+        for group in self._sgd.param_groups:
+            group["lr"] = rate
+        self._sgd.step()
+
+    def step_parameters(self) -> None:
+        self._adam.step()
+
+    def weight_gradients(self) -> Direction:
+        return [None if weight.grad is None else weight.grad.clone() for weight in self._weights]
+
+    def parameter_gradients(self) -> dict[str, Tensor | None]:
+        return {name: tensor.grad for name, tensor in self.parameters.items()}
+
+    def set_parameter_gradients(self, gradients: Mapping[str, Tensor | None]) -> None:
+        for name, gradient in gradients.items():
+            self.parameters[name].grad = gradient
+
+    def norm(self, direction: Direction) -> float:
+        parts = [part.norm() for part in direction if part is not None]
+        return float(torch.stack(parts).norm()) if parts else 0.0
+
+    @torch.no_grad()
+    def move_weights(self, direction: Direction, scale: float) -> None:
+        for weight, part in zip(self._weights, direction, strict=True):
+            if part is not None:
+                weight.add_(part, alpha=scale)
+
+    @torch.no_grad()
+    def look_ahead(self, rate: float) -> None:
+        for weight in self._weights:
+            if weight.grad is None:
+                continue
+            moment = self._sgd.state[weight].get("momentum_buffer")
+            step = weight.grad.add(weight, alpha=self._settings.decay)
+            if moment is not None:
+                step.add_(moment, alpha=self._settings.momentum)
+            weight.sub_(step, alpha=rate)
+
+    # ------------------------------------------------------------------ state
+
+    @torch.no_grad()
+    def snapshot(self) -> list[Tensor]:
+        return [tensor.clone() for tensor in [*self._weights, *self.supernet.buffers()]]
+
+    @torch.no_grad()
+    def restore(self, snapshot: list[Tensor]) -> None:
+        for tensor, kept in zip([*self._weights, *self.supernet.buffers()], snapshot, strict=True):
+            tensor.copy_(kept)
+
+
+def _loss(output: Tensor, target: Tensor, kind: str, smoothing: float) -> Tensor:
+    if kind == "cross_entropy":
+        scores = output.reshape(-1, output.shape[-1])
+        return F.cross_entropy(scores, target.reshape(-1), label_smoothing=smoothing)
+    return F.mse_loss(output, target.reshape(output.shape).to(output.dtype))
+
+
+def _distance(output: Tensor, teacher: Tensor, kind: str) -> Tensor:
+    """The cross entropy of the teacher's probabilities, or the squared distance of regressions."""
+    if kind == "cross_entropy":
+        return F.cross_entropy(output.reshape(-1, output.shape[-1]), teacher.reshape(-1, teacher.shape[-1]).softmax(-1))
+    return F.mse_loss(output, teacher)
