@@ -80,7 +80,7 @@ class Varied:
                 found[number] = (self._position(number, choices, position),)
             return found[number][0]
 
-        for number in range(len(self.diagrams.sizes)):
+        for number in (*self._once.variables, *self._once.budgets):
             position(number)
         return found
 
