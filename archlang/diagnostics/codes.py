@@ -84,6 +84,7 @@ CODES: dict[str, str] = {
     "E0505": "no program found that meets the requirements",
     "E0506": "a cost that does not exist",
     "E0507": "an op that a table of costs does not have",
+    "E0508": "channels that are to be divided into no parts",
     "E0601": "a program that is too large or too deeply nested",
     "E0602": "a result beyond the largest numbers",
     "E0603": "a list, text, range or subset that is too long",
