@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @attrs.define(eq=False)
 class Session:
     """`progress` is the share of the training that is done, `rate` the learning rate of the weights now.
-    `random` is for whatever draws without the engine."""
+    `random` is for whatever draws without the engine. `decided` has, by variable, the positions of picks that
+    are settled: of these decisions nothing else runs any more. `train_epoch`, given by whoever runs the session,
+    trains for one epoch as the method does, at the rate of now; it is for selections that train on."""
 
     method: Method
     space: Space
@@ -29,13 +31,33 @@ class Session:
     random: Random
     progress: float = 0.0
     rate: float = 0.0
+    decided: dict[int, int] = attrs.field(factory=dict)
+    train_epoch: Callable[[Session], None] | None = None
+
+    @property
+    def mixture(self) -> Mixture:
+        """The sampler of a method that has a mixture."""
+        mixture = self.method.sampler
+        assert isinstance(mixture, Mixture)
+        return mixture
 
     def draw(self, of_weights: bool) -> Draw:
         """Weights of the mixture for one forward pass."""
-        mixture = self.method.sampler
-        assert isinstance(mixture, Mixture)
         moment = Moment(self.progress, of_weights)
-        return mixture.draw(self.engine.parameters, self.questions, self.engine.tensors, moment)
+        return self.settled(self.mixture.draw(self.engine.parameters, self.questions, self.engine.tensors, moment))
+
+    def settled(self, draw: Draw) -> Draw:
+        """The draw with the picks that are decided, at weight one."""
+        if not self.decided:
+            return draw
+        weights, active = dict(draw.weights), dict(draw.active)
+        for question in self.questions:
+            position = self.decided.get(question.variable)
+            if position is not None:
+                alone = [float(other == position) for other in range(question.picks)]
+                weights[question.variable, False] = self.engine.tensors.constant(alone)
+                active[question.variable] = (position,)
+        return Draw(weights, active, draw.ghosts)
 
     def loss(self, batch: Batch) -> Callable[[], Tensor]:
         """The loss of the mixture on a batch, as the weights are trained by it."""
