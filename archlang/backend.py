@@ -133,6 +133,12 @@ class Supernets(Protocol):
     def supernet(self, space: Any, seed: int, apart: bool | Sequence[str]) -> Any:
         """The network: see `Space.supernet`."""
 
+    def engine(
+        self, supernet: Any, parameters: Mapping[str, Array], weights: Any, architecture: Any, loss: str, seed: int
+    ) -> Any:
+        """The training of a network: an `archlang.relax.engine.Engine`, for `WeightSettings` and
+        `ArchitectureSettings` of `archlang.relax.settings`."""
+
 
 class Meter(Protocol):
     """Times graphs on one device, with one batch size."""

@@ -11,16 +11,19 @@ from benchmarks.genes import NORMAL, REDUCE, Gene
 
 
 class ReluConvBn(nn.Module):
-    def __init__(self, channels: int, out: int, kernel: int, stride: int = 1) -> None:
+    def __init__(
+        self, channels: int, out: int, kernel: int, stride: int = 1, affine: bool = True, bias: bool = False
+    ) -> None:
         super().__init__()
         self.op = nn.Sequential(
             nn.ReLU(),
-            nn.Conv2d(channels, out, kernel, stride=stride, padding=kernel // 2, bias=False),
-            nn.BatchNorm2d(out),
+            nn.Conv2d(channels, out, kernel, stride=stride, padding=kernel // 2, bias=bias),
+            nn.BatchNorm2d(out, affine=affine),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.op(x)
+        y: Tensor = self.op(x)
+        return y
 
 
 class Zero(nn.Module):
@@ -28,24 +31,26 @@ class Zero(nn.Module):
         return torch.zeros_like(x)
 
 
-EDGES: dict[str, Callable[[int], nn.Module]] = {
-    "none": lambda channels: Zero(),
-    "skip": lambda channels: nn.Identity(),
-    "conv1": lambda channels: ReluConvBn(channels, channels, 1),
-    "conv3": lambda channels: ReluConvBn(channels, channels, 3),
-    "pool3": lambda channels: nn.AvgPool2d(3, 1, 1, count_include_pad=False),
+# A convolution has a bias where its norm has none.
+EDGES: dict[str, Callable[[int, bool], nn.Module]] = {
+    "none": lambda channels, affine: Zero(),
+    "skip": lambda channels, affine: nn.Identity(),
+    "conv1": lambda channels, affine: ReluConvBn(channels, channels, 1, affine=affine, bias=not affine),
+    "conv3": lambda channels, affine: ReluConvBn(channels, channels, 3, affine=affine, bias=not affine),
+    "pool3": lambda channels, affine: nn.AvgPool2d(3, 1, 1, count_include_pad=False),
 }
 
 
 class BenchCell(nn.Module):
-    def __init__(self, channels: int, ops: Sequence[str]) -> None:
+    def __init__(self, channels: int, ops: Sequence[str], affine: bool = True) -> None:
         super().__init__()
-        self.edges = nn.ModuleList([EDGES[op](channels) for op in ops])
+        self.edges = nn.ModuleList([EDGES[op](channels, affine) for op in ops])
 
     def forward(self, x: Tensor) -> Tensor:
         a = self.edges[0](x)
         b = self.edges[1](x) + self.edges[2](a)
-        return self.edges[3](x) + self.edges[4](a) + self.edges[5](b)
+        c: Tensor = self.edges[3](x) + self.edges[4](a) + self.edges[5](b)
+        return c
 
 
 class BenchReduction(nn.Module):
@@ -56,13 +61,14 @@ class BenchReduction(nn.Module):
         self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2, 0), nn.Conv2d(channels, out, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(self.first(x)) + self.shortcut(x)
+        y: Tensor = self.second(self.first(x)) + self.shortcut(x)
+        return y
 
 
-class NasBench201(nn.Module):
-    """A network of NAS-Bench-201 by its six edges, in the order of `std.spaces.nasbench201`."""
+class BenchNetwork(nn.Module):
+    """The network around the cells of NAS-Bench-201; `cell` makes one of some channels."""
 
-    def __init__(self, ops: Sequence[str], channels: int = 16, repeats: int = 5, classes: int = 10) -> None:
+    def __init__(self, cell: Callable[[int], nn.Module], channels: int, repeats: int, classes: int) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
         body: list[nn.Module] = []
@@ -70,7 +76,7 @@ class NasBench201(nn.Module):
             if stage:
                 body.append(BenchReduction(channels, 2 * channels))
                 channels *= 2
-            body += [BenchCell(channels, ops) for _ in range(repeats)]
+            body += [cell(channels) for _ in range(repeats)]
         self.body = nn.Sequential(*body)
         self.last = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
         self.pool = nn.AdaptiveAvgPool2d(1)
@@ -78,43 +84,54 @@ class NasBench201(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.last(self.body(self.stem(image)))
-        return self.classifier(self.pool(x).flatten(1))
+        logits: Tensor = self.classifier(self.pool(x).flatten(1))
+        return logits
+
+
+class NasBench201(BenchNetwork):
+    """A network of NAS-Bench-201 by its six edges, in the order of `std.spaces.nasbench201`."""
+
+    def __init__(
+        self, ops: Sequence[str], channels: int = 16, repeats: int = 5, classes: int = 10, affine: bool = True
+    ) -> None:
+        super().__init__(lambda width: BenchCell(width, ops, affine), channels, repeats, classes)
 
 
 class SepConv(nn.Sequential):
-    def __init__(self, channels: int, kernel: int, stride: int) -> None:
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool = True) -> None:
         layers: list[nn.Module] = []
         for step in (stride, 1):
             layers += [
                 nn.ReLU(),
                 nn.Conv2d(channels, channels, kernel, step, kernel // 2, groups=channels, bias=False),
                 nn.Conv2d(channels, channels, 1, bias=False),
-                nn.BatchNorm2d(channels),
+                nn.BatchNorm2d(channels, affine=affine),
             ]
         super().__init__(*layers)
 
 
 class DilConv(nn.Sequential):
-    def __init__(self, channels: int, kernel: int, stride: int) -> None:
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool = True) -> None:
         super().__init__(
             nn.ReLU(),
             nn.Conv2d(channels, channels, kernel, stride, kernel - 1, dilation=2, groups=channels, bias=False),
             nn.Conv2d(channels, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
+            nn.BatchNorm2d(channels, affine=affine),
         )
 
 
 class FactorizedReduce(nn.Module):
-    def __init__(self, channels: int, out: int) -> None:
+    def __init__(self, channels: int, out: int, affine: bool = True) -> None:
         super().__init__()
         self.relu = nn.ReLU()
         self.left = nn.Conv2d(channels, out // 2, 1, stride=2, bias=False)
         self.right = nn.Conv2d(channels, out // 2, 1, stride=2, bias=False)
-        self.norm = nn.BatchNorm2d(out)
+        self.norm = nn.BatchNorm2d(out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(x)
-        return self.norm(torch.cat([self.left(x), self.right(x[:, :, 1:, 1:])], 1))
+        y: Tensor = self.norm(torch.cat([self.left(x), self.right(x[:, :, 1:, 1:])], 1))
+        return y
 
 
 DARTS: dict[str, Callable[[int, int], nn.Module]] = {
@@ -165,4 +182,5 @@ class DartsV2(nn.Module):
         s0 = s1 = self.stem(image)
         for cell in self.cells:
             s0, s1 = s1, cell(s0, s1)
-        return self.classifier(self.pool(s1).flatten(1))
+        logits: Tensor = self.classifier(self.pool(s1).flatten(1))
+        return logits

@@ -1,1 +1,4 @@
 """Relaxation: a space as one network that holds every choice, and ways to train it."""
+
+# The names of the methods in `methods`, for those that only need to know them.
+NAMES = ("darts",)

@@ -7,16 +7,13 @@ is the framework's own, with its arithmetic operators and slices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import attrs
 
 from archlang.backend import Array
 from archlang.relax.plan import ALL, Active
 from archlang.space.choices import Choices
-
-if TYPE_CHECKING:
-    from archlang.relax.settings import ArchitectureSettings, WeightSettings
 
 Tensor = Any
 Batch = Any  # inputs and targets, as the engine keeps them
@@ -73,6 +70,7 @@ class Tensors(Protocol):
 class Engine(Protocol):
     """A supernet in training: its weights, and the parameters of its mixture, with an optimizer for each."""
 
+    supernet: Any
     tensors: Tensors
     parameters: Mapping[str, Tensor]  # of the mixture, by name
 
@@ -142,17 +140,3 @@ class Engine(Protocol):
         ...
 
     def set_state(self, state: Mapping[str, Array]) -> None: ...
-
-
-class Engines(Protocol):
-    """How a backend makes engines; see `archlang.backend.Supernets`."""
-
-    def engine(
-        self,
-        supernet: Any,
-        parameters: Mapping[str, Array],
-        weights: WeightSettings,
-        architecture: ArchitectureSettings,
-        loss: str,
-        seed: int,
-    ) -> Engine: ...

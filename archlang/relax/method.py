@@ -13,7 +13,7 @@ from archlang.relax.updates.alternating import Alternating
 from archlang.relax.updates.update import Update
 
 if TYPE_CHECKING:
-    from archlang.relax.selections.selection import Data, Found
+    from archlang.relax.outcome import Found
     from archlang.relax.session import Session
 
 
@@ -36,7 +36,7 @@ class Penalty(Protocol):
 class Selection(Protocol):
     """How programs are taken from a trained supernet."""
 
-    def select(self, session: Session, data: Data) -> list[Found]:
+    def select(self, session: Session) -> list[Found]:
         """The best programs, the best first."""
         ...
 
@@ -47,7 +47,8 @@ class Method:
 
     `epochs` of batches of `batch_size`; the share `train_share` of the training samples is for the weights, the
     rest for the architecture, which is trained from the share `architecture_from` of the epochs on. `partial`:
-    one in so many channels goes through the alternatives (PC-DARTS).
+    one in so many channels goes through the alternatives (PC-DARTS). `apart`: ops of several forms have weights
+    for each (see `Space.supernet`).
     """
 
     sampler: Any
@@ -61,3 +62,4 @@ class Method:
     train_share: float = attrs.field(default=0.5, validator=and_(gt(0), le(1)))
     architecture_from: float = attrs.field(default=0.0, validator=and_(ge(0), le(1)))
     partial: int = attrs.field(default=1, validator=ge(1))
+    apart: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from archlang.relax.plan import plan
+from archlang.relax.plan import Apply, Plan, plan
 from archlang.relax.varied import Varied
 from archlang.semantics.decision import Domain, OneOf
 
@@ -29,6 +29,11 @@ class Question:
         return int(self.domain.size)
 
     @property
+    def labels(self) -> list[str]:
+        """The picks as texts."""
+        return [str(self.domain.pick(index)) for index in range(self.picks)]
+
+    @property
     def is_named(self) -> bool:
         """Whether its alternatives are of different kinds, not numbers or subsets."""
         return isinstance(self.domain, OneOf) and not self.domain.of_numbers
@@ -49,3 +54,36 @@ def questions(varied: Varied) -> tuple[Question, ...]:
         zero = variable in made.zeroed
         found.append(Question(name, variable, decision.domain, False in how, True in how, zero))
     return tuple(found)
+
+
+def weightless(varied: Varied) -> dict[str, list[bool]]:
+    """For each mixed decision between named alternatives, by name: whether each of them has no weights."""
+    asked = {question.variable: question for question in questions(varied) if question.is_named}
+    made = plan(varied)
+    first = len(made.inputs)
+    found: dict[str, list[bool]] = {}
+    for mix in made.mixes:
+        question = asked.get(mix.variable)
+        if question is None or question.name in found or mix.by_element:
+            continue
+        behind = {entry: _behind(made, value - first) for entry, value in mix.parts}
+        common = set.intersection(*behind.values())
+        flags = [True] * question.picks  # what is left out is nothing
+        for entry, steps in behind.items():
+            own = (made.steps[number] for number in steps - common)
+            flags[entry] = not any(isinstance(step, Apply) and step.at for step in own)
+        found[question.name] = flags
+    return found
+
+
+def _behind(made: Plan, last: int) -> set[int]:
+    """The steps that a step needs, and it."""
+    first = len(made.inputs)
+    found: set[int] = set()
+    stack = [last]
+    while stack:
+        number = stack.pop()
+        if number >= 0 and number not in found:
+            found.add(number)
+            stack.extend(value - first for value in made.steps[number].inputs)
+    return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from archlang.relax.engine import Batch, Draw, Engine, Moment, Tensor
+from archlang.relax.feeding import Feeding
 from archlang.relax.mixtures.mixture import Mixture
 from archlang.relax.questions import Question
 from archlang.space.space import Space
@@ -20,19 +21,21 @@ if TYPE_CHECKING:
 @attrs.define(eq=False)
 class Session:
     """`progress` is the share of the training that is done, `rate` the learning rate of the weights now.
-    `random` is for whatever draws without the engine. `decided` has, by variable, the positions of picks that
-    are settled: of these decisions nothing else runs any more. `train_epoch`, given by whoever runs the session,
-    trains for one epoch as the method does, at the rate of now; it is for selections that train on."""
+    `random` is for whatever draws without the engine; it begins anew with every epoch. `derived` is the space
+    of the programs that are wanted, which are those of `space` but for how they are written there (see
+    `supernet_space`). `decided` has, by variable, the positions of picks that are settled: of these decisions
+    nothing else runs any more."""
 
     method: Method
     space: Space
     engine: Engine
     questions: Sequence[Question]
     random: Random
+    feeding: Feeding
     progress: float = 0.0
     rate: float = 0.0
+    derived: Space = attrs.field(default=attrs.Factory(lambda session: session.space, takes_self=True))
     decided: dict[int, int] = attrs.field(factory=dict)
-    train_epoch: Callable[[Session], None] | None = None
 
     @property
     def mixture(self) -> Mixture:
@@ -74,6 +77,43 @@ class Session:
             return total
 
         return objective
+
+    def train_epoch(
+        self, number: int, told: Callable[[int, float], None] = lambda step, loss: None, rate: float | None = None
+    ) -> float:
+        """One epoch, of the weights alone as long as the method says so; the mean loss of its steps. Epochs after
+        the last of the method have a `rate` of their own."""
+        method = self.method
+        self.rate = method.weights.rate(number / method.epochs) if rate is None else rate
+        self.random = Random(f"{self.feeding.seed}/{number}")
+        losses = []
+        for step, (train, validation) in enumerate(self.feeding.epoch(number)):
+            self.progress = min((number + step / self.feeding.steps) / method.epochs, 1.0)
+            if number >= method.architecture_from * method.epochs:
+                losses.append(method.update.step(self, train, validation))
+            else:
+                losses.append(self.train_weights(train))
+            told(step + 1, losses[-1])
+        self.progress = min((number + 1) / method.epochs, 1.0)
+        return sum(losses) / len(losses)
+
+    def measure(self) -> dict[str, float]:
+        """What the mixture measures on the validation samples; nothing where single paths are trained."""
+        if not isinstance(self.method.sampler, Mixture):
+            return {}
+        return self.engine.measure(self.feeding.measuring(), self.draw(of_weights=False))
+
+    def likelihoods(self) -> dict[str, list[float]]:
+        """How likely each pick of each mixed decision is, by its name."""
+        mixture, tensors = self.method.sampler, self.engine.tensors
+        if not isinstance(mixture, Mixture):
+            return {}
+        found = {}
+        for question in self.questions:
+            shares = mixture.likelihoods(self.engine.parameters, question, tensors)
+            if shares is not None:
+                found[question.name] = tensors.numbers(shares)
+        return found
 
     def train_weights(self, batch: Batch) -> float:
         """A step of the weights on a batch; the loss before it."""

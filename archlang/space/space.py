@@ -138,9 +138,13 @@ class Space:
         read = table if isinstance(table, CostTable) else CostTable.read(table)
         return self._changed(tables={**self.tables, read.metric: read})
 
+    def configured(self, **config: Any) -> Space:
+        """This space with other values for some of its configuration."""
+        return self._changed(config={**self.config, **config})
+
     def _changed(self, **settings: Any) -> Space:
-        kept = {"prune": self.prune, "where": self.where, "tables": self.tables}
-        found = Space(self.module, self.declaration, self._loader, self.config, **{**kept, **settings})
+        kept = {"config": self.config, "prune": self.prune, "where": self.where, "tables": self.tables}
+        found = Space(self.module, self.declaration, self._loader, **{**kept, **settings})
         found.owns = self.owns
         return found
 

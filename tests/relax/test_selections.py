@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,14 @@ from archlang.evaluate.evaluator import costs
 from archlang.relax.correlation import correlation
 from archlang.relax.elements import decisions_of_elements
 from archlang.relax.engine import Batch, Draw, Way
+from archlang.relax.feeding import Feeding
 from archlang.relax.method import Method
+from archlang.relax.methods import method_of
 from archlang.relax.mixtures.softmax import Softmax
 from archlang.relax.selections.argmax import Argmax, of_subsets
 from archlang.relax.selections.pareto import Pareto
 from archlang.relax.selections.perturbation import Perturbation
 from archlang.relax.selections.searching import Searching
-from archlang.relax.selections.selection import Data
 from archlang.relax.session import Session
 from archlang.relax.settings import WeightSettings
 from archlang.relax.varied import Varied
@@ -35,7 +36,6 @@ from tests.relax.spaces import SPACES
 from tests.relax.training import TWO, batches_of, session_of
 
 Array = np.ndarray[Any, Any]
-NOTHING = Data((), ())
 OPERATIONS = (
     "max_pool_3x3",
     "avg_pool_3x3",
@@ -101,7 +101,7 @@ def test_the_argmax_of_a_darts_cell_is_the_published_genotype(darts_cell: Space,
         for i in range(1, 4):
             logits[f"cell.inputs[{i}]:elements"] = betas[names.index((i, 0)) :][: i + 2]
         set_logits(session, **logits)
-        (found,) = Argmax().select(session, NOTHING)
+        (found,) = Argmax().select(session)
         wanted = darts_cell.choices(published(alphas, betas if edges == "softmax" else None))
         assert found.choices == wanted
         assert found.metrics["params"] == darts_cell.program(wanted).cost().params
@@ -110,7 +110,7 @@ def test_the_argmax_of_a_darts_cell_is_the_published_genotype(darts_cell: Space,
 def test_equal_likelihoods_give_the_first_of_everything(darts_cell: Space) -> None:
     session = session_of(Method(sampler=Softmax()), darts_cell)
     set_logits(session)
-    choices = Argmax().select(session, NOTHING)[0].choices
+    choices = Argmax().select(session)[0].choices
     assert {pick for pick in choices.values() if isinstance(pick, str)} == {"max_pool_3x3"}
     assert {pick for pick in choices.values() if isinstance(pick, tuple)} == {(0, 1)}
 
@@ -168,11 +168,11 @@ def test_only_decisions_that_are_needed_are_picked() -> None:
     session = session_of(Method(sampler=Softmax()), NESTED)
     ratio = next(question.name for question in session.questions if question.name != "op")
     set_logits(session, op=[3, 1, 2], **{ratio: [0, 0, 1]})
-    assert Argmax().select(session, NOTHING)[0].choices.as_dict() == {"op": "none"}
-    assert Argmax(exclude=("none",)).select(session, NOTHING)[0].choices.as_dict() == {"op": "plain"}
-    assert Argmax(exclude=("none", "plain")).select(session, NOTHING)[0].choices.as_dict() == {"op": "wide", ratio: 3}
+    assert Argmax().select(session)[0].choices.as_dict() == {"op": "none"}
+    assert Argmax(exclude=("none",)).select(session)[0].choices.as_dict() == {"op": "plain"}
+    assert Argmax(exclude=("none", "plain")).select(session)[0].choices.as_dict() == {"op": "wide", ratio: 3}
     every = ("none", "plain", "wide")
-    assert Argmax(exclude=every).select(session, NOTHING)[0].choices.as_dict() == {"op": "none"}
+    assert Argmax(exclude=every).select(session)[0].choices.as_dict() == {"op": "none"}
 
 
 def test_a_threshold_says_how_many_elements_are_kept_where_that_is_open() -> None:
@@ -187,8 +187,8 @@ def test_a_threshold_says_how_many_elements_are_kept_where_that_is_open() -> Non
         ((likely, likely, likely), (0, 1)),
     ]:
         set_logits(session, **dict(zip(by_place, logits, strict=True)))
-        assert Argmax(threshold=0.85).select(session, NOTHING)[0].choices["inputs"] == kept
-        assert len(Argmax().select(session, NOTHING)[0].choices["inputs"]) == 2  # type: ignore[arg-type]
+        assert Argmax(threshold=0.85).select(session)[0].choices["inputs"] == kept
+        assert len(Argmax().select(session)[0].choices["inputs"]) == 2  # type: ignore[arg-type]
 
 
 def test_the_strongest_subset_is_the_likeliest_whatever_its_sum_is_rounded_to() -> None:
@@ -240,7 +240,7 @@ def test_under_requirements_the_valid_program_of_the_greatest_likelihood_is_take
         likelihood = {
             choices: math.prod(learnt[address][pick] for address, pick in choices.items()) for choices in programs
         }
-        (found,) = Argmax().select(session, NOTHING)
+        (found,) = Argmax().select(session)
         assert likelihood[found.choices] == pytest.approx(max(likelihood.values()), rel=1e-4)
         unbounded = math.prod(max(picks.values()) for picks in learnt.values())
         forbidden += likelihood[found.choices] < 0.999 * unbounded
@@ -253,7 +253,7 @@ def test_without_a_solver_a_valid_program_near_the_wanted_one_is_taken(monkeypat
     session = session_of(Method(sampler=Softmax()), space)
     set_logits(session, **{question.name: [0, 0, 1] for question in session.questions})
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
-    (found,) = Argmax().select(session, NOTHING)
+    (found,) = Argmax().select(session)
     differ = {choices: sum(pick not in (16, "gelu") for pick in choices.values()) for choices in space.enumerate()}
     assert differ[found.choices] == min(differ.values()) > 0
 
@@ -271,7 +271,7 @@ space s(x: f32[n, 4]) {
     for most, first in ((4, 2), (3, 1)):
         session = session_of(Method(sampler=Softmax()), text.replace("MOST", str(most)))
         set_logits(session, first=[0, 1], second=[0, 2])
-        (found,) = Argmax().select(session, NOTHING)
+        (found,) = Argmax().select(session)
         assert found.choices.as_dict() == {"first": first, "second": 2, "rate": 0.2}
 
 
@@ -279,25 +279,53 @@ space s(x: f32[n, 4]) {
 def test_every_selection_gives_programs_of_every_space(name: str) -> None:
     space = al.loads(SPACES[name])
     session = session_of(Method(sampler=Softmax(spread=1.0, edges="softmax")), space, kind=Recalibrating)
-    data = Data(batches_of(session, 1), batches_of(session, 1, seed=1))
+    batches = session.feeding.measuring()
     selections = (Argmax(), Searching(trials=5), Pareto(trials=5), Perturbation(interval=0))
     for selection in selections:
-        for found in selection.select(session, data):
+        for found in selection.select(session):
             assert space.choices(found.choices) == found.choices
             assert found.metrics["params"] == space.program(found.choices).cost().params
     # What is left of a mixture in which all is decided is the program.
-    (found,) = selections[-1].select(session, data)
-    left = session.engine.measure(data.validation, session.draw(of_weights=True))
-    assert left == pytest.approx(session.engine.measure(data.validation, found.choices), rel=1e-5)
+    (found,) = selections[-1].select(session)
+    left = session.engine.measure(batches, session.draw(of_weights=True))
+    assert left == pytest.approx(session.engine.measure(batches, found.choices), rel=1e-5)
+
+
+SEARCHED = """
+use std.nn
+space searched(supernet: bool = false)(x: f32[n, 4]) {
+  y = if supernet { x |> linear(4) } else { x }
+  y |> choose { small: linear(4), large: linear(16) >> linear(4) } as op |> linear(5)
+}
+"""
+
+
+def test_costs_are_those_of_the_programs_that_are_wanted() -> None:
+    derived = al.loads(SEARCHED)
+    session = session_of(Method(sampler=Softmax()), derived.configured(supernet=True), kind=Recalibrating)
+    session.derived = derived
+    macs = derived.program({"op": "small"}).cost().macs
+    budget = f"macs <= {macs}"
+    for selection in (Argmax(), Perturbation(interval=0), Pareto(budgets=(budget,), trials=2)):
+        (found,) = selection.select(session)
+        assert found.metrics["macs"] == derived.program(found.choices).cost().macs
+    assert found.choices.as_dict() == {"op": "small"}
+
+
+def test_selections_are_set_from_outside() -> None:
+    method = method_of("darts", {"selection.exclude": ["skip_connect"], "selection.threshold": 0.2})
+    assert method.selection == Argmax(exclude=("skip_connect",), threshold=0.2)
 
 
 # ---------------------------------------------------------------- perturbation
 
 
 class Told(TorchEngine):
-    """Measures by a utility of each alternative: the sum of what the weights of a draw are worth."""
+    """Measures by a utility of each alternative: the sum of what the weights of a draw are worth. `watch` is
+    told of each step of the weights."""
 
-    worth: Mapping[tuple[int, bool], Sequence[float]]
+    worth: Mapping[tuple[int, bool], Sequence[float]] = {}
+    watch: Callable[[float], None] = staticmethod(lambda rate: None)
 
     def measure(self, batches: Sequence[Batch], way: Way, *, by_batch: bool = False) -> dict[str, float]:
         assert by_batch
@@ -309,80 +337,89 @@ class Told(TorchEngine):
             total += sum(worth) if weights is None else float(np.dot(weights.detach().numpy(), worth))
         return {"loss": 0.0, "accuracy": total}
 
+    def step_weights(self, rate: float) -> None:
+        super().step_weights(rate)
+        self.watch(rate)
+
+
+def told(method: Method, text: str = TWO, seed: int = 0) -> tuple[Session, Told, dict[str, int]]:
+    """A session, its engine, and the variables of the decisions by name."""
+    session = session_of(method, text, seed, Told)
+    assert isinstance(session.engine, Told)
+    return session, session.engine, {question.name: question.variable for question in session.questions}
+
 
 def test_what_is_missed_most_stays() -> None:
     settings = WeightSettings(lr=1.0, least=0.0)
-    session = session_of(Method(sampler=Softmax(spread=0.5), weights=settings), TWO, kind=Told)
-    engine = session.engine
-    assert isinstance(engine, Told)
-    variables = {question.name: question.variable for question in session.questions}
+    session, engine, variables = told(Method(sampler=Softmax(spread=0.5), weights=settings))
     engine.worth = {
         (variables["edge#1"], False): [1, 5, 2],
         (variables["edge#2"], False): [1, 1, 8],
         (variables["edge#3"], False): [9, 1, 1],
         (variables["inputs"], True): [3, 2, 1],
     }
-    rates: list[float] = []
-    settled: list[int] = []
+    learnt = {
+        variable: softmax(engine.parameters[name].detach().numpy())
+        for name, variable in variables.items()
+        if name != "inputs"
+    }
+    steps: list[tuple[int, float]] = []
 
-    def train_epoch(trained: Session) -> None:
-        rates.append(trained.rate)
-        settled.append(len(trained.decided))
-        for question in trained.questions:
-            position = trained.decided.get(question.variable)
-            weights = trained.draw(of_weights=True).weights
+    def watch(rate: float) -> None:
+        steps.append((len(session.decided), rate))
+        for question in session.questions:
+            position = session.decided.get(question.variable)
             if position is not None:
-                alone = weights[question.variable, False]
+                alone = session.draw(of_weights=True).weights[question.variable, False]
                 assert alone is not None
                 assert alone.tolist() == [float(other == position) for other in range(question.picks)]
 
-    session.train_epoch = train_epoch
-    (found,) = Perturbation(interval=2).select(session, NOTHING)
-    # Softmax weights are near a third each, so that the worth decides.
+    engine.watch = watch
+    (found,) = Perturbation(interval=2).select(session)
+    # The weights are near a third each, so that the worth decides.
     assert found.choices == session.space.choices({"edge#1": "conv", "edge#2": "pool", "inputs": (0, 1)})
-    assert settled == [1, 1, 2, 2, 3, 3]
-    assert rates == pytest.approx([0.1 * 0.5 * (1 + math.cos(math.pi * epoch / 7)) for epoch in range(6)])
+    # Two epochs of four steps after each of the first three decisions, on one cosine from a tenth of the rate.
+    rates = [0.1 * 0.5 * (1 + math.cos(math.pi * epoch / 7)) for epoch in range(6)]
+    expected = [(1 + epoch // 2, rate) for epoch, rate in enumerate(rates) for _ in range(4)]
+    assert steps == pytest.approx(np.array(expected))
     # Each measurement lacks one part, and the others are as they were.
     first = engine.draws[:3]
-    changed = next(variable for variable in variables.values() if any(0 in _numbers(draw, variable) for draw in first))
-    names = {variable: name for name, variable in variables.items()}
-    learnt = softmax(engine.parameters[names[changed]].detach().numpy())
+    (changed,) = [variable for variable in learnt if any(0 in _numbers(draw, variable) for draw in first)]
     for entry, draw in enumerate(first):
-        expected = [0 if other == entry else weight for other, weight in enumerate(learnt)]
-        assert _numbers(draw, changed) == pytest.approx(expected, rel=1e-6)
+        for variable, weights in learnt.items():
+            lacking = [0 if (variable, other) == (changed, entry) else w for other, w in enumerate(weights)]
+            assert _numbers(draw, variable) == pytest.approx(lacking, rel=1e-6)
 
 
 def _numbers(draw: Draw, variable: int) -> list[float]:
-    weights = draw.weights.get((variable, False))
-    return [] if weights is None else weights.tolist()
+    weights = draw.weights[variable, False]
+    assert weights is not None
+    return list(weights.tolist())
 
 
 def test_several_decisions_are_decided_in_a_round() -> None:
-    session = session_of(Method(sampler=Softmax()), TWO, kind=Told)
-    session.engine.worth = {}  # type: ignore[attr-defined]
-    settled: list[int] = []
-    session.train_epoch = lambda trained: settled.append(len(trained.decided))
-    (found,) = Perturbation(interval=1, at_once=3).select(session, NOTHING)
-    assert settled == [3]
+    session, engine, _ = told(Method(sampler=Softmax()))
+    decided: list[int] = []
+    engine.watch = lambda rate: decided.append(len(session.decided))
+    (found,) = Perturbation(interval=1, at_once=3).select(session)
+    assert decided == [3] * session.feeding.steps
     # Where nothing is missed, the first of everything stays.
     assert found.choices == session.space.choices({"edge#1": "skip", "edge#2": "skip", "inputs": (0, 1)})
 
 
 def test_elements_that_are_not_missed_go_where_the_number_is_open() -> None:
-    session = session_of(Method(sampler=Softmax()), TWO.replace("choose 2 of", "choose 1..3 of"), kind=Told)
-    variables = {question.name: question.variable for question in session.questions}
+    session, engine, variables = told(Method(sampler=Softmax()), TWO.replace("choose 2 of", "choose 1..3 of"))
     for worth, kept in [([3, 0, 1], (0, 2)), ([0, -1, 0], (0,)), ([1, 1, 1], (0, 1, 2)), ([-2, -1, -2], (1,))]:
-        session.engine.worth = {(variables["inputs"], True): worth}  # type: ignore[attr-defined]
+        engine.worth = {(variables["inputs"], True): worth}
         session.decided.clear()
-        assert Perturbation(interval=0).select(session, NOTHING)[0].choices["inputs"] == kept
+        assert Perturbation(interval=0).select(session)[0].choices["inputs"] == kept
 
 
 def test_decisions_that_no_program_makes_any_more_are_not_asked() -> None:
     for seed in range(4):
-        session = session_of(Method(sampler=Softmax()), NESTED, seed, kind=Told)
-        variables = {question.name: question.variable for question in session.questions}
-        session.engine.worth = {(variables["op"], False): [0, 0, 1]}  # type: ignore[attr-defined]
-        (found,) = Perturbation(interval=0).select(session, NOTHING)
+        session, engine, variables = told(Method(sampler=Softmax()), NESTED, seed)
+        engine.worth = {(variables["op"], False): [0, 0, 1]}
+        (found,) = Perturbation(interval=0).select(session)
         assert found.choices.as_dict() == {"op": "plain"}
         order = list(session.decided)
         assert order[-1] == variables["op"]  # what hangs from it is decided before it, or never
@@ -400,15 +437,14 @@ space s(x: f32[n, 4]) {
     session = session_of(Method(sampler=Softmax(spread=0), weights=settings), text)
     random = np.random.default_rng(0)
     x = random.standard_normal((256, 4)).astype(np.float32)
-    batch = session.engine.batch(x, np.where(x[:, 0] > 0, 1, 3))
+    pair = x, np.where(x[:, 0] > 0, 1, 3)
+    session.feeding = Feeding(session.engine, pair, pair, pair, 256, 0)
     for _ in range(30):
-        session.train_weights(batch)
-    before = {name: buffer.clone() for name, buffer in session.engine.supernet.named_buffers()}  # type: ignore[attr-defined]
-    assert Argmax().select(session, NOTHING)[0].choices.as_dict() == {
-        "way": "useless"
-    }  # nothing is learnt of the mixture
-    assert Perturbation().select(session, Data([batch], [batch]))[0].choices.as_dict() == {"way": "useful"}
-    for name, buffer in session.engine.supernet.named_buffers():  # type: ignore[attr-defined]
+        session.train_weights(session.engine.batch(*pair))
+    before = {name: buffer.clone() for name, buffer in session.engine.supernet.named_buffers()}
+    assert Argmax().select(session)[0].choices.as_dict() == {"way": "useless"}  # nothing is learnt of the mixture
+    assert Perturbation().select(session)[0].choices.as_dict() == {"way": "useful"}
+    for name, buffer in session.engine.supernet.named_buffers():
         torch.testing.assert_close(buffer, before[name], rtol=0, atol=0)
 
 
@@ -417,10 +453,10 @@ def test_batch_norms_go_by_the_batch_where_that_is_asked() -> None:
     engine = session.engine
     batches = batches_of(session, 2, 16)
     choices = session.space.sample(seed=1).choices
-    network = engine.supernet.program(choices).build("torch").train()  # type: ignore[attr-defined]
+    network = engine.supernet.program(choices).build("torch").train()
     losses = [float(torch.nn.functional.cross_entropy(network(x), y).detach()) for x, y in batches]
     assert engine.measure(batches, choices, by_batch=True)["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
-    assert engine.measure(batches, choices)["loss"] != pytest.approx(np.mean(losses), rel=1e-3)
+    assert engine.measure(batches, choices)["loss"] != pytest.approx(np.mean(losses), rel=1e-5)
 
 
 def test_an_optimizer_that_is_restarted_has_no_momentum() -> None:
@@ -428,7 +464,7 @@ def test_an_optimizer_that_is_restarted_has_no_momentum() -> None:
     (batch,) = batches_of(session, 1)
     session.train_weights(batch)
     session.engine.restart_optimizer()
-    weight = next(session.engine.supernet.parameters())  # type: ignore[attr-defined]
+    weight = next(session.engine.supernet.parameters())
     before = weight.detach().clone()
     session.rate = 0.1
     session.train_weights(batch)
@@ -445,33 +481,36 @@ class Recalibrating(TorchEngine):
 
 
 @pytest.fixture
-def trained() -> tuple[Session, Data]:
-    session = session_of(Method(sampler=Softmax()), TWO, kind=Recalibrating)
-    batches = batches_of(session, 4, 32)
-    for _ in range(3):
-        for batch in batches[:2]:
-            session.train_weights(batch)
-    return session, Data(batches[:2], batches[2:])
+def session() -> Session:
+    session = session_of(Method(sampler=Softmax()), kind=Recalibrating)
+    random = np.random.default_rng(1)
+    train, validation = (
+        (random.standard_normal((64, 3, 8, 8)).astype(np.float32), random.integers(0, 5, 64)) for _ in range(2)
+    )
+    session.feeding = Feeding(session.engine, train, train, validation, 32, 0)
+    for _ in range(6):
+        session.train_weights(session.engine.batch(*train))
+    return session
 
 
-def measured(session: Session, data: Data) -> dict[al.Choices, dict[str, float]]:
+def measured(session: Session) -> dict[al.Choices, dict[str, float]]:
     """All programs, measured one by one."""
     engine = session.engine
     found = {}
     for choices in session.space.enumerate():
         kept = engine.snapshot()
-        engine.recalibrate(data.train, choices)
-        found[choices] = engine.measure(data.validation, choices) | costs(session.space.program(choices))
+        engine.recalibrate([engine.batch(*session.feeding.weights)], choices)
+        measured = engine.measure([engine.batch(*session.feeding.validation)], choices)
+        found[choices] = measured | costs(session.space.program(choices))
         engine.restore(kept)
     return found
 
 
-def test_a_search_on_shared_weights_finds_the_best_path(trained: tuple[Session, Data]) -> None:
-    session, data = trained
-    every = measured(session, data)
+def test_a_search_on_shared_weights_finds_the_best_path(session: Session) -> None:
+    every = measured(session)
     before = [tensor.clone() for tensor in session.engine.snapshot()]
     for searcher in ("grid", "then(random, 10, evolution(population=10, sample=4))"):
-        found = Searching(searcher=searcher, trials=len(every), minimize=("loss",)).select(session, data)
+        found = Searching(searcher=searcher, trials=len(every), minimize=("loss",)).select(session)
         assert [each.metrics["loss"] for each in found] == sorted(each.metrics["loss"] for each in found)
         for each in found:
             assert each.metrics == pytest.approx(every[each.choices])
@@ -482,57 +521,52 @@ def test_a_search_on_shared_weights_finds_the_best_path(trained: tuple[Session, 
         torch.testing.assert_close(tensor, kept, rtol=0, atol=0)
 
 
-def test_a_search_goes_by_accuracy_unless_told_otherwise(trained: tuple[Session, Data]) -> None:
-    session, data = trained
-    every = measured(session, data)
-    found = Searching(searcher="grid", trials=len(every)).select(session, data)
+def test_a_search_goes_by_accuracy_unless_told_otherwise(session: Session) -> None:
+    every = measured(session)
+    found = Searching(searcher="grid", trials=len(every)).select(session)
     assert found[0].metrics["accuracy"] == max(each["accuracy"] for each in every.values())
 
 
-def test_recalibration_counts(trained: tuple[Session, Data]) -> None:
-    session, data = trained
+def test_recalibration_counts(session: Session) -> None:
     settings: dict[str, Any] = {"searcher": "grid", "trials": 200, "minimize": ("loss",)}
-    one, other = (Searching(recalibration=count, **settings).select(session, data) for count in (0, 2))
+    one, other = (Searching(recalibration=count, **settings).select(session) for count in (0, 64))
     losses = {each.choices: each.metrics["loss"] for each in one}
     assert any(each.metrics["loss"] != pytest.approx(losses[each.choices]) for each in other)
 
 
-def test_constraints_of_a_search_are_kept(trained: tuple[Session, Data]) -> None:
-    session, data = trained
-    every = measured(session, data)
+def test_constraints_of_a_search_are_kept(session: Session) -> None:
+    every = measured(session)
     limit = int(np.median([each["macs"] for each in every.values()]))
     search = Searching(searcher="grid", trials=200, minimize=("loss",), constraints=(f"macs <= {limit}",))
-    found = search.select(session, data)
+    found = search.select(session)
     within = {choices: each for choices, each in every.items() if each["macs"] <= limit}
     assert {each.choices for each in found} == set(within) != set(every)
     assert found[0].metrics["loss"] == pytest.approx(min(each["loss"] for each in within.values()))
 
 
-def test_a_search_in_which_nothing_can_be_measured_says_why(trained: tuple[Session, Data]) -> None:
-    session, _ = trained
-    broken = Data((), [(torch.zeros(2, 7), torch.zeros(2, dtype=torch.long))])
+def test_a_search_in_which_nothing_can_be_measured_says_why(session: Session) -> None:
+    nothing = np.zeros((2, 7), np.float32), np.zeros(2, int)
+    session.feeding = Feeding(session.engine, nothing, nothing, nothing, 2, 0)
     with pytest.raises(al.ArchError, match=r"no program of `two` could be measured with the shared weights"):
-        Searching(searcher="random", trials=2, minimize=("loss",), recalibration=0).select(session, broken)
+        Searching(searcher="random", trials=2, minimize=("loss",), recalibration=0).select(session)
 
 
-def test_each_budget_has_its_best_program(trained: tuple[Session, Data]) -> None:
-    session, data = trained
-    every = measured(session, data)
+def test_each_budget_has_its_best_program(session: Session) -> None:
+    every = measured(session)
     macs = sorted({each["macs"] for each in every.values()})
     budgets = tuple(f"macs <= {limit:g}" for limit in macs)
     assert len(budgets) >= 3
     selection = Pareto(searcher="grid", trials=len(every), minimize=("loss",), budgets=budgets)
-    found = selection.select(session, data)
+    found = selection.select(session)
     for limit, each in zip(macs, found, strict=True):
         best = min(other["loss"] for other in every.values() if other["macs"] <= limit)
         assert each.metrics["loss"] == pytest.approx(best)
         assert each.metrics["macs"] <= limit
 
 
-def test_without_budgets_there_is_a_front(trained: tuple[Session, Data]) -> None:
-    session, data = trained
-    every = measured(session, data)
-    found = Pareto(searcher="grid", trials=len(every), minimize=("loss",)).select(session, data)
+def test_without_budgets_there_is_a_front(session: Session) -> None:
+    every = measured(session)
+    found = Pareto(searcher="grid", trials=len(every), minimize=("loss",)).select(session)
     points = {(each["loss"], each["macs"]) for each in every.values()}
     front = {p for p in points if not any(q != p and q[0] <= p[0] and q[1] <= p[1] for q in points)}
     assert {(each.metrics["loss"], each.metrics["macs"]) for each in found} == front

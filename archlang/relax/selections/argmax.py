@@ -10,8 +10,8 @@ import attrs
 from attrs.validators import ge
 
 from archlang.relax.elements import decisions_of_elements
+from archlang.relax.outcome import Found
 from archlang.relax.selections.likeliest import Likelihoods, likeliest
-from archlang.relax.selections.selection import Data, Found
 from archlang.relax.varied import Varied
 from archlang.semantics.decision import Domain, Pick, Subsets
 
@@ -38,14 +38,14 @@ class Argmax:
     exclude: tuple[str, ...] = ()
     threshold: float = attrs.field(default=0.0, converter=float, validator=ge(0))
 
-    def select(self, session: Session, data: Data) -> list[Found]:
-        choices = likeliest(session.space, likelihoods(session, self.exclude, self.threshold))
-        return [Found.of(session.space, choices)]
+    def select(self, session: Session) -> list[Found]:
+        choices = likeliest(session.derived, likelihoods(session, self.exclude, self.threshold))
+        return [Found.of(session.derived, choices)]
 
 
 def likelihoods(session: Session, exclude: Collection[str] = (), threshold: float = 0.0) -> Likelihoods:
     """How likely the picks of all mixed decisions are; see `Argmax`."""
-    varied = Varied(session.space)
+    varied: Varied = session.engine.supernet.varied
     by_pick: dict[int, dict[Pick, float]] = {}
     found: dict[tuple[str, Domain], Mapping[Pick, float]] = {}
     mixture, engine = session.mixture, session.engine

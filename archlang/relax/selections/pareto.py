@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from archlang.relax.outcome import Found
 from archlang.relax.selections.searching import Searching, measuring
-from archlang.relax.selections.selection import Data, Found
 
 if TYPE_CHECKING:
     from archlang.relax.session import Session
@@ -24,8 +24,8 @@ class Pareto(Searching):
     budgets: tuple[str, ...] = ()
     against: str = "macs"
 
-    def select(self, session: Session, data: Data) -> list[Found]:
-        measure = measuring(session, data, self.recalibration)
+    def select(self, session: Session) -> list[Found]:
+        measure = measuring(session, self.recalibration)
         if not self.budgets:
             return self.search(session, measure, (self.against,))
         within = [attrs.evolve(self, constraints=(*self.constraints, budget)) for budget in self.budgets]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from random import Random
 from typing import TYPE_CHECKING
 
 import attrs
 from attrs.validators import ge
 
 from archlang.relax.engine import Draw, Tensor
+from archlang.relax.outcome import Found
 from archlang.relax.questions import Question
 from archlang.relax.selections.argmax import LEAST, allowed, likelihoods, strongest
 from archlang.relax.selections.likeliest import Likelihoods, likeliest
-from archlang.relax.selections.selection import Data, Found, quality
 from archlang.relax.varied import Varied
 from archlang.semantics.decision import Pick, Subsets
 
@@ -32,7 +33,7 @@ class Perturbation:
     its least number those alone that it does worse without. Batch norms go by the batch meanwhile. Picks named
     in `exclude` are not taken where there are others.
 
-    `at_once` decisions are decided in a round (in DARTS one for each of the two cells), and between rounds the
+    `at_once` decisions are decided in a round (the authors decide one of either cell), and between rounds the
     supernet is trained for `interval` epochs, with a new optimizer, at rates from `share` of the method's on
     along one cosine. Decisions that no program makes any more are left out. Where requirements rule the
     program out, it is one that differs from it in the fewest decisions; see `likeliest`.
@@ -43,12 +44,13 @@ class Perturbation:
     share: float = attrs.field(default=0.1, converter=float, validator=ge(0))
     exclude: tuple[str, ...] = ()
 
-    def select(self, session: Session, data: Data) -> list[Found]:
-        varied = Varied(session.space)
+    def select(self, session: Session) -> list[Found]:
+        varied: Varied = session.engine.supernet.varied
+        random = Random(f"{session.feeding.seed}/perturbation")
         by_pick = [question for question in session.questions if question.by_pick]
         by_element = [question for question in session.questions if not question.by_pick]
-        session.random.shuffle(by_pick)
-        session.random.shuffle(by_element)
+        random.shuffle(by_pick)
+        random.shuffle(by_element)
         waiting = [*by_pick, *by_element]
         epochs = self.interval * (math.ceil(len(waiting) / self.at_once) - 1) + 1
         session.engine.restart_optimizer()
@@ -60,31 +62,30 @@ class Perturbation:
             if rounds and not rest:
                 self._train_on(session, (rounds - 1) * self.interval, epochs)
             decide = self._of_picks if question.by_pick else self._of_elements
-            pick = decide(session, data, question)
+            pick = decide(session, question)
             session.decided[question.variable] = question.domain.index(pick)
-        return [Found.of(session.space, likeliest(session.space, self._likelihoods(session, varied)))]
+        return [Found.of(session.derived, likeliest(session.derived, self._likelihoods(session, varied)))]
 
     def _train_on(self, session: Session, done: int, epochs: int) -> None:
-        settings = attrs.evolve(session.method.weights, lr=session.method.weights.lr * self.share)
+        method = session.method
+        settings = attrs.evolve(method.weights, lr=method.weights.lr * self.share)
         for epoch in range(done, done + self.interval):
-            assert session.train_epoch is not None, "whoever runs a session says how it is trained"
-            session.rate = settings.rate(epoch / epochs)
-            session.train_epoch(session)
+            session.train_epoch(method.epochs + epoch, rate=settings.rate(epoch / epochs))
 
-    def _of_picks(self, session: Session, data: Data, question: Question) -> Pick:
+    def _of_picks(self, session: Session, question: Question) -> Pick:
         """The pick that is missed most."""
         picks = [question.domain.pick(position) for position in range(question.picks)]
-        left = {pick: _without(session, data, question, picks.index(pick)) for pick in allowed(picks, self.exclude)}
+        left = {pick: _without(session, question, picks.index(pick)) for pick in allowed(picks, self.exclude)}
         return min(left, key=left.__getitem__)
 
-    def _of_elements(self, session: Session, data: Data, question: Question) -> Pick:
+    def _of_elements(self, session: Session, question: Question) -> Pick:
         """The elements that are missed most."""
         domain = question.domain
         assert isinstance(domain, Subsets)
-        left = [_without(session, data, question, element) for element in range(domain.of)]
+        left = [_without(session, question, element) for element in range(domain.of)]
         if domain.low == domain.high:
             return strongest(domain, [-value for value in left])
-        whole = quality(session.engine.measure(data.validation, _mean(session), by_batch=True))
+        whole = _quality(session, _mean(session))
         missed = [whole - value for value in left]
         return strongest(domain, missed, threshold=math.ulp(0.0))  # the least number above 0
 
@@ -112,7 +113,7 @@ def _mean(session: Session) -> Draw:
     return session.settled(Draw(weights))
 
 
-def _without(session: Session, data: Data, question: Question, entry: int) -> float:
+def _without(session: Session, question: Question, entry: int) -> float:
     """How good the mixture is without one of its picks or, where these are summed, of its elements."""
     draw = _mean(session)
     key = question.variable, not question.by_pick
@@ -124,4 +125,10 @@ def _without(session: Session, data: Data, question: Question, entry: int) -> fl
         numbers = session.engine.tensors.numbers(weights)
     numbers[entry] = 0.0
     changed = attrs.evolve(draw, weights={**draw.weights, key: session.engine.tensors.constant(numbers)})
-    return quality(session.engine.measure(data.validation, changed, by_batch=True))
+    return _quality(session, changed)
+
+
+def _quality(session: Session, draw: Draw) -> float:
+    """How good a mixture is, larger is better: its accuracy or, where there is none, by its loss."""
+    found = session.engine.measure(session.feeding.measuring(), draw, by_batch=True)
+    return found.get("accuracy", -found["loss"])

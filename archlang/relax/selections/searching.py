@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 from attrs.validators import ge
 
 from archlang.diagnostics import ArchError, error
-from archlang.relax.selections.selection import Data, Found
+from archlang.relax.outcome import Found
 from archlang.study import Study, Trial, search
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class Searching:
     `minimize`, `constraints` and `trials` are those of `archlang.search`, on the accuracy, the loss, and the
     costs of programs. By default the accuracy counts, or the loss where there is none. With several objectives
     it is the programs on the Pareto front that are given, else all, the best first. Before a program is measured
-    on the validation data its batch norms go through so many batches of the training data (`recalibration`);
-    the shared statistics stay as they are.
+    on the validation samples its batch norms go through so many training samples (`recalibration`); the shared
+    statistics stay as they are.
     """
 
     searcher: str = "evolution"
@@ -36,31 +36,29 @@ class Searching:
     maximize: tuple[str, ...] = ()
     minimize: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = attrs.field(factory=dict)
-    recalibration: int = attrs.field(default=20, validator=ge(0))
+    recalibration: int = attrs.field(default=2048, validator=ge(0))
 
-    def select(self, session: Session, data: Data) -> list[Found]:
-        return self.search(session, measuring(session, data, self.recalibration))
+    def select(self, session: Session) -> list[Found]:
+        return self.search(session, measuring(session, self.recalibration))
 
     def search(self, session: Session, measure: Measure, against: tuple[str, ...] = ()) -> list[Found]:
         """The programs, by how their choices are measured; `against` is minimized besides."""
         maximize, minimize = self.maximize, self.minimize
         if not maximize and not minimize:
-            maximize, minimize = _usual(measure(session.space.draw(session.random)))
+            maximize, minimize = _usual(measure(session.derived.sample(session.feeding.seed).choices))
 
         def evaluate(program: Program) -> dict[str, float]:
             return measure(program.choices)
 
         study = search(
-            session.space,
+            session.derived,
             evaluate,
             searcher=self.searcher,
             maximize=maximize,
             minimize=(*minimize, *against),
             constraints=self.constraints,
             trials=self.trials,
-            seed=session.random.randrange(2**31),
-            settings=self.settings,
+            seed=session.feeding.seed,
             # Programs that compute the same may have other weights here.
             reuse="choices",
         )
@@ -68,7 +66,7 @@ class Searching:
             raise KeyboardInterrupt
         trials = _ranked(study)
         if not trials:
-            what = f"no program of `{session.space.name}` could be measured with the shared weights"
+            what = f"no program of `{session.derived.name}` could be measured with the shared weights"
             raise ArchError(error("E0916", what, notes=[trial.error for trial in study.failed[:1]]))
         return [Found(study.program(trial).choices, trial.metrics) for trial in trials]
 
@@ -76,10 +74,11 @@ class Searching:
 Measure = Callable[["Choices"], dict[str, float]]
 
 
-def measuring(session: Session, data: Data, recalibration: int) -> Measure:
-    """What measures the program of some choices on validation data with the shared weights, after its batch
-    norms have been through so many training batches. Each program is measured once."""
+def measuring(session: Session, recalibration: int) -> Measure:
+    """What measures the program of some choices on validation samples with the shared weights, after its batch
+    norms have been through so many training samples. Each program is measured once."""
     engine = session.engine
+    training, validation = session.feeding.calibrating(recalibration), session.feeding.measuring()
     known: dict[Choices, dict[str, float]] = {}
 
     def measure(choices: Choices) -> dict[str, float]:
@@ -87,9 +86,9 @@ def measuring(session: Session, data: Data, recalibration: int) -> Measure:
         if found is None:
             kept = engine.snapshot()
             try:
-                if recalibration:
-                    engine.recalibrate(data.train[:recalibration], choices)
-                found = known[choices] = engine.measure(data.validation, choices)
+                if training:
+                    engine.recalibrate(training, choices)
+                found = known[choices] = engine.measure(validation, choices)
             finally:
                 engine.restore(kept)
         return dict(found)
