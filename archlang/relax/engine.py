@@ -97,6 +97,9 @@ class Engine(Protocol):
     def step_parameters(self) -> None:
         """A step of the parameters' optimizer."""
 
+    def restart_optimizer(self) -> None:
+        """Forget what the weights' optimizer has kept of the steps before: their momentum."""
+
     def weight_gradients(self) -> Any:
         """A copy of the gradients kept for the weights."""
         ...
@@ -124,8 +127,9 @@ class Engine(Protocol):
 
     def restore(self, snapshot: Any) -> None: ...
 
-    def measure(self, batches: Sequence[Batch], way: Way) -> dict[str, float]:
-        """`loss` and, for classification, `accuracy` in evaluation mode over batches."""
+    def measure(self, batches: Sequence[Batch], way: Way, *, by_batch: bool = False) -> dict[str, float]:
+        """`loss` and, for classification, `accuracy` over batches in evaluation mode; or (`by_batch`) in training
+        mode, where batch norms go by each batch, and keep the statistics that they have."""
         ...
 
     def recalibrate(self, batches: Sequence[Batch], way: Way) -> None:

@@ -13,8 +13,8 @@ from archlang.relax.updates.alternating import Alternating
 from archlang.relax.updates.update import Update
 
 if TYPE_CHECKING:
+    from archlang.relax.outcome import Found
     from archlang.relax.session import Session
-    from archlang.space.choices import Choices
 
 
 class Sampler(Protocol):
@@ -36,7 +36,7 @@ class Penalty(Protocol):
 class Selection(Protocol):
     """How programs are taken from a trained supernet."""
 
-    def select(self, session: Session, data: Any) -> list[Choices]:
+    def select(self, session: Session) -> list[Found]:
         """The best programs, the best first."""
         ...
 

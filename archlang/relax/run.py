@@ -123,7 +123,7 @@ class _Run:
         first = method.sampler.parameters(asked, np.random.default_rng(seed))
         engine = made.engine(supernet, first, method.weights, method.architecture, record["loss"], seed)
         feeding = Feeding.of(fitted, engine, method.batch_size, method.train_share, seed)
-        self._session = Session(method, used, engine, asked, Random(seed), feeding)
+        self._session = Session(method, used, engine, asked, Random(seed), feeding, derived=space)
         self._history: list[Epoch] = []
         self._found: list[Found] = []
 

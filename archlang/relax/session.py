@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 @attrs.define(eq=False)
 class Session:
     """`progress` is the share of the training that is done, `rate` the learning rate of the weights now.
-    `random` is for whatever draws without the engine; it begins anew with every epoch."""
+    `random` is for whatever draws without the engine; it begins anew with every epoch. `derived` is the space
+    of the programs that are wanted, which are those of `space` but for how they are written there (see
+    `supernet_space`). `decided` has, by variable, the positions of picks that are settled: of these decisions
+    nothing else runs any more."""
 
     method: Method
     space: Space
@@ -31,13 +34,33 @@ class Session:
     feeding: Feeding
     progress: float = 0.0
     rate: float = 0.0
+    derived: Space = attrs.field(default=attrs.Factory(lambda session: session.space, takes_self=True))
+    decided: dict[int, int] = attrs.field(factory=dict)
+
+    @property
+    def mixture(self) -> Mixture:
+        """The sampler of a method that has a mixture."""
+        mixture = self.method.sampler
+        assert isinstance(mixture, Mixture)
+        return mixture
 
     def draw(self, of_weights: bool) -> Draw:
         """Weights of the mixture for one forward pass."""
-        mixture = self.method.sampler
-        assert isinstance(mixture, Mixture)
         moment = Moment(self.progress, of_weights)
-        return mixture.draw(self.engine.parameters, self.questions, self.engine.tensors, moment)
+        return self.settled(self.mixture.draw(self.engine.parameters, self.questions, self.engine.tensors, moment))
+
+    def settled(self, draw: Draw) -> Draw:
+        """The draw with the picks that are decided, at weight one."""
+        if not self.decided:
+            return draw
+        weights, active = dict(draw.weights), dict(draw.active)
+        for question in self.questions:
+            position = self.decided.get(question.variable)
+            if position is not None:
+                alone = [float(other == position) for other in range(question.picks)]
+                weights[question.variable, False] = self.engine.tensors.constant(alone)
+                active[question.variable] = (position,)
+        return Draw(weights, active, draw.ghosts)
 
     def loss(self, batch: Batch) -> Callable[[], Tensor]:
         """The loss of the mixture on a batch, as the weights are trained by it."""
@@ -55,20 +78,23 @@ class Session:
 
         return objective
 
-    def train_epoch(self, number: int, told: Callable[[int, float], None] = lambda step, loss: None) -> float:
-        """One epoch, of the weights alone as long as the method says so; the mean loss of its steps."""
+    def train_epoch(
+        self, number: int, told: Callable[[int, float], None] = lambda step, loss: None, rate: float | None = None
+    ) -> float:
+        """One epoch, of the weights alone as long as the method says so; the mean loss of its steps. Epochs after
+        the last of the method have a `rate` of their own."""
         method = self.method
-        self.rate = method.weights.rate(number / method.epochs)
+        self.rate = method.weights.rate(number / method.epochs) if rate is None else rate
         self.random = Random(f"{self.feeding.seed}/{number}")
         losses = []
         for step, (train, validation) in enumerate(self.feeding.epoch(number)):
-            self.progress = (number + step / self.feeding.steps) / method.epochs
+            self.progress = min((number + step / self.feeding.steps) / method.epochs, 1.0)
             if number >= method.architecture_from * method.epochs:
                 losses.append(method.update.step(self, train, validation))
             else:
                 losses.append(self.train_weights(train))
             told(step + 1, losses[-1])
-        self.progress = (number + 1) / method.epochs
+        self.progress = min((number + 1) / method.epochs, 1.0)
         return sum(losses) / len(losses)
 
     def measure(self) -> dict[str, float]:

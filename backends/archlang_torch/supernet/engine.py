@@ -84,8 +84,9 @@ class TorchEngine:
         result: Tensor = only_output(found)
         return result
 
-    def measure(self, batches: Sequence[Batch], way: Way) -> dict[str, float]:
-        self.supernet.eval()
+    def measure(self, batches: Sequence[Batch], way: Way, *, by_batch: bool = False) -> dict[str, float]:
+        self.supernet.train(by_batch)
+        kept = [buffer.clone() for buffer in self.supernet.buffers()] if by_batch else []
         loss = correct = count = 0.0
         with torch.no_grad():
             for x, y in batches:
@@ -94,6 +95,8 @@ class TorchEngine:
                 if self._kind == "cross_entropy":
                     correct += float((output.argmax(-1) == y).float().mean()) * len(y)
                 count += len(y)
+            for buffer, before in zip(self.supernet.buffers(), kept, strict=False):
+                buffer.copy_(before)
         found = {"loss": loss / max(count, 1)}
         return {**found, "accuracy": correct / max(count, 1)} if self._kind == "cross_entropy" else found
 
@@ -130,6 +133,9 @@ class TorchEngine:
 
     def step_parameters(self) -> None:
         self._adam.step()
+
+    def restart_optimizer(self) -> None:
+        self._sgd.state.clear()
 
     def weight_gradients(self) -> Direction:
         return [None if weight.grad is None else weight.grad.clone() for weight in self._weights]
