@@ -224,7 +224,11 @@ def supernets(name: str) -> Supernets:
     found = backend(name)
     if not isinstance(found, Supernets):
         raise ArchError(
-            error("E0802", f"there is no backend `{name}` that makes supernets", hints=("make it with `torch`",))
+            error(
+                "E0802",
+                f"there is no backend `{name}` that makes supernets",
+                hints=("make it with `torch` or `tensorflow`",),
+            )
         )
     return found
 
