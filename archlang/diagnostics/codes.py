@@ -133,6 +133,7 @@ CODES: dict[str, str] = {
     "E0922": "results of a bench that cannot be read or written",
     "E0923": "a bench of which no run succeeded",
     "E1001": "a decision that cannot be mixed",
+    "E1002": "a cost too small for its logarithm",
     "W0501": "a decision that no program makes",
     "W0502": "alternatives that no program picks",
     "W0503": "a decision that changes nothing",
