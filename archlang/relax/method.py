@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 from attrs.validators import and_, ge, gt, le
 
-from archlang.relax.engine import Batch, Tensor
+from archlang.relax.engine import Batch
+from archlang.relax.penalties.penalty import Penalty
 from archlang.relax.settings import ArchitectureSettings, WeightSettings
 from archlang.relax.updates.alternating import Alternating
 from archlang.relax.updates.update import Update
@@ -22,14 +23,6 @@ class Sampler(Protocol):
 
     def add_weight_gradients(self, session: Session, batch: Batch) -> float:
         """Add the gradients for one step of the weights; the loss."""
-        ...
-
-
-class Penalty(Protocol):
-    """What the architecture is trained by besides the loss."""
-
-    def add(self, loss: Tensor, session: Session) -> Tensor:
-        """The loss with the penalty."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -50,6 +51,7 @@ class TorchEngine:
             weight_decay=weights.decay,
             nesterov=weights.nesterov and weights.momentum > 0,
         )
+        self._other: tuple[list[Tensor], list[dict[str, Any]]] | None = None  # see `exchange`
         self._adam = torch.optim.Adam(
             [*self.parameters.values()] or [nn.Parameter(torch.zeros(0))],
             lr=architecture.lr,
@@ -137,6 +139,11 @@ class TorchEngine:
     def restart_optimizer(self) -> None:
         self._sgd.state.clear()
 
+    @torch.no_grad()
+    def set_parameters(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            self.parameters[name].copy_(value)
+
     def weight_gradients(self) -> Direction:
         return [None if weight.grad is None else weight.grad.clone() for weight in self._weights]
 
@@ -167,6 +174,29 @@ class TorchEngine:
             if moment is not None:
                 step.add_(moment, alpha=self._settings.momentum)
             weight.sub_(step, alpha=rate)
+
+    # ------------------------------------------------------------- second set
+
+    @torch.no_grad()
+    def exchange(self) -> None:
+        values, memories = self._second()
+        for place, tensor in enumerate([*self._weights, *self.supernet.buffers()]):
+            values[place], tensor.data = tensor.data, values[place]
+        for place, weight in enumerate(self._weights):
+            memories[place], self._sgd.state[weight] = self._sgd.state[weight], memories[place]
+
+    @torch.no_grad()
+    def pull(self, strength: float) -> None:
+        values, _ = self._second()
+        for weight, other in zip(self._weights, values, strict=False):  # after these come states
+            away = (weight - other).mul_(strength)
+            weight.grad = away if weight.grad is None else weight.grad + away
+
+    def _second(self) -> tuple[list[Tensor], list[dict[str, Any]]]:
+        if self._other is None:
+            memories = [deepcopy(self._sgd.state[weight]) for weight in self._weights]
+            self._other = self.snapshot(), memories
+        return self._other
 
     # ------------------------------------------------------------------ state
 
