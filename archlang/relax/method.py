@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 from attrs.validators import and_, ge, gt, le
 
-from archlang.relax.engine import Batch, Tensor
+from archlang.relax.engine import Batch
+from archlang.relax.penalties.penalty import Penalty
 from archlang.relax.settings import ArchitectureSettings, WeightSettings
 from archlang.relax.updates.alternating import Alternating
 from archlang.relax.updates.update import Update
 
 if TYPE_CHECKING:
+    from archlang.relax.outcome import Found
     from archlang.relax.session import Session
-    from archlang.space.choices import Choices
 
 
 class Sampler(Protocol):
@@ -25,18 +26,10 @@ class Sampler(Protocol):
         ...
 
 
-class Penalty(Protocol):
-    """What the architecture is trained by besides the loss."""
-
-    def add(self, loss: Tensor, session: Session) -> Tensor:
-        """The loss with the penalty."""
-        ...
-
-
 class Selection(Protocol):
     """How programs are taken from a trained supernet."""
 
-    def select(self, session: Session, data: Any) -> list[Choices]:
+    def select(self, session: Session) -> list[Found]:
         """The best programs, the best first."""
         ...
 

@@ -10,12 +10,13 @@ import attrs
 from archlang.diagnostics import ArchError, did_you_mean, error
 from archlang.relax.method import Method
 from archlang.relax.mixtures.softmax import Softmax
+from archlang.relax.selections.argmax import Argmax
 from archlang.settings import read_settings
 
 # The settings are those of each paper's search on CIFAR-10 or, where it has none, of its main experiment.
 METHODS: dict[str, Method] = {
     # Liu et al. 2019
-    "darts": Method(sampler=Softmax(null=True)),
+    "darts": Method(sampler=Softmax(null=True), selection=Argmax()),
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from archlang.evaluate.evaluator import costs
 from archlang.relax.history import Epoch, warnings
 from archlang.relax.questions import weightless
 from archlang.relax.session import Session
@@ -27,6 +28,11 @@ class Found:
     def as_json(self) -> dict[str, Any]:
         """The program as plain data."""
         return {"choices": self.choices.as_dict(), "metrics": dict(self.metrics)}
+
+    @classmethod
+    def of(cls, space: Space, choices: Choices) -> Found:
+        """A program of which only the costs are known."""
+        return cls(choices, costs(space.program(choices)))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from archlang.diagnostics import ArchError, error
 from archlang.relax.plan import Apply, Plan, plan
 from archlang.relax.varied import Varied
 from archlang.semantics.decision import Domain, OneOf
@@ -13,16 +14,21 @@ from archlang.semantics.decision import Domain, OneOf
 class Question:
     """A decision that is mixed, at some place by its picks, at some by the elements of its subsets.
 
-    `name` is its address (with a number where decisions of several domains have one); `has_zero`: one of
-    its alternatives is nothing.
+    `name` is its address (with a number where decisions of several domains have one); `open` are the positions
+    of the picks that some program has (a `limit` may leave some out); `has_zero`: one of its alternatives is
+    nothing.
     """
 
     name: str
     variable: int
     domain: Domain
-    by_pick: bool
+    open: tuple[int, ...]
     by_element: bool
     has_zero: bool
+
+    @property
+    def by_pick(self) -> bool:
+        return bool(self.open)
 
     @property
     def picks(self) -> int:
@@ -43,16 +49,17 @@ def questions(varied: Varied) -> tuple[Question, ...]:
     """The decisions that are mixed when all alternatives are active, in the order in which they are met.
     ArchError (E1001) when one cannot be mixed."""
     made = plan(varied)
-    ways: dict[int, set[bool]] = {}
-    for mix in made.mixes:
-        ways.setdefault(mix.variable, set()).add(mix.by_element)
+    by_element = {mix.variable for mix in made.mixes if mix.by_element}
     found: list[Question] = []
-    for variable, how in ways.items():
+    for variable in dict.fromkeys(mix.variable for mix in made.mixes):
+        if variable not in varied.decisions:
+            raise ArchError(error("E1001", "what hangs from whether a sum of costs is within a limit cannot be mixed"))
         decision = varied.decisions[variable]
-        alike = sum(question.name.partition("#")[0] == decision.address for question in found)
+        alike = sum(varied.decisions[question.variable].address == decision.address for question in found)
         name = f"{decision.address}#{alike + 1}" if alike else decision.address
+        picks = tuple(sorted(made.picks.get(variable, ())))
         zero = variable in made.zeroed
-        found.append(Question(name, variable, decision.domain, False in how, True in how, zero))
+        found.append(Question(name, variable, decision.domain, picks, variable in by_element, zero))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archlang.backend import supernets
+from archlang.backend import engines
 from archlang.diagnostics import ArchError, error
 from archlang.evaluate.data import Source, load_data
 from archlang.evaluate.fitting import fit_data
@@ -117,13 +117,13 @@ class _Run:
         fitted = fit_data(loaded, used.sample(seed=0).graph, record["loss"])
         if self._record.setdefault("data_digest", loaded.digest) != loaded.digest:
             raise ArchError(error("E1004", "the data is not that which the training began with"))
-        made = supernets(record["backend"])
+        made = engines(record["backend"])
         supernet = made.supernet(used, seed, method.apart)
         asked = questions(supernet.varied) if isinstance(method.sampler, Mixture) else ()
         first = method.sampler.parameters(asked, np.random.default_rng(seed))
         engine = made.engine(supernet, first, method.weights, method.architecture, record["loss"], seed)
         feeding = Feeding.of(fitted, engine, method.batch_size, method.train_share, seed)
-        self._session = Session(method, used, engine, asked, Random(seed), feeding)
+        self._session = Session(method, used, engine, asked, Random(seed), feeding, derived=space)
         self._history: list[Epoch] = []
         self._found: list[Found] = []
 
@@ -132,6 +132,7 @@ class _Run:
         assert self._store is not None
         self._history = [Epoch.from_json(epoch) for epoch in self._record.get("history", ())]
         self._found = [Found.from_json(found) for found in self._record.get("found", ())]
+        self._session.kept.update(self._record.get("kept", {}))
         self._session.engine.set_state(read_weights(self._store))
 
     def go(self) -> Relaxed:
@@ -166,6 +167,7 @@ class _Run:
             return
         Path(self._store).parent.mkdir(parents=True, exist_ok=True)
         self._record["history"] = [epoch.as_json() for epoch in self._history]
+        self._record["kept"] = self._session.kept
         self._record["found"] = [found.as_json() for found in self._found]
         write_weights(self._store, self._session.engine.state(), {KIND: json.dumps(self._record)})
 

@@ -49,3 +49,8 @@ class Schedule:
         if self.kind == "linear":
             return self.start + (self.end - self.start) * progress
         return float(self.start * (self.end / self.start) ** progress)
+
+
+def as_schedule(value: float | Schedule) -> Schedule:
+    """A schedule; of a number that stays where it is given one."""
+    return value if isinstance(value, Schedule) else Schedule(value, value)

@@ -3,7 +3,7 @@ its programs share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from archlang.ir.graph import Graph, Input, Operation, WeightSpec
 from archlang.ir.types import TensorType
 from archlang.semantics.costs import in_order
 from archlang.semantics.decision import Decision, Integers, Pick, Reals, Subsets
-from archlang.semantics.diagram import Diagrams, Value, leaves, support
+from archlang.semantics.diagram import Diagram, Diagrams, Value, leaves, support
 from archlang.semantics.fault import Fault
 from archlang.semantics.graphs import Specialiser
 from archlang.semantics.operations import operation
@@ -67,9 +67,26 @@ class Varied:
         return self._evaluated.tensors
 
     @cached_property
+    def tensors(self) -> list[Tensor]:
+        """Every tensor that a result may need, each after those that it is made of."""
+        return in_order([leaf for value in self.results.values() for leaf in leaves(value) if type(leaf) is Tensor])
+
+    @cached_property
     def decisions(self) -> dict[int, Decision]:
         """The decisions of the space by their variables."""
         return {number: variable.decision for number, variable in self._once.variables.items()}
+
+    def is_made(self, variable: int, positions: Mapping[int, Sequence[int]]) -> bool:
+        """Whether a decision is made by some program that has one of these picks for each of some variables."""
+        stack, seen = [self._evaluated.needs.get(variable, False)], set()
+        while stack:
+            here = stack.pop()
+            if here is True:
+                return True
+            if type(here) is Diagram and id(here) not in seen:
+                seen.add(id(here))
+                stack.extend(here.kids[p] for p in positions.get(here.var, range(len(here.kids))))
+        return False
 
     def positions(self, choices: Choices) -> dict[int, tuple[int]]:
         """The position of the pick of every variable; decisions that the program does not make have 0."""
@@ -143,8 +160,7 @@ class Varied:
     def weights(self) -> dict[str, Shared]:
         """The weights of all programs by the address of their op."""
         forms: dict[tuple[str, str], dict[Operation, None]] = {}
-        tensors = [leaf for value in self.results.values() for leaf in leaves(value) if type(leaf) is Tensor]
-        for tensor in in_order(tensors):
+        for tensor in self.tensors:
             if type(tensor.node) is OpNode:
                 for work in self._forms(tensor.node):
                     if work.weights:

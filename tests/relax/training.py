@@ -31,13 +31,15 @@ space two(image: f32[n, 3, 8, 8]) {
 """
 
 
-def session_of(method: Method, text: str | Space = TWO, seed: int = 0) -> Session:
+def session_of(
+    method: Method, text: str | Space = TWO, seed: int = 0, kind: type[TorchEngine] = TorchEngine
+) -> Session:
     """A session of a method on a small space, on PyTorch."""
     space = al.loads(text) if isinstance(text, str) else text
     supernet = space.supernet("torch", seed=seed)
     asked = questions(supernet.varied)
     first = method.sampler.parameters(asked, np.random.default_rng(seed))
-    engine = TorchEngine(supernet, first, method.weights, method.architecture, seed=seed)
+    engine = kind(supernet, first, method.weights, method.architecture, seed=seed)
     noise = _noise(supernet, 32, seed)
     feeding = Feeding(engine, noise, noise, noise, 8, seed)
     return Session(method, space, engine, asked, Random(seed), feeding, rate=method.weights.lr)
