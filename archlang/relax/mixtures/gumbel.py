@@ -12,8 +12,8 @@ from archlang.relax.mixtures.drawing import one_hot
 from archlang.relax.mixtures.mixture import Mixture
 from archlang.relax.settings import Schedule, as_schedule
 
-# Temperatures over the training: GDAS (Dong and Yang 2019), SNAS (Xie et al. 2019, by the authors' code), and
-# FBNet (Wu et al. 2019: times 0.956 in each of 90 epochs).
+# Temperatures over the training: of GDAS (Dong and Yang 2019); of SNAS (Xie et al. 2019: its authors' code has
+# these ends); and of FBNet (Wu et al. 2019: times 0.956 in each of 90 epochs).
 GDAS = Schedule(10.0, 0.1)
 SNAS = Schedule(1.0, 0.03, "exponential")
 FBNET = Schedule(5.0, 5.0 * 0.956**90, "exponential")
@@ -24,10 +24,10 @@ DRAWS = 100  # that are made when some are not finite
 @attrs.frozen(kw_only=True)
 class Gumbel(Mixture):
     """The softmax of (log p + g) / temperature, where p is the softmax of the logits and g Gumbel noise, drawn
-    anew for each forward pass (SNAS, Xie et al. 2019, equation 4; FBNet, Wu et al. 2019, equation 8).
+    anew for each forward pass (SNAS, Xie et al. 2019; FBNet, Wu et al. 2019).
 
     `hard` computes only the alternative with the largest weight, which counts fully, while gradients are those
-    of the soft weights (GDAS, Dong and Yang 2019, equations 3 to 5): `Draw.ghosts` gives the others theirs.
+    of the soft weights (GDAS, Dong and Yang 2019): `Draw.ghosts` gives the others theirs.
     """
 
     temperature: Schedule = attrs.field(default=GDAS, converter=as_schedule)

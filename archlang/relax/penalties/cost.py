@@ -21,9 +21,8 @@ class AddedCost(Penalty):
     """The loss plus weight * (E / reference - 1), where E is the expected value of a cost: additive, or that of
     a table of the space (`latency`, in its unit).
 
-    ProxylessNAS (Cai et al. 2019, equation 6 and the authors' `add#linear`); SNAS (Xie et al. 2019, section
-    2.3) and others add E alone, whose gradient is the same for another weight. The reference is, by default,
-    what programs cost on average.
+    ProxylessNAS (Cai et al. 2019, the authors' `add#linear`); SNAS (Xie et al. 2019) and others add E alone,
+    whose gradient is the same for another weight. The reference is, by default, what programs cost on average.
     """
 
     cost: str = "macs"
