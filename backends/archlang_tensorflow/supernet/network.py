@@ -22,7 +22,7 @@ from archlang_tensorflow.building import new_layer
 from archlang_tensorflow.layout import arranged
 from archlang_tensorflow.lowering import LOWERINGS
 from archlang_tensorflow.supernet.mixing import MIXTURE, as_operation, weighted_sum
-from archlang_tensorflow.supernet.sharing import Sliced, pattern, shared_variables
+from archlang_tensorflow.supernet.sharing import Pattern, Sliced, shared_variables
 
 Array = NDArray[Any]
 
@@ -60,7 +60,8 @@ class Supernet:
         self.varied = varied
         self._seed = seed
         self._variables = shared_variables(varied.weights, seed)
-        self._patterns: dict[Operation, keras.layers.Layer] = {}
+        self._patterns: dict[Operation, Pattern] = {}
+        self._draws = keras.random.SeedGenerator(seed)  # of all layers that draw
         self._paths = lru_cache(KEPT)(self._ready_path)
         self._mixtures = lru_cache(KEPT)(self._ready_mixture)
 
@@ -141,18 +142,24 @@ class Supernet:
         if not isinstance(kind, Layer):
             call = kind.call(work)
             return lambda run, *given: call(*given)
-        layer = self._patterns.get(work)
-        if layer is None:
-            layer = self._patterns[work] = pattern(kind, work) if work.weights else self._drawing(kind, work)
-        held = Sliced(layer, kind, work, node.weights_at, self._variables) if work.weights else layer
+        held = self._layer(kind, node)
         return lambda run, *given: held(*given, training=run.training)
+
+    def _layer(self, kind: Layer, node: Node) -> Callable[..., Any]:
+        """A layer of a plan; those that are one operation have one pattern."""
+        work = node.operation
+        if not work.weights:
+            return self._drawing(kind, work)
+        if work not in self._patterns:
+            self._patterns[work] = Pattern(kind, work)
+        return Sliced(self._patterns[work], kind, work, node.weights_at, self._variables)
 
     def _drawing(self, kind: Layer, operation: Operation) -> keras.layers.Layer:
         """A layer without weights, which may draw numbers."""
         layer = new_layer(kind, operation, operation.name)
         generator = getattr(layer, "seed_generator", None)
         if generator is not None:
-            generator.state.assign([self._seed, len(self._patterns)])
+            generator.state = self._draws.state
         return layer
 
 

@@ -36,13 +36,32 @@ def shared_variables(weights: Mapping[str, Shared], seed: int) -> dict[str, kera
     return found
 
 
-def pattern(kind: Layer, operation: Operation) -> keras.layers.Layer:
-    """A layer that is called with weights from elsewhere, for all ops that are this operation."""
-    layer = new_layer(kind, operation, operation.name)
-    # Variables that are made in such a scope take no memory.
-    with channels_last(), keras.StatelessScope(initialize_variables=False):
-        layer(*[keras.KerasTensor(batch_shape(given), DTYPES[given.dtype]) for given in operation.inputs])
-    return layer
+class Pattern:
+    """A layer that is called with weights from elsewhere, for all ops that are one operation.
+
+    Calls are traced, once for all these ops: eager ones take several times as long, and a path through a
+    supernet, of which there are too many to trace each, consists of them.
+    """
+
+    def __init__(self, kind: Layer, operation: Operation) -> None:
+        self.layer = layer = new_layer(kind, operation, operation.name)
+        # Variables that are made in such a scope take no memory.
+        with channels_last(), keras.StatelessScope(initialize_variables=False):
+            layer(*[keras.KerasTensor(batch_shape(given), DTYPES[given.dtype]) for given in operation.inputs])
+        self.held = {spec.name: getattr(layer, kind.name(spec.name)) for spec in operation.weights}
+        self._states = [self.held[spec.name] for spec in operation.weights if not spec.trained]
+        self._call = tf.function(self._stateless, autograph=False, reduce_retracing=True)
+
+    def __call__(self, inputs: Sequence[Any], values: Sequence[Any], training: bool) -> tuple[Any, list[Any]]:
+        """What the layer computes with values of its weights and states, and the states after that."""
+        found: tuple[Any, list[Any]] = self._call([*inputs], [*values], training)
+        return found
+
+    def _stateless(self, inputs: list[Any], values: list[Any], training: bool) -> tuple[Any, list[Any]]:
+        given = [*zip(self.held.values(), values, strict=True)]
+        with keras.StatelessScope(given, initialize_variables=False) as scope:
+            result = self.layer(*inputs, training=training)
+        return result, [scope.get_current_value(state) for state in self._states] if training else []
 
 
 @attrs.frozen(eq=False)
@@ -52,14 +71,14 @@ class Part:
     shared: keras.Variable
     where: tuple[slice, ...] | None
     spec: WeightSpec
-    held: keras.Variable
+    held: tuple[int, ...]  # the shape there
     axes: tuple[int, ...] | None  # see `Layer.axes`
 
     def value(self) -> Any:
         """The part as a tensor in the layer's shape."""
         whole = self.shared.value
         part = tf.convert_to_tensor(whole) if self.where is None else whole[self.where]
-        return _shaped(part if self.axes is None else tf.transpose(part, self.axes), self.held.shape)
+        return _shaped(part if self.axes is None else tf.transpose(part, self.axes), self.held)
 
     def assign(self, value: Any) -> None:
         """Give the part a value of the layer's shape."""
@@ -82,26 +101,19 @@ class Sliced:
     """A layer for one form of an op, whose weights are parts of shared ones."""
 
     def __init__(
-        self,
-        layer: keras.layers.Layer,
-        kind: Layer,
-        operation: Operation,
-        at: str,
-        variables: Mapping[str, keras.Variable],
+        self, pattern: Pattern, kind: Layer, operation: Operation, at: str, variables: Mapping[str, keras.Variable]
     ) -> None:
-        self._layer = layer
+        self._pattern = pattern
         self._parts = []
         for spec in operation.weights:
-            shared = variables[f"{at}.{spec.name}"]
-            held = getattr(layer, kind.name(spec.name))
-            self._parts.append(Part(shared, window(tuple(shared.shape), spec), spec, held, kind.axes.get(spec.name)))
+            shared, held = variables[f"{at}.{spec.name}"], pattern.held[spec.name]
+            where = window(tuple(shared.shape), spec)
+            self._parts.append(Part(shared, where, spec, tuple(held.shape), kind.axes.get(spec.name)))
+        self._states = [part for part in self._parts if not part.spec.trained]
 
     def __call__(self, *inputs: Any, training: bool) -> Any:
-        given = [(part.held, part.value()) for part in self._parts]
-        with keras.StatelessScope(given, initialize_variables=False) as scope:
-            result = self._layer(*inputs, training=training)
+        result, states = self._pattern(inputs, [part.value() for part in self._parts], training)
         if training:
-            for part in self._parts:
-                if not part.spec.trained:
-                    part.assign(scope.get_current_value(part.held))
+            for part, value in zip(self._states, states, strict=True):
+                part.assign(value)
         return result
