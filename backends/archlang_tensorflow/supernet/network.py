@@ -144,7 +144,8 @@ class Supernet:
         layer = self._patterns.get(work)
         if layer is None:
             layer = self._patterns[work] = pattern(kind, work) if work.weights else self._drawing(kind, work)
-        held = Sliced(layer, kind, work, node.weights_at, self._variables) if work.weights else layer
+        at = node.weights_at
+        held = Sliced(layer, kind, work, at, self.varied.weights[at], self._variables) if work.weights else layer
         return lambda run, *given: held(*given, training=run.training)
 
     def _drawing(self, kind: Layer, operation: Operation) -> keras.layers.Layer:

@@ -17,7 +17,7 @@ import tensorflow as tf
 from archlang.ir.graph import Operation, WeightSpec
 from archlang.lowering.declared import Layer
 from archlang.lowering.initial import Drawing
-from archlang.relax.varied import Shared, window
+from archlang.relax.varied import Shared, Taken
 from archlang_tensorflow.building import DTYPES, FLOATS, batch_shape, channels_last, new_layer
 
 
@@ -47,18 +47,23 @@ def pattern(kind: Layer, operation: Operation) -> keras.layers.Layer:
 
 @attrs.frozen(eq=False)
 class Part:
-    """What a form of an op takes of a shared weight, and how its layer holds it."""
+    """What a form of an op takes of a shared weight, by which matrices, and how its layer holds it."""
 
     shared: keras.Variable
-    where: tuple[slice, ...] | None
+    taken: Taken
+    matrices: tuple[keras.Variable, ...]
     spec: WeightSpec
     held: keras.Variable
     axes: tuple[int, ...] | None  # see `Layer.axes`
 
     def value(self) -> Any:
         """The part as a tensor in the layer's shape."""
-        whole = self.shared.value
-        part = tf.convert_to_tensor(whole) if self.where is None else whole[self.where]
+        whole, where = self.shared.value, self.taken.where
+        part = tf.convert_to_tensor(whole) if where is None else whole[where]
+        for step, matrix in zip(self.taken.steps, self.matrices, strict=True):
+            centre = part[..., step.centre, step.centre]
+            flat = tf.reshape(centre, (-1, step.size**2))
+            part = tf.reshape(tf.matmul(flat, matrix.value, transpose_b=True), centre.shape)
         return _shaped(part if self.axes is None else tf.transpose(part, self.axes), self.held.shape)
 
     def assign(self, value: Any) -> None:
@@ -69,8 +74,8 @@ class Part:
         else:
             value = _shaped(value, [shape[axis] for axis in self.axes])
             value = tf.transpose(value, np.argsort(self.axes))
-        whole = self.shared.value
-        (whole if self.where is None else whole[self.where]).assign(value)
+        whole, where = self.shared.value, self.taken.where
+        (whole if where is None else whole[where]).assign(value)
 
 
 def _shaped(tensor: Any, shape: Sequence[int]) -> Any:
@@ -87,14 +92,17 @@ class Sliced:
         kind: Layer,
         operation: Operation,
         at: str,
+        shared: Shared,
         variables: Mapping[str, keras.Variable],
     ) -> None:
         self._layer = layer
         self._parts = []
         for spec in operation.weights:
-            shared = variables[f"{at}.{spec.name}"]
+            taken = shared.taken(spec)
+            matrices = tuple([variables[f"{at}.{step.matrix}"] for step in taken.steps])
             held = getattr(layer, kind.name(spec.name))
-            self._parts.append(Part(shared, window(tuple(shared.shape), spec), spec, held, kind.axes.get(spec.name)))
+            whole = variables[f"{at}.{spec.name}"]
+            self._parts.append(Part(whole, taken, matrices, spec, held, kind.axes.get(spec.name)))
 
     def __call__(self, *inputs: Any, training: bool) -> Any:
         given = [(part.held, part.value()) for part in self._parts]
