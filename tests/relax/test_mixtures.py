@@ -23,13 +23,25 @@ from archlang.relax.mixtures.gates import Gates
 from archlang.relax.mixtures.gumbel import FBNET, GDAS, SNAS, Gumbel
 from archlang.relax.mixtures.mixture import Mixture
 from archlang.relax.mixtures.sigmoid import Sigmoid
+from archlang.relax.mixtures.softmax import Softmax
 from archlang.relax.session import Session
-from archlang.relax.settings import ArchitectureSettings, Schedule
+from archlang.relax.settings import ArchitectureSettings, Schedule, WeightSettings
 from tests.relax.spaces import SPACES
 from tests.relax.training import batches_of, session_of
 
 ALL = range(4)
 LOGITS = torch.tensor([0.3, -1.0, 0.8, 0.1])
+MIXTURES = [
+    Softmax(),
+    Softmax(null=True),
+    Gumbel(temperature=SNAS),
+    Gumbel(hard=True),
+    Gumbel(hard=True, null=True),
+    Dirichlet(),
+    Sigmoid(),
+    Gates(),
+    Gates(compared="all"),
+]
 WEIGHTS, ARCHITECTURE = Moment(0.5, of_weights=True), Moment(0.5, of_weights=False)
 
 # One choice of four, with weights of their own, between fixed layers.
@@ -309,11 +321,7 @@ def test_a_decision_between_one_alternative_needs_no_gates() -> None:
     assert active is None
 
 
-@pytest.mark.parametrize(
-    "mixture",
-    [Gumbel(), Gumbel(hard=True), Gumbel(null=True, hard=True), Dirichlet(), Sigmoid(), Gates(), Gates(compared="all")],
-    ids=["soft", "hard", "null", "dirichlet", "sigmoid", "two", "all"],
-)
+@pytest.mark.parametrize("mixture", MIXTURES, ids=repr)
 def test_mixtures_train_every_kind_of_space(mixture: Mixture) -> None:
     for text in SPACES.values():
         found = session(mixture, text)
@@ -340,3 +348,50 @@ def test_a_pick_that_no_program_has_is_not_weighed() -> None:
         found.engine.loss(batch, Draw({}, {outer: (2,), nested: (2,)}))
     drawn = {pick for _ in range(60) for pick in found.draw(of_weights=True).active[deepest.variable]}
     assert drawn == {0, 1}
+
+
+def test_decisions_of_one_address_and_several_domains_have_logits_of_their_own() -> None:
+    text = """
+use std.nn
+block layer(most: int)(x: [n, c, h, w]) { x |> conv2d(c, kernel=2 * (choose 1..most as size) - 1) }
+space s(image: f32[n, 3, 8, 8]) {
+  deep = choose 1..2 as deep
+  image |> layer(deep + 1) |> layer(deep + 1) |> repeat(deep, conv2d(3)) |> global_avg_pool >> linear(5)
+}
+"""
+    found = session(Softmax(), text)
+    sizes = {name: len(logits) for name, logits in found.engine.parameters.items()}
+    assert sizes == {"deep": 2, "layer#1.size": 3, "layer#1.size#2": 2, "layer#2.size": 3, "layer#2.size#2": 2}
+
+
+LEARNT = """
+use std.nn
+space learnt(x: f32[n, 4]) {
+  x |> choose { no: slice(1, 2, 4), yes: slice(1, 0, 2), nor: slice(1, 2, 4) >> relu } as way
+    |> linear(8) >> relu >> linear(5)
+}
+"""
+
+
+@pytest.mark.parametrize("mixture", MIXTURES, ids=repr)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_mixtures_find_the_alternative_that_matters(mixture: Mixture, seed: int) -> None:
+    method = Method(
+        sampler=mixture,
+        weights=WeightSettings(lr=0.1, momentum=0, decay=0),
+        architecture=ArchitectureSettings(lr=0.05, decay=0),
+    )
+    found = session_of(method, LEARNT, seed)
+    random = np.random.default_rng(seed)
+    x = random.standard_normal((512, 4)).astype(np.float32)
+    y = np.where(x[:, 0] > 0, 1, 3)
+    train, validation = (found.engine.batch(x[part], y[part]) for part in (slice(256), slice(256, 512)))
+    for _ in range(30):
+        found.train_weights(train)
+    for step in range(120):
+        found.progress = step / 120
+        found.method.update.step(found, train, validation)
+    likely = mixture.likelihoods(found.engine.parameters, found.questions[0], found.engine.tensors)
+    assert likely is not None
+    assert likely.argmax() == 1
+    assert likely[1] > 0.7

@@ -52,7 +52,20 @@ space tied(x: f32[n, 6]) {
   x |> repeat(choose 1..3 as depth, same) |> choose { none: zero, last: layer(5) } as end |> linear(5)
 }
 """
-ENUMERATED = {**{name: text for name, text in SPACES.items() if name != "transformer"}, "two": TWO, "tied": TIED}
+# Sums of one, two or three elements.
+LENGTHS = """
+use std.nn
+space lengths(x: f32[n, 6]) {
+  parts = [x |> linear(4), x |> linear(3) >> linear(4), x |> linear(8) >> linear(4)]
+  sum(choose 1..3 of parts as inputs) |> linear(5)
+}
+"""
+ENUMERATED = {
+    **{name: text for name, text in SPACES.items() if name != "transformer"},
+    "two": TWO,
+    "tied": TIED,
+    "lengths": LENGTHS,
+}
 
 
 class Doubles(TorchTensors):

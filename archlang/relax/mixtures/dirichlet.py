@@ -19,8 +19,8 @@ def concentration(logits: Tensor, tensors: Tensors) -> Tensor:
 
 @attrs.frozen(kw_only=True)
 class Dirichlet(Mixture):
-    """Weights drawn from a Dirichlet distribution, with gradients to its concentration (DrNAS, Chen et al. 2021,
-    section 3.1). Alternatives are as likely as the softmax of the logits says, as in the authors' code."""
+    """Weights drawn from a Dirichlet distribution, with gradients to its concentration (DrNAS, Chen et al. 2021).
+    Alternatives are as likely as the softmax of the logits says, as in the authors' code."""
 
     def weigh(self, logits: Tensor, tensors: Tensors, moment: Moment) -> tuple[Tensor, Sequence[int] | None]:
         return tensors.dirichlet(concentration(logits, tensors)), None

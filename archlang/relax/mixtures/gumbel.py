@@ -12,22 +12,22 @@ from archlang.relax.mixtures.drawing import one_hot
 from archlang.relax.mixtures.mixture import Mixture
 from archlang.relax.settings import Schedule, as_schedule
 
-# Temperatures over the training: GDAS (Dong and Yang 2019), SNAS (Xie et al. 2019, by the authors' code), and
-# FBNet (Wu et al. 2019: times 0.956 in each of 90 epochs).
+# Temperatures over the training: of GDAS (Dong and Yang 2019); of SNAS (Xie et al. 2019: its authors' code has
+# these ends); and of FBNet (Wu et al. 2019: times 0.956 in each of 90 epochs).
 GDAS = Schedule(10.0, 0.1)
 SNAS = Schedule(1.0, 0.03, "exponential")
 FBNET = Schedule(5.0, 5.0 * 0.956**90, "exponential")
 
-DRAWS = 100  # that are made when some are not finite
+TRIES = 100  # at a draw that is finite
 
 
 @attrs.frozen(kw_only=True)
 class Gumbel(Mixture):
     """The softmax of (log p + g) / temperature, where p is the softmax of the logits and g Gumbel noise, drawn
-    anew for each forward pass (SNAS, Xie et al. 2019, equation 4; FBNet, Wu et al. 2019, equation 8).
+    anew for each forward pass (SNAS, Xie et al. 2019; FBNet, Wu et al. 2019).
 
     `hard` computes only the alternative with the largest weight, which counts fully, while gradients are those
-    of the soft weights (GDAS, Dong and Yang 2019, equations 3 to 5): `Draw.ghosts` gives the others theirs.
+    of the soft weights (GDAS, Dong and Yang 2019): `Draw.ghosts` gives the others theirs.
     """
 
     temperature: Schedule = attrs.field(default=GDAS, converter=as_schedule)
@@ -44,14 +44,14 @@ class Gumbel(Mixture):
         chosen = numbers.index(max(numbers))
         return one_hot(chosen, len(numbers), tensors) + (soft - tensors.stop(soft)), [chosen]
 
-    def _draw(self, logits: Tensor, tensors: Tensors, temperature: float) -> tuple[Tensor, list[float]]:
+    def _draw(
+        self, logits: Tensor, tensors: Tensors, temperature: float, tries: int = TRIES
+    ) -> tuple[Tensor, list[float]]:
         """Soft weights, as numbers too: drawn again where an exponential draw of zero makes noise infinite.
         Logits that are not finite give what they give."""
-        likely = tensors.log_softmax(logits)
-        for _ in range(DRAWS):
-            noise = -tensors.log(tensors.exponential(logits.shape[0]))
-            soft = tensors.softmax((likely + noise) / temperature)
-            numbers = tensors.numbers(soft)
-            if all(map(isfinite, numbers)):
-                break
-        return soft, numbers
+        noise = -tensors.log(tensors.exponential(logits.shape[0]))
+        soft = tensors.softmax((tensors.log_softmax(logits) + noise) / temperature)
+        numbers = tensors.numbers(soft)
+        if tries == 1 or all(map(isfinite, numbers)):
+            return soft, numbers
+        return self._draw(logits, tensors, temperature, tries - 1)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @attrs.frozen(kw_only=True)
 class Concentration(Penalty):
     """The loss plus weight times the distance of the Dirichlet distributions from the even one, whose
-    concentration is one (DrNAS, Chen et al. 2021, equation 5).
+    concentration is one (DrNAS, Chen et al. 2021).
 
     The distance is, summed over decisions, half the squared norm of the logits ("l2": as the authors' decay of
     that rate, which `ArchitectureSettings.decay` would be added to), or the divergence ("kl") of the

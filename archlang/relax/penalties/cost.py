@@ -21,9 +21,8 @@ class AddedCost(Penalty):
     """The loss plus weight * (E / reference - 1), where E is the expected value of a cost: additive, or that of
     a table of the space (`latency`, in its unit).
 
-    ProxylessNAS (Cai et al. 2019, equation 6 and the authors' `add#linear`); SNAS (Xie et al. 2019, section
-    2.3) and others add E alone, whose gradient is the same for another weight. The reference is, by default,
-    what programs cost on average.
+    ProxylessNAS (Cai et al. 2019, the authors' `add#linear`); SNAS (Xie et al. 2019) and others add E alone,
+    whose gradient is the same for another weight. The reference is, by default, what programs cost on average.
     """
 
     cost: str = "macs"
@@ -48,12 +47,9 @@ class MultipliedCost(Penalty):
     cost: str = "macs"
     scale: float = attrs.field(default=0.2, validator=gt(0))
     exponent: float = attrs.field(default=0.3, validator=ge(0))
-    reference: float | None = attrs.field(default=None)
-
-    @reference.validator
-    def _check(self, attribute: object, value: float | None) -> None:
-        if value is not None:
-            self._above_one(value, "the reference")
+    reference: float | None = attrs.field(
+        default=None, validator=optional(lambda penalty, _, value: penalty._above_one(value, "the reference"))
+    )
 
     def add(self, loss: Tensor, session: Session) -> Tensor:
         tensors = session.engine.tensors

@@ -18,7 +18,7 @@ REACH = 1.0  # the farthest that one iteration moves the parameters: beyond, a g
 @attrs.frozen(kw_only=True)
 class Projection(Penalty):
     """After each step, parameters under which the expected value E of a cost is above a limit are moved to where
-    it is not (RC-DARTS, Jin et al. 2019, section 3.2: a nearest point is sought iteratively).
+    it is not (RC-DARTS, Jin et al. 2019: iterative projection).
 
     An iteration goes to the nearest point where E would be at the limit if it were linear: against the gradient
     of E, by its excess over the gradient's norm. For the small excess that one step makes this is the

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 @attrs.frozen(kw_only=True)
 class ZeroOne(Penalty):
     """The loss less weight times the mean squared (`power` 2; or absolute, 1) distance of all alternatives'
-    probabilities from one half: the zero-one loss of FairDARTS (Chu et al. 2020, equations 5 and 6)."""
+    probabilities from one half: the zero-one loss of FairDARTS (Chu et al. 2020; weight and powers are those of
+    the authors' code)."""
 
     weight: float = attrs.field(default=10.0, validator=ge(0))
     power: int = attrs.field(default=2, validator=in_((1, 2)))

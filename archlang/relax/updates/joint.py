@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @attrs.frozen(kw_only=True)
 class Joint(Update):
     """One draw of the mixture on one training batch moves the weights and the architecture (SNAS, Xie et al.
-    2019, section 2.2). The loss that a step gives is with penalties."""
+    2019). The loss that a step gives is with penalties."""
 
     uses_validation = False
 

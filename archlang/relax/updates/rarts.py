@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @attrs.frozen(kw_only=True)
 class Rarts(Update):
     """Two sets of weights, w and v, of one architecture a go down the slope of L_val(v, a) + share * L_train(w, a)
-    + pull / 2 * |v - w|^2, one after the other: w, then v, then a (RARTS, Xue, Qi and Xin 2022, section III).
+    + pull / 2 * |v - w|^2, one after the other: w, then v, then a (RARTS, Xue, Qi and Xin 2022).
 
     w has the training data and v those for validation, so that the architecture learns from both and nothing
     is derived through a step of the weights. Each set has its own batch statistics and momentum; that of the
