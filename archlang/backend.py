@@ -130,7 +130,9 @@ class OnnxExporter(Protocol):
 class Supernets(Protocol):
     """What a backend does, besides, that puts all programs of a space in one network."""
 
-    def supernet(self, space: Any, seed: int, apart: bool | Sequence[str]) -> Any:
+    def supernet(
+        self, space: Any, seed: int = 0, apart: bool | Sequence[str] = False, kernel_transform: bool = False
+    ) -> Any:
         """The network: see `Space.supernet`."""
 
 

@@ -107,10 +107,11 @@ def evenly(questions: Sequence[Question], sizes: Mapping[int, int], tensors: Ten
     """The same chance for each pick of every decision (its `sizes` by variable) that some program has."""
     picks: dict[int, Sequence[int]] = {variable: range(size) for variable, size in sizes.items()}
     picks |= {question.variable: question.open for question in questions if question.by_pick}
-    return {
-        variable: tensors.constant([(pick in picks[variable]) / len(picks[variable]) for pick in range(size)])
-        for variable, size in sizes.items()
-    }
+    found = {}
+    for variable, size in sizes.items():
+        some = picks[variable]
+        found[variable] = tensors.constant([(pick in some) / len(some) for pick in range(size)])
+    return found
 
 
 def chances(
@@ -127,7 +128,7 @@ def chances(
     its elements' weights, and where nothing is learnt picks count evenly. With a draw that several, not all,
     alternatives of a decision take part in, only these count.
     """
-    found = evenly(questions, sizes, tensors)
+    found: dict[int, Tensor] = {}
     for question in questions:
         if question.variable not in sizes:
             continue
@@ -135,10 +136,10 @@ def chances(
         likely = mixture.likelihoods(parameters, question, tensors, active if len(active) > 1 else ())
         if likely is None:
             likely = _by_element(mixture.of_elements(question, parameters, tensors), question, tensors)
-        if likely is None:
-            continue
-        found[question.variable] = likely / tensors.sum(likely)
-    return found
+        if likely is not None:
+            found[question.variable] = likely / tensors.sum(likely)
+    unknown = {variable: size for variable, size in sizes.items() if variable not in found}
+    return found | evenly(questions, unknown, tensors)
 
 
 def _by_element(weights: Tensor | None, question: Question, tensors: Tensors) -> Tensor | None:

@@ -11,6 +11,7 @@ import attrs
 
 from archlang.ir.graph import Graph, Input, Operation, WeightSpec
 from archlang.ir.types import TensorType
+from archlang.relax.kernels import Chain, Step, chain, transformed
 from archlang.semantics.costs import in_order
 from archlang.semantics.decision import Decision, Integers, Pick, Reals, Subsets
 from archlang.semantics.diagram import Diagram, Diagrams, Value, leaves, support
@@ -23,25 +24,45 @@ from archlang.space.space import Space
 
 
 @attrs.frozen
+class Taken:
+    """What a form of an op takes of a shared weight: entries (None: all), and the steps that lead from
+    these to its kernel, where that is a transformed one."""
+
+    where: tuple[slice, ...] | None
+    steps: tuple[Step, ...] = ()
+
+
+@attrs.frozen
 class Shared:
     """The weights of an op that all its forms share: of each the largest size in every dimension.
 
-    `home` is the op's address, `operations` are the forms, each once, `specs` the weights by name.
+    `home` is the op's address, `operations` are the forms, each once, `specs` the weights by name; where
+    smaller kernels are transformed, `chain` says how, and the matrices are among the weights.
     """
 
     home: str
     operations: tuple[Operation, ...]
     specs: Mapping[str, WeightSpec]
+    chain: Chain | None = None
+
+    def taken(self, spec: WeightSpec) -> Taken:
+        """What a form takes of a weight."""
+        whole = self.specs[spec.name].shape
+        if self.chain is None or spec.name != self.chain.weight:
+            return Taken(_window(whole, spec))
+        full = attrs.evolve(spec, shape=(*spec.shape[:-2], *whole[-2:]))
+        return Taken(_window(whole, full), self.chain.steps(spec.shape[-1]))
 
 
 class Varied:
     """A space evaluated once with all alternatives kept.
 
     `apart` says which ops with several forms have weights for each form: True for all, or the addresses
-    of decisions. ArchError (E0504) for a space that cannot be evaluated so.
+    of decisions. With `kernel_transform` smaller kernels are made of larger ones by trained matrices (see
+    `relax.kernels`). ArchError (E0504) for a space that cannot be evaluated so.
     """
 
-    def __init__(self, space: Space, apart: bool | Iterable[str] = False):
+    def __init__(self, space: Space, apart: bool | Iterable[str] = False, kernel_transform: bool = False):
         once = space.analysis.once
         if once is None:
             raise space.analysis.unknown(f"`{space.name}` cannot be made one network of all its programs")
@@ -49,6 +70,7 @@ class Varied:
         self._once = once
         self._evaluated = once.evaluated
         self._apart = apart if isinstance(apart, bool) else frozenset(apart)
+        self._kernel_transform = kernel_transform
         # What is known of nodes by their identities, which stay taken.
         self._elements: dict[int, tuple[SelectNode, dict[int, Tensor] | None]] = {}
         self._forms_of: dict[int, tuple[OpNode, list[Operation]]] = {}
@@ -166,7 +188,12 @@ class Varied:
                     if work.weights:
                         at = self.weights_at(tensor.node, work), tensor.node.weights_at
                         forms.setdefault(at, {})[work] = None
-        return {at: Shared(home, tuple(found), _largest(found)) for (at, home), found in forms.items()}
+        return {at: self._shared(home, tuple(found)) for (at, home), found in forms.items()}
+
+    def _shared(self, home: str, operations: tuple[Operation, ...]) -> Shared:
+        specs = _largest(operations)
+        found = chain(operations) if self._kernel_transform else None
+        return Shared(home, operations, specs if found is None else specs | found.matrices, found)
 
     def weights_at(self, node: OpNode, work: Operation) -> str:
         """The address of the weights of an op in one of its forms."""
@@ -200,13 +227,15 @@ class Varied:
     def slices(self, graph: Graph, weights: Mapping[str, Any]) -> dict[str, Any]:
         """The weights of a program by address, cut out of the shared ones (arrays by address)."""
         forms = {(shared.home, work): at for at, shared in self.weights.items() for work in shared.operations}
-        return {
-            f"{node.weights_at}.{spec.name}": cut(
-                weights[f"{forms[node.weights_at, node.operation]}.{spec.name}"], spec
-            )
-            for node in graph.nodes
-            for spec in node.operation.weights
-        }
+        found = {}
+        for node in graph.nodes:
+            for spec in node.operation.weights:
+                at = forms[node.weights_at, node.operation]
+                whole, taken = weights[f"{at}.{spec.name}"], self.weights[at].taken(spec)
+                part = whole if taken.where is None else whole[taken.where]
+                matrices = partial(_named, weights, at)
+                found[f"{node.weights_at}.{spec.name}"] = transformed(part, taken.steps, matrices)
+        return found
 
 
 def _largest(operations: Iterable[Operation]) -> dict[str, WeightSpec]:
@@ -221,7 +250,11 @@ def _largest(operations: Iterable[Operation]) -> dict[str, WeightSpec]:
     return found
 
 
-def window(whole: tuple[int, ...], spec: WeightSpec) -> tuple[slice, ...] | None:
+def _named(weights: Mapping[str, Any], at: str, name: str) -> Any:
+    return weights[f"{at}.{name}"]
+
+
+def _window(whole: tuple[int, ...], spec: WeightSpec) -> tuple[slice, ...] | None:
     """The part of a shared weight that a form of its op takes: leading entries or, where the op's
     declaration says so, the centre. None for all of it."""
     if tuple(whole) == spec.shape:
@@ -229,12 +262,6 @@ def window(whole: tuple[int, ...], spec: WeightSpec) -> tuple[slice, ...] | None
     centred = spec.centred or (False,) * len(spec.shape)
     starts = [(large - small) // 2 if c else 0 for large, small, c in zip(whole, spec.shape, centred, strict=True)]
     return tuple(slice(start, start + size) for start, size in zip(starts, spec.shape, strict=True))
-
-
-def cut(whole: Any, spec: WeightSpec) -> Any:
-    """That part of an array."""
-    where = window(whole.shape, spec)
-    return whole if where is None else whole[where]
 
 
 def _told_apart(work: Operation, forms: list[Operation]) -> str:

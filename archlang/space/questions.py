@@ -91,8 +91,8 @@ def explain(space: Space, address: str) -> Explanation:
     return explained(once, programs.compiled, address, lambda given: space.program(given).cost())
 
 
-def supernet(space: Space, name: str, seed: int, apart: bool | Sequence[str]) -> Any:
+def supernet(space: Space, name: str, seed: int, apart: bool | Sequence[str], kernel_transform: bool) -> Any:
     """All programs in one network; see `Space.supernet`."""
     from archlang.backend import supernets
 
-    return supernets(name).supernet(space, seed, apart)
+    return supernets(name).supernet(space, seed, apart, kernel_transform)

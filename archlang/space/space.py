@@ -324,12 +324,21 @@ class Space:
         where the space is not evaluated as a whole."""
         return questions.ranking(self, minimize, maximize)
 
-    def supernet(self, name: str = "torch", *, seed: int = 0, apart: bool | Sequence[str] = False) -> Any:
+    def supernet(
+        self,
+        name: str = "torch",
+        *,
+        seed: int = 0,
+        apart: bool | Sequence[str] = False,
+        kernel_transform: bool = False,
+    ) -> Any:
         """All programs in one network of a backend, whose weights they share; see `archlang.relax`. Ops of
         several forms (a width, a kernel that is chosen) slice one weight, or have weights for each form where
-        they are to be `apart`: all, or those that hang from the decisions at some addresses. ArchError where
-        the space is not evaluated as a whole, or the backend has no supernets."""
-        return questions.supernet(self, name, seed, apart)
+        they are to be `apart`: all, or those that hang from the decisions at some addresses. With
+        `kernel_transform` a smaller square kernel is the centre of the next larger one times a trained matrix
+        (Once-for-All, Cai et al. 2020), else the centre of the largest. ArchError where the space is not
+        evaluated as a whole, or the backend has no supernets."""
+        return questions.supernet(self, name, seed, apart, kernel_transform)
 
     def explain(self, address: str) -> Explanation:
         """What a decision is, what it hangs from, and what it changes. ArchError when there is no

@@ -74,8 +74,10 @@ class TensorFlowBackend:
     ) -> tuple[Sequence[Array | None], dict[str, Array]]:
         return gradients(graph, network, inputs, cotangents)
 
-    def supernet(self, space: Space, seed: int = 0, apart: bool | Sequence[str] = False) -> Supernet:
-        return Supernet(Varied(space, apart), seed)
+    def supernet(
+        self, space: Space, seed: int = 0, apart: bool | Sequence[str] = False, kernel_transform: bool = False
+    ) -> Supernet:
+        return Supernet(Varied(space, apart, kernel_transform), seed)
 
     def engine(
         self,

@@ -274,3 +274,21 @@ def test_an_op_that_the_backend_does_not_know_is_named() -> None:
 
 def test_the_backend_makes_supernets() -> None:
     assert isinstance(backend("tensorflow"), Supernets)
+
+
+def test_transformed_kernels() -> None:
+    space = al.loads(FORMS["forms"].replace("f32[", "f64["))
+    one, other = (space.supernet(name, kernel_transform=True) for name in ("torch", "tensorflow"))
+    random = np.random.default_rng(0)
+    arrays = {
+        name: array + random.normal(size=array.shape) if ".transform_" in name else array
+        for name, array in one.arrays().items()
+    }
+    assert sum(".transform_" in name for name in arrays) == 2
+    one.set_arrays(arrays)
+    other.set_arrays(arrays)
+    x = random.normal(size=(4, 3, 9, 9))
+    for seed in range(6):
+        choices = space.sample(seed).choices
+        close(other.path(choices, x), one.eval().path(choices, torch.from_numpy(x)))
+        close(other.program(choices).build("tensorflow")(x, training=False), other.path(choices, x))

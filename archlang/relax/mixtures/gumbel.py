@@ -18,7 +18,7 @@ GDAS = Schedule(10.0, 0.1)
 SNAS = Schedule(1.0, 0.03, "exponential")
 FBNET = Schedule(5.0, 5.0 * 0.956**90, "exponential")
 
-DRAWS = 100  # that are made when some are not finite
+TRIES = 100  # at a draw that is finite
 
 
 @attrs.frozen(kw_only=True)
@@ -44,14 +44,14 @@ class Gumbel(Mixture):
         chosen = numbers.index(max(numbers))
         return one_hot(chosen, len(numbers), tensors) + (soft - tensors.stop(soft)), [chosen]
 
-    def _draw(self, logits: Tensor, tensors: Tensors, temperature: float) -> tuple[Tensor, list[float]]:
+    def _draw(
+        self, logits: Tensor, tensors: Tensors, temperature: float, tries: int = TRIES
+    ) -> tuple[Tensor, list[float]]:
         """Soft weights, as numbers too: drawn again where an exponential draw of zero makes noise infinite.
         Logits that are not finite give what they give."""
-        likely = tensors.log_softmax(logits)
-        for _ in range(DRAWS):
-            noise = -tensors.log(tensors.exponential(logits.shape[0]))
-            soft = tensors.softmax((likely + noise) / temperature)
-            numbers = tensors.numbers(soft)
-            if all(map(isfinite, numbers)):
-                break
-        return soft, numbers
+        noise = -tensors.log(tensors.exponential(logits.shape[0]))
+        soft = tensors.softmax((tensors.log_softmax(logits) + noise) / temperature)
+        numbers = tensors.numbers(soft)
+        if tries == 1 or all(map(isfinite, numbers)):
+            return soft, numbers
+        return self._draw(logits, tensors, temperature, tries - 1)

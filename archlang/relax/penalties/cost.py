@@ -47,12 +47,9 @@ class MultipliedCost(Penalty):
     cost: str = "macs"
     scale: float = attrs.field(default=0.2, validator=gt(0))
     exponent: float = attrs.field(default=0.3, validator=ge(0))
-    reference: float | None = attrs.field(default=None)
-
-    @reference.validator
-    def _check(self, attribute: object, value: float | None) -> None:
-        if value is not None:
-            self._above_one(value, "the reference")
+    reference: float | None = attrs.field(
+        default=None, validator=optional(lambda penalty, _, value: penalty._above_one(value, "the reference"))
+    )
 
     def add(self, loss: Tensor, session: Session) -> Tensor:
         tensors = session.engine.tensors

@@ -147,12 +147,12 @@ class Supernet:
 
     def _layer(self, kind: Layer, node: Node) -> Callable[..., Any]:
         """A layer of a plan; those that are one operation have one pattern."""
-        work = node.operation
+        work, at = node.operation, node.weights_at
         if not work.weights:
             return self._drawing(kind, work)
         if work not in self._patterns:
             self._patterns[work] = Pattern(kind, work)
-        return Sliced(self._patterns[work], kind, work, node.weights_at, self._variables)
+        return Sliced(self._patterns[work], kind, work, at, self.varied.weights[at], self._variables)
 
     def _drawing(self, kind: Layer, operation: Operation) -> keras.layers.Layer:
         """A layer without weights, which may draw numbers."""

@@ -17,7 +17,7 @@ import tensorflow as tf
 from archlang.ir.graph import Operation, WeightSpec
 from archlang.lowering.declared import Layer
 from archlang.lowering.initial import Drawing
-from archlang.relax.varied import Shared, window
+from archlang.relax.varied import Shared, Taken
 from archlang_tensorflow.building import DTYPES, FLOATS, batch_shape, channels_last, new_layer
 
 
@@ -66,18 +66,23 @@ class Pattern:
 
 @attrs.frozen(eq=False)
 class Part:
-    """What a form of an op takes of a shared weight, and how its layer holds it."""
+    """What a form of an op takes of a shared weight, by which matrices, and how its layer holds it."""
 
     shared: keras.Variable
-    where: tuple[slice, ...] | None
+    taken: Taken
+    matrices: tuple[keras.Variable, ...]
     spec: WeightSpec
     held: tuple[int, ...]  # the shape there
     axes: tuple[int, ...] | None  # see `Layer.axes`
 
     def value(self) -> Any:
         """The part as a tensor in the layer's shape."""
-        whole = self.shared.value
-        part = tf.convert_to_tensor(whole) if self.where is None else whole[self.where]
+        whole, where = self.shared.value, self.taken.where
+        part = tf.convert_to_tensor(whole) if where is None else whole[where]
+        for step, matrix in zip(self.taken.steps, self.matrices, strict=True):
+            centre = part[..., step.centre, step.centre]
+            flat = tf.reshape(centre, (-1, step.size**2))
+            part = tf.reshape(tf.matmul(flat, matrix.value, transpose_b=True), centre.shape)
         return _shaped(part if self.axes is None else tf.transpose(part, self.axes), self.held)
 
     def assign(self, value: Any) -> None:
@@ -88,8 +93,8 @@ class Part:
         else:
             value = _shaped(value, [shape[axis] for axis in self.axes])
             value = tf.transpose(value, np.argsort(self.axes))
-        whole = self.shared.value
-        (whole if self.where is None else whole[self.where]).assign(value)
+        whole, where = self.shared.value, self.taken.where
+        (whole if where is None else whole[where]).assign(value)
 
 
 def _shaped(tensor: Any, shape: Sequence[int]) -> Any:
@@ -101,14 +106,22 @@ class Sliced:
     """A layer for one form of an op, whose weights are parts of shared ones."""
 
     def __init__(
-        self, pattern: Pattern, kind: Layer, operation: Operation, at: str, variables: Mapping[str, keras.Variable]
+        self,
+        pattern: Pattern,
+        kind: Layer,
+        operation: Operation,
+        at: str,
+        shared: Shared,
+        variables: Mapping[str, keras.Variable],
     ) -> None:
         self._pattern = pattern
         self._parts = []
         for spec in operation.weights:
-            shared, held = variables[f"{at}.{spec.name}"], pattern.held[spec.name]
-            where = window(tuple(shared.shape), spec)
-            self._parts.append(Part(shared, where, spec, tuple(held.shape), kind.axes.get(spec.name)))
+            taken = shared.taken(spec)
+            matrices = tuple([variables[f"{at}.{step.matrix}"] for step in taken.steps])
+            held = tuple(pattern.held[spec.name].shape)
+            whole = variables[f"{at}.{spec.name}"]
+            self._parts.append(Part(whole, taken, matrices, spec, held, kind.axes.get(spec.name)))
         self._states = [part for part in self._parts if not part.spec.trained]
 
     def __call__(self, *inputs: Any, training: bool) -> Any:

@@ -140,7 +140,7 @@ class Supernet(nn.Module):
                 return self._holders[step.at]
             found = self._sliced.get((step.at, work))
             if found is None:
-                found = self._sliced[step.at, work] = Sliced(self._holders[step.at], work)
+                found = self._sliced[step.at, work] = Sliced(self._holders[step.at], self.varied.weights[step.at], work)
             return found
         lowered = LOWERINGS.get(work.name)
         if lowered is None or isinstance(lowered, Layer):
