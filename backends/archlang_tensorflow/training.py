@@ -79,13 +79,14 @@ def run(network: keras.Model, *inputs: Array) -> Any:
     def call(*arrays: Array) -> Any:
         given = [_tensor(array) for array in arrays]
         found = network(given if len(given) > 1 else given[0], training=False)
-        return {name: _array(y) for name, y in found.items()} if isinstance(found, dict) else _array(found)
+        return {name: as_array(y) for name, y in found.items()} if isinstance(found, dict) else as_array(found)
 
     batched = all(given.shape[:1] == (None,) for given in network.inputs)
     return in_batches(call, inputs, EVALUATION_BATCH, batched)
 
 
-def _array(tensor: Any) -> Array:
+def as_array(tensor: Any) -> Array:
+    """A tensor as an array, in single precision where NumPy has no such type."""
     return np.asarray(tf.cast(tensor, tf.float32) if tensor.dtype == tf.bfloat16 else tensor)
 
 

@@ -14,13 +14,16 @@ from archlang.relax.settings import ArchitectureSettings, WeightSettings
 from archlang_tensorflow.optimizers import Adam, Sgd
 from archlang_tensorflow.supernet.network import Supernet
 from archlang_tensorflow.supernet.passes import Found, Passes
+from archlang_tensorflow.supernet.statistics import BatchStatistics
 from archlang_tensorflow.supernet.tensors import TensorFlowTensors
-from archlang_tensorflow.training import hits_of, loss_of
+from archlang_tensorflow.training import as_array, hits_of, loss_of
 
 Array = NDArray[Any]
 Tensor = Any
 Batch = tuple[Tensor, Tensor]
 Direction = list[Tensor | None]
+
+SECOND = "second/"  # the names of the other set of weights
 
 
 @attrs.define(eq=False)
@@ -53,9 +56,16 @@ class TensorFlowEngine:
         self._settings = weights
         self._rate = architecture.lr
         self._kind = loss
-        self._weights = [variable.value for variable in supernet.trainable_variables]
-        self._states = [variable.value for variable in supernet.non_trainable_variables]
+        named = {address: variable.value for address, variable in supernet.named_variables.items()}
+        self._addresses = [address for address, variable in named.items() if variable.trainable]
+        self._weights = [named[address] for address in self._addresses]
+        self._states = [variable for variable in named.values() if not variable.trainable]
         self._sgd = Sgd(self._weights, weights.momentum, weights.decay, weights.nesterov)
+        # What there are two of: see `exchange`.
+        self._set = {f"supernet/{address}": variable for address, variable in named.items()}
+        moments = zip(self._addresses, self._sgd.velocities, strict=False)  # there are none without momentum
+        self._set |= {f"momentum/{address}": velocity for address, velocity in moments}
+        self._other: dict[str, Any] | None = None
         # One for each: its steps are those in which there were gradients for it.
         self._adam = {
             name: Adam([parameter], architecture.decay, architecture.betas)
@@ -64,7 +74,6 @@ class TensorFlowEngine:
         self._of_weights: Direction = [None] * len(self._weights)
         self._of_parameters: dict[str, Tensor | None] = dict.fromkeys(self.parameters)
         self._recording: _Recording | None = None
-        self._other: tuple[list[Tensor], list[Tensor]] | None = None  # see `exchange`
         self._traced_step = tf.function(self._step, autograph=False)
 
     # ----------------------------------------------------------------- losses
@@ -99,6 +108,12 @@ class TensorFlowEngine:
             _assign(self._states, kept)
         found = {"loss": loss / max(count, 1)}
         return {**found, "accuracy": correct / max(count, 1)} if self._kind == "cross_entropy" else found
+
+    def recalibrate(self, batches: Sequence[Batch], way: Way) -> None:
+        statistics = BatchStatistics()
+        for x, _ in batches:
+            self._passes.see(x, way, statistics)
+        statistics.write()
 
     # -------------------------------------------------------------- gradients
 
@@ -188,19 +203,21 @@ class TensorFlowEngine:
     # ------------------------------------------------------------- second set
 
     def exchange(self) -> None:
-        values, velocities = self._second()
-        self._other = self.snapshot(), _copies(self._sgd.velocities)
-        self.restore(values)
-        _assign(self._sgd.velocities, velocities)
+        for name, variable in self._second().items():
+            own = self._set[name]
+            value = tf.identity(own)
+            own.assign(variable)
+            variable.assign(value)
 
     def pull(self, strength: float) -> None:
-        values, _ = self._second()
-        for place, (weight, other) in enumerate(zip(self._weights, values, strict=False)):  # after these come states
-            self._of_weights[place] = _sum(self._of_weights[place], strength * (weight - other))
+        second = self._second()
+        for place, (address, weight) in enumerate(zip(self._addresses, self._weights, strict=True)):
+            away = strength * (weight - second[f"supernet/{address}"])
+            self._of_weights[place] = _sum(self._of_weights[place], away)
 
-    def _second(self) -> tuple[list[Tensor], list[Tensor]]:
+    def _second(self) -> dict[str, Any]:
         if self._other is None:
-            self._other = self.snapshot(), _copies(self._sgd.velocities)
+            self._other = {name: tf.Variable(own, trainable=False) for name, own in self._set.items()}
         return self._other
 
     # ------------------------------------------------------------------ state
@@ -210,6 +227,27 @@ class TensorFlowEngine:
 
     def restore(self, snapshot: list[Tensor]) -> None:
         _assign([*self._weights, *self._states], snapshot)
+
+    def state(self) -> dict[str, Array]:
+        return {name: as_array(variable) for name, variable in self._kept().items()}
+
+    def set_state(self, state: Mapping[str, Array]) -> None:
+        self._other = None
+        if any(name.startswith(SECOND) for name in state):
+            self._second()
+        kept = self._kept()
+        for name, variable in kept.items():
+            variable.assign(state[name])
+
+    def _kept(self) -> dict[str, Any]:
+        """All variables by name."""
+        found = {**self._set, **{f"{SECOND}{name}": variable for name, variable in (self._other or {}).items()}}
+        for name, parameter in self.parameters.items():
+            adam = self._adam[name]
+            found[f"parameters/{name}"] = parameter
+            (found[f"adam/mean/{name}"],), (found[f"adam/square/{name}"],) = adam.means, adam.squares
+            found[f"adam/steps/{name}"] = adam.steps
+        return {**found, "random/engine": self.tensors.generator.state, "random/layers": self.supernet.draws.value}
 
 
 def _copies(variables: Sequence[Any]) -> list[Tensor]:

@@ -16,6 +16,7 @@ from archlang.lowering.training import only_output
 from archlang.relax.engine import Draw, Way
 from archlang.space.choices import Choices
 from archlang_tensorflow.supernet.network import Supernet
+from archlang_tensorflow.supernet.statistics import BatchStatistics
 from archlang_tensorflow.training import cross_entropy, loss_of
 
 Tensor = Any
@@ -49,13 +50,12 @@ class _Form:
         """Whether it is that of all alternatives."""
         return self.choices is None and not self.active
 
-    def output(self, supernet: Supernet, x: Tensor, weights: Sequence[Tensor], training: bool) -> Tensor:
+    def output(self, supernet: Supernet, x: Tensor, weights: Sequence[Tensor], **mode: Any) -> Tensor:
         """What the supernet gives for it with the weights of the mixture."""
         if self.choices is not None:
-            return only_output(supernet.path(self.choices, x, training=training))
+            return only_output(supernet.path(self.choices, x, **mode))
         all_weights = {**dict.fromkeys(self.ones), **dict(zip(self.keys, weights, strict=True))}
-        active = dict(self.active)
-        return only_output(supernet.mixed(all_weights, x, active=active, ghosts=self.ghosts, training=training))
+        return only_output(supernet.mixed(all_weights, x, active=dict(self.active), ghosts=self.ghosts, **mode))
 
 
 class Passes:
@@ -71,9 +71,14 @@ class Passes:
         form, mixture = _apart(way)
 
         def run(x: Tensor, mixture: Sequence[Tensor]) -> Tensor:
-            return form.output(self._supernet, x, mixture, training)
+            return form.output(self._supernet, x, mixture, training=training)
 
         return self._ready(run, form, training)(x, mixture)
+
+    def see(self, x: Tensor, way: Way, statistics: BatchStatistics) -> None:
+        """A pass in evaluation mode, but for batch norms, which take the statistics of the batch."""
+        form, mixture = _apart(way)
+        form.output(self._supernet, x, mixture, statistics=statistics)
 
     def loss(
         self,
@@ -91,7 +96,7 @@ class Passes:
             wanted = [*(self._weights if weights else ()), *(of_mixture if mixture else ())]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(wanted)
-                output = form.output(self._supernet, x, of_mixture, True)
+                output = form.output(self._supernet, x, of_mixture, training=True)
                 loss = self._loss(output, y, teacher)
             found = tape.gradient(loss, wanted) if wanted else []
             # Losses have the type of what is computed from the parameters.

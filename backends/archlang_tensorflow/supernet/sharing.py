@@ -19,6 +19,7 @@ from archlang.lowering.declared import Layer
 from archlang.lowering.initial import Drawing
 from archlang.relax.varied import Shared, Taken
 from archlang_tensorflow.building import DTYPES, FLOATS, batch_shape, channels_last, new_layer
+from archlang_tensorflow.supernet.statistics import BatchStatistics
 
 
 def shared_variables(weights: Mapping[str, Shared], seed: int) -> dict[str, keras.Variable]:
@@ -51,6 +52,11 @@ class Pattern:
         self.held = {spec.name: getattr(layer, kind.name(spec.name)) for spec in operation.weights}
         self._states = [self.held[spec.name] for spec in operation.weights if not spec.trained]
         self._call = tf.function(self._stateless, autograph=False, reduce_retracing=True)
+
+    @property
+    def is_batch_norm(self) -> bool:
+        """Whether the layer keeps statistics of batches."""
+        return isinstance(self.layer, keras.layers.BatchNormalization)
 
     def __call__(self, inputs: Sequence[Any], values: Sequence[Any], training: bool) -> tuple[Any, list[Any]]:
         """What the layer computes with values of its weights and states, and the states after that."""
@@ -124,8 +130,12 @@ class Sliced:
             self._parts.append(Part(whole, taken, matrices, spec, held, kind.axes.get(spec.name)))
         self._states = [part for part in self._parts if not part.spec.trained]
 
-    def __call__(self, *inputs: Any, training: bool) -> Any:
-        result, states = self._pattern(inputs, [part.value() for part in self._parts], training)
+    def __call__(self, *inputs: Any, training: bool, statistics: BatchStatistics | None = None) -> Any:
+        values = {part.spec.name: part.value() for part in self._parts}
+        if statistics is not None and self._pattern.is_batch_norm:
+            (x,) = inputs
+            values |= statistics.of(x, {part.spec.name: (part.shared, part.taken.where) for part in self._states})
+        result, states = self._pattern(inputs, [*values.values()], training)
         if training:
             for part, value in zip(self._states, states, strict=True):
                 part.assign(value)
