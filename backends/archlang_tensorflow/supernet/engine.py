@@ -14,6 +14,7 @@ from archlang.relax.settings import ArchitectureSettings, WeightSettings
 from archlang_tensorflow.optimizers import Adam, Sgd
 from archlang_tensorflow.supernet.network import Supernet
 from archlang_tensorflow.supernet.passes import Found, Passes
+from archlang_tensorflow.supernet.sharing import traced
 from archlang_tensorflow.supernet.statistics import BatchStatistics
 from archlang_tensorflow.supernet.tensors import TensorFlowTensors
 from archlang_tensorflow.training import as_array, hits_of, loss_of
@@ -74,7 +75,7 @@ class TensorFlowEngine:
         self._of_weights: Direction = [None] * len(self._weights)
         self._of_parameters: dict[str, Tensor | None] = dict.fromkeys(self.parameters)
         self._recording: _Recording | None = None
-        self._traced_step = tf.function(self._step, autograph=False)
+        self._traced_step = traced(self._step)
 
     # ----------------------------------------------------------------- losses
 

@@ -16,6 +16,7 @@ from archlang.lowering.training import only_output
 from archlang.relax.engine import Draw, Way
 from archlang.space.choices import Choices
 from archlang_tensorflow.supernet.network import Supernet
+from archlang_tensorflow.supernet.sharing import traced
 from archlang_tensorflow.supernet.statistics import BatchStatistics
 from archlang_tensorflow.training import cross_entropy, loss_of
 
@@ -119,7 +120,7 @@ class Passes:
             return run
         key = form, settings
         if key not in self._traced:
-            self._traced[key] = tf.function(run, autograph=False, reduce_retracing=True)
+            self._traced[key] = traced(run)
         return self._traced[key]
 
 

@@ -6,7 +6,8 @@ be several kinds of layer, such as a grouped convolution that is depthwise for o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -37,6 +38,13 @@ def shared_variables(weights: Mapping[str, Shared], seed: int) -> dict[str, kera
     return found
 
 
+def traced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is traced when it is first called with tensors of some shapes."""
+    # A partial has no code: TensorFlow warns where functions of one code are traced often.
+    made: Callable[..., Any] = tf.function(partial(function), autograph=False, reduce_retracing=True)
+    return made
+
+
 class Pattern:
     """A layer that is called with weights from elsewhere, for all ops that are one operation.
 
@@ -51,7 +59,7 @@ class Pattern:
             layer(*[keras.KerasTensor(batch_shape(given), DTYPES[given.dtype]) for given in operation.inputs])
         self.held = {spec.name: getattr(layer, kind.name(spec.name)) for spec in operation.weights}
         self._states = [self.held[spec.name] for spec in operation.weights if not spec.trained]
-        self._call = tf.function(self._stateless, autograph=False, reduce_retracing=True)
+        self._call = traced(self._stateless)
 
     @property
     def is_batch_norm(self) -> bool:
