@@ -7,6 +7,7 @@ is the framework's own, with its arithmetic operators and slices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import attrs
@@ -77,6 +78,10 @@ class Engine(Protocol):
     supernet: Any
     tensors: Tensors
     parameters: Mapping[str, Tensor]  # of the mixture, by name
+
+    def running(self, threads: int) -> AbstractContextManager[None]:
+        """A context to train in: so many threads on the CPU (0: as they are), and what was set before afterwards."""
+        ...
 
     def batch(self, x: Array, y: Array) -> Batch: ...
 

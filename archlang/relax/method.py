@@ -56,3 +56,8 @@ class Method:
     architecture_from: float = attrs.field(default=0.0, validator=and_(ge(0), le(1)))
     partial: int = attrs.field(default=1, validator=ge(1))
     apart: bool = False
+
+    @property
+    def share_of_weights(self) -> float:
+        """The share of the training samples that the weights are trained on: all, where nothing else needs any."""
+        return self.train_share if self.update.uses_validation else 1.0

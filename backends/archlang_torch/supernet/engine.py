@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from typing import Any
 
@@ -16,6 +17,7 @@ from archlang.relax.engine import Draw, Way
 from archlang.relax.settings import ArchitectureSettings, WeightSettings
 from archlang_torch.supernet.network import Supernet
 from archlang_torch.supernet.tensors import TorchTensors
+from archlang_torch.training import with_threads
 
 Array = NDArray[Any]
 Batch = tuple[Tensor, Tensor]
@@ -60,6 +62,9 @@ class TorchEngine:
         )
 
     # ----------------------------------------------------------------- losses
+
+    def running(self, threads: int) -> AbstractContextManager[None]:
+        return with_threads(threads)
 
     def batch(self, x: Array, y: Array) -> Batch:
         target = torch.from_numpy(y).to(self.tensors.device)
