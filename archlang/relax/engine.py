@@ -78,8 +78,14 @@ class Engine(Protocol):
 
     def batch(self, x: Array, y: Array) -> Batch: ...
 
-    def loss(self, batch: Batch, way: Way, teacher: Tensor | None = None) -> Tensor:
-        """The mean loss of a batch in training mode; with a teacher's outputs, against these."""
+    def loss(self, batch: Batch, way: Way, teacher: Tensor | None = None, labels: float = 0.0) -> Tensor:
+        """The mean loss of a batch in training mode; with a teacher's outputs, against these, and besides
+        `labels` times that against the targets."""
+        ...
+
+    def loss_and_outputs(self, batch: Batch, way: Way) -> tuple[Tensor, Tensor]:
+        """The mean loss of a batch in training mode, and the outputs that have it, through which no gradient
+        passes."""
         ...
 
     def outputs(self, batch: Batch, way: Way) -> Tensor:
@@ -126,18 +132,22 @@ class Engine(Protocol):
 
     def restore(self, snapshot: Any) -> None: ...
 
-    def measure(self, batches: Sequence[Batch], way: Way) -> dict[str, float]:
-        """`loss` and, for classification, `accuracy` in evaluation mode over batches."""
+    def measure(self, batches: Sequence[Batch], way: Way, own_statistics: bool = False) -> dict[str, float]:
+        """`loss` and, for classification, `accuracy` in evaluation mode over batches; batch norms may take
+        the statistics of each batch itself."""
         ...
 
     def recalibrate(self, batches: Sequence[Batch], way: Way) -> None:
-        """Set the statistics of batch norms to what the batches have, each weighted by its size."""
+        """Set the statistics of the batch norms on the way, in the part that it uses, to those of the batches:
+        mean and biased variance of each batch, averaged by its size, while all of them take the statistics of
+        the batch itself; else in evaluation mode."""
 
     def state(self) -> dict[str, Array]:
         """Everything that training goes on from: weights, parameters, optimizers, generators."""
         ...
 
-    def set_state(self, state: Mapping[str, Array]) -> None: ...
+    def set_state(self, state: Mapping[str, Array]) -> None:
+        """Go on from a `state`; ArchError (E0807) for that of another supernet."""
 
 
 class Engines(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor, nn
 from archlang.lowering.training import only_output
 from archlang.relax.engine import Draw, Way
 from archlang.relax.settings import ArchitectureSettings, WeightSettings
+from archlang_torch.supernet.checkpoint import from_arrays, to_arrays
 from archlang_torch.supernet.network import Supernet
+from archlang_torch.supernet.statistics import BatchStatistics
 from archlang_torch.supernet.tensors import TorchTensors
 
 Array = NDArray[Any]
@@ -64,11 +67,20 @@ class TorchEngine:
         image = torch.from_numpy(x).to(self.tensors.device)
         return image, target.long() if self._kind == "cross_entropy" else target
 
-    def loss(self, batch: Batch, way: Way, teacher: Tensor | None = None) -> Tensor:
+    def loss(self, batch: Batch, way: Way, teacher: Tensor | None = None, labels: float = 0.0) -> Tensor:
         self.supernet.train()
         output = self._forward(batch[0], way)
-        if teacher is not None:
-            return _distance(output, teacher, self._kind)
+        if teacher is None:
+            return self._loss(output, batch)
+        distance = _distance(output, teacher, self._kind)
+        return distance + labels * self._loss(output, batch) if labels else distance
+
+    def loss_and_outputs(self, batch: Batch, way: Way) -> tuple[Tensor, Tensor]:
+        self.supernet.train()
+        output = self._forward(batch[0], way)
+        return self._loss(output, batch), output.detach()
+
+    def _loss(self, output: Tensor, batch: Batch) -> Tensor:
         return _loss(output, batch[1], self._kind, self._settings.smoothing)
 
     def outputs(self, batch: Batch, way: Way) -> Tensor:
@@ -84,10 +96,10 @@ class TorchEngine:
         result: Tensor = only_output(found)
         return result
 
-    def measure(self, batches: Sequence[Batch], way: Way) -> dict[str, float]:
+    def measure(self, batches: Sequence[Batch], way: Way, own_statistics: bool = False) -> dict[str, float]:
         self.supernet.eval()
         loss = correct = count = 0.0
-        with torch.no_grad():
+        with torch.no_grad(), BatchStatistics() if own_statistics else nullcontext():
             for x, y in batches:
                 output = self._forward(x, way)
                 loss += float(_loss(output, y, self._kind, 0.0)) * len(y)
@@ -96,6 +108,13 @@ class TorchEngine:
                 count += len(y)
         found = {"loss": loss / max(count, 1)}
         return {**found, "accuracy": correct / max(count, 1)} if self._kind == "cross_entropy" else found
+
+    def recalibrate(self, batches: Sequence[Batch], way: Way) -> None:
+        self.supernet.eval()
+        with torch.no_grad(), BatchStatistics() as seen:
+            for x, _ in batches:
+                self._forward(x, way)
+        seen.write(self.supernet.buffers())
 
     # -------------------------------------------------------------- gradients
 
@@ -172,6 +191,12 @@ class TorchEngine:
     def restore(self, snapshot: list[Tensor]) -> None:
         for tensor, kept in zip([*self._weights, *self.supernet.buffers()], snapshot, strict=True):
             tensor.copy_(kept)
+
+    def state(self) -> dict[str, Array]:
+        return to_arrays(self.supernet, self.parameters, self._sgd, self._adam, self.tensors)
+
+    def set_state(self, state: Mapping[str, Array]) -> None:
+        from_arrays(state, self.supernet, self.parameters, self._sgd, self._adam, self.tensors)
 
 
 def _loss(output: Tensor, target: Tensor, kind: str, smoothing: float) -> Tensor:
