@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @attrs.define(eq=False)
 class Session:
     """`progress` is the share of the training that is done, `rate` the learning rate of the weights now.
-    `random` is for whatever draws without the engine."""
+    `random` is for whatever draws without the engine. `notes` are what parts go on from, by the part's name:
+    plain data, which a checkpoint holds; `known` what they worked out, and can again."""
 
     method: Method
     space: Space
@@ -29,6 +30,8 @@ class Session:
     random: Random
     progress: float = 0.0
     rate: float = 0.0
+    notes: dict[str, Any] = attrs.field(factory=dict)
+    known: dict[str, Any] = attrs.field(factory=dict)
 
     def draw(self, of_weights: bool) -> Draw:
         """Weights of the mixture for one forward pass."""
