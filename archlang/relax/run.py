@@ -85,9 +85,7 @@ def resume(
     if source is None:
         raise ArchError(error("E1004", f"the training in `{store}` needs its data again", hints=["give `data=…`"]))
     known = space_from_record(record["space"]) if space is None else space
-    run = _Run(known, source, record, store, _listener(progress))
-    run.restore()
-    return run.go()
+    return _Run(known, source, record, store, _listener(progress)).go(resumes=True)
 
 
 def read_record(store: str | Path) -> dict[str, Any]:
@@ -131,17 +129,19 @@ class _Run:
         self._history: list[Epoch] = []
         self._found: list[Found] = []
 
-    def restore(self) -> None:
+    def _restore(self) -> None:
         """Take up the state in the store."""
         assert self._store is not None
         self._history = [Epoch.from_json(epoch) for epoch in self._record.get("history", ())]
         self._found = [Found.from_json(found) for found in self._record.get("found", ())]
-        self._session.kept.update(self._record.get("kept", {}))
+        self._session.notes.update(self._record.get("notes", {}))
         self._session.engine.set_state(read_weights(self._store))
 
-    def go(self) -> Relaxed:
-        """Train, and select."""
+    def go(self, resumes: bool = False) -> Relaxed:
+        """Train, and select; `resumes`: what is in the store is gone on with."""
         with self._session.engine.running(self._record["threads"]):
+            if resumes:
+                self._restore()
             return self._go()
 
     def _go(self) -> Relaxed:
@@ -176,7 +176,7 @@ class _Run:
             return
         Path(self._store).parent.mkdir(parents=True, exist_ok=True)
         self._record["history"] = [epoch.as_json() for epoch in self._history]
-        self._record["kept"] = self._session.kept
+        self._record["notes"] = self._session.notes
         self._record["found"] = [found.as_json() for found in self._found]
         write_weights(self._store, self._session.engine.state(), {KIND: json.dumps(self._record)})
 

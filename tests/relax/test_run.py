@@ -39,7 +39,7 @@ class Stopping(Silent):
         self.done += 1
 
 
-@pytest.mark.parametrize("method", ["darts", "gdas", "enas"])
+@pytest.mark.parametrize("method", ["darts", "gdas", "enas", "rarts"])
 def test_an_interrupted_training_goes_on_as_if_it_had_never_stopped(tmp_path: Path, method: str) -> None:
     space = al.loads(SPACE)
     settings = {"epochs": 3, "batch_size": 128}
