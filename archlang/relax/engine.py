@@ -7,6 +7,7 @@ is the framework's own, with its arithmetic operators and slices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import attrs
@@ -78,10 +79,21 @@ class Engine(Protocol):
     tensors: Tensors
     parameters: Mapping[str, Tensor]  # of the mixture, by name
 
+    def running(self, threads: int) -> AbstractContextManager[None]:
+        """A context to train in, with so many threads on the CPU (0: as they are), and with the framework's generators
+        begun by the seed. Afterwards all is as before."""
+        ...
+
     def batch(self, x: Array, y: Array) -> Batch: ...
 
-    def loss(self, batch: Batch, way: Way, teacher: Tensor | None = None) -> Tensor:
-        """The mean loss of a batch in training mode; with a teacher's outputs, against these."""
+    def loss(self, batch: Batch, way: Way, teacher: Tensor | None = None, labels: float = 0.0) -> Tensor:
+        """The mean loss of a batch in training mode; with a teacher's outputs, against these, and besides
+        `labels` times that against the targets."""
+        ...
+
+    def loss_and_outputs(self, batch: Batch, way: Way) -> tuple[Tensor, Tensor]:
+        """The mean loss of a batch in training mode, and the outputs that have it, through which no gradient
+        passes."""
         ...
 
     def outputs(self, batch: Batch, way: Way) -> Tensor:
@@ -142,15 +154,18 @@ class Engine(Protocol):
     def restore(self, snapshot: Any) -> None: ...
 
     def measure(self, batches: Sequence[Batch], way: Way, *, by_batch: bool = False) -> dict[str, float]:
-        """`loss` and, for classification, `accuracy` over batches in evaluation mode; or (`by_batch`) in training
-        mode, where batch norms go by each batch, and keep the statistics that they have."""
+        """`loss` and, for classification, `accuracy` over batches in evaluation mode; batch norms may go
+        (`by_batch`) by the statistics of each batch itself."""
         ...
 
     def recalibrate(self, batches: Sequence[Batch], way: Way) -> None:
-        """Set the statistics of batch norms to what the batches have, each weighted by its size."""
+        """Set the statistics of the batch norms on the way, in the part that it uses, to those of the batches:
+        mean and biased variance of each batch, averaged by its size, while all of them take the statistics of
+        the batch itself; else in evaluation mode."""
 
     def state(self) -> dict[str, Array]:
         """Everything that training goes on from: weights, parameters, optimizers, generators."""
         ...
 
-    def set_state(self, state: Mapping[str, Array]) -> None: ...
+    def set_state(self, state: Mapping[str, Array]) -> None:
+        """Go on from a `state`; ArchError (E0807) for that of another supernet."""

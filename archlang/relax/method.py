@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
+import numpy as np
 from attrs.validators import and_, ge, gt, le
 
+from archlang.backend import Array
 from archlang.relax.engine import Batch
 from archlang.relax.penalties.penalty import Penalty
+from archlang.relax.questions import Question
 from archlang.relax.settings import ArchitectureSettings, WeightSettings
 from archlang.relax.updates.alternating import Alternating
 from archlang.relax.updates.update import Update
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
 
 class Sampler(Protocol):
     """What runs through the supernet: a mixture, or paths."""
+
+    def parameters(self, questions: Sequence[Question], random: np.random.Generator) -> dict[str, Array]:
+        """The first values of what is learnt of the questions, by name."""
+        ...
 
     def add_weight_gradients(self, session: Session, batch: Batch) -> float:
         """Add the gradients for one step of the weights; the loss."""
@@ -56,3 +64,8 @@ class Method:
     architecture_from: float = attrs.field(default=0.0, validator=and_(ge(0), le(1)))
     partial: int = attrs.field(default=1, validator=ge(1))
     apart: bool = False
+
+    @property
+    def share_of_weights(self) -> float:
+        """The share of the training samples that the weights are trained on: all, where nothing else needs any."""
+        return self.train_share if self.update.uses_validation else 1.0

@@ -43,6 +43,7 @@ def train_supernet(
     validation: float = 0.2,
     seed: int = 0,
     backend: str = "torch",
+    threads: int = 1,
     store: str | Path | None = None,
     progress: bool | Listener = False,
 ) -> Relaxed:
@@ -51,8 +52,9 @@ def train_supernet(
     `method` is one of `METHODS`, `settings` change what it says (`epochs`, `weights.lr`: see `Method`). `data` is
     as for `train`: of its training samples a part trains the weights, the rest the architecture; the
     validation samples are for measuring and selecting. A space whose configuration has `supernet: bool` is made
-    with it, unless that is set. With `store` the training is kept in that file after every epoch; an interrupt
-    from the keyboard ends it with `interrupted`, and `resume` goes on with it.
+    with it, unless that is set. `threads` are those of the CPU (0 leaves them to the framework). With `store` the
+    training is kept in that file after every epoch; an interrupt from the keyboard ends it with `interrupted`,
+    and `resume` goes on with it.
 
     ArchError: E1001 the space cannot be mixed, E1002 no such method, E1003 the data cannot be shared out, and
     what `load_data` and `fit_data` raise.
@@ -67,6 +69,7 @@ def train_supernet(
         "validation": validation,
         "seed": seed,
         "backend": backend,
+        "threads": threads,
         "versions": versions(),
     }
     return _Run(space, data, record, store, _listener(progress)).go()
@@ -82,9 +85,7 @@ def resume(
     if source is None:
         raise ArchError(error("E1004", f"the training in `{store}` needs its data again", hints=["give `data=…`"]))
     known = space_from_record(record["space"]) if space is None else space
-    run = _Run(known, source, record, store, _listener(progress))
-    run.restore()
-    return run.go()
+    return _Run(known, source, record, store, _listener(progress)).go(resumes=True)
 
 
 def read_record(store: str | Path) -> dict[str, Any]:
@@ -112,6 +113,7 @@ class _Run:
         self._record = dict(record)
         self._method = method = method_of(record["method"], record["settings"])
         used = supernet_space(space)
+        used = used.partial(method.partial) if method.partial > 1 else used
         seed = record["seed"]
         loaded = load_data(data, record["validation"])
         fitted = fit_data(loaded, used.sample(seed=0).graph, record["loss"])
@@ -122,20 +124,27 @@ class _Run:
         asked = questions(supernet.varied) if isinstance(method.sampler, Mixture) else ()
         first = method.sampler.parameters(asked, np.random.default_rng(seed))
         engine = made.engine(supernet, first, method.weights, method.architecture, record["loss"], seed)
-        feeding = Feeding.of(fitted, engine, method.batch_size, method.train_share, seed)
+        feeding = Feeding.of(fitted, engine, method.batch_size, method.share_of_weights, seed)
         self._session = Session(method, used, engine, asked, Random(seed), feeding, derived=space)
         self._history: list[Epoch] = []
         self._found: list[Found] = []
 
-    def restore(self) -> None:
+    def _restore(self) -> None:
         """Take up the state in the store."""
         assert self._store is not None
         self._history = [Epoch.from_json(epoch) for epoch in self._record.get("history", ())]
         self._found = [Found.from_json(found) for found in self._record.get("found", ())]
-        self._session.kept.update(self._record.get("kept", {}))
+        self._session.notes.update(self._record.get("notes", {}))
         self._session.engine.set_state(read_weights(self._store))
 
-    def go(self) -> Relaxed:
+    def go(self, resumes: bool = False) -> Relaxed:
+        """Train, and select; `resumes`: what is in the store is gone on with."""
+        with self._session.engine.running(self._record["threads"]):
+            if resumes:
+                self._restore()
+            return self._go()
+
+    def _go(self) -> Relaxed:
         method, session = self._method, self._session
         interrupted = False
         self._listener.begin(self._record["method"], self._space.name, method.epochs, self._history)
@@ -167,7 +176,7 @@ class _Run:
             return
         Path(self._store).parent.mkdir(parents=True, exist_ok=True)
         self._record["history"] = [epoch.as_json() for epoch in self._history]
-        self._record["kept"] = self._session.kept
+        self._record["notes"] = self._session.notes
         self._record["found"] = [found.as_json() for found in self._found]
         write_weights(self._store, self._session.engine.state(), {KIND: json.dumps(self._record)})
 

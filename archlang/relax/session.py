@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -25,8 +25,9 @@ class Session:
     `random` is for whatever draws without the engine; it begins anew with every epoch. `derived` is the space
     of the programs that are wanted, which are those of `space` but for how they are written there (see
     `supernet_space`). `decided` has, by variable, the positions of picks that are settled: of these decisions
-    nothing else runs any more. `drawn` is the last draw for the architecture; `kept` are numbers that parts
-    remember from step to step, by names of their own."""
+    nothing else runs any more. `drawn` is the last draw for the architecture; `notes` are what
+    parts go on from, by the part's name: plain data, which a checkpoint holds; `known` what they worked out, and
+    can again."""
 
     method: Method
     space: Space
@@ -39,7 +40,8 @@ class Session:
     derived: Space = attrs.field(default=attrs.Factory(lambda session: session.space, takes_self=True))
     decided: dict[int, int] = attrs.field(factory=dict)
     drawn: Draw = attrs.field(factory=lambda: Draw({}), init=False)
-    kept: dict[str, float] = attrs.field(factory=dict, init=False)
+    notes: dict[str, Any] = attrs.field(factory=dict)
+    known: dict[str, Any] = attrs.field(factory=dict)
     _expectations: dict[str, Expectation] = attrs.field(factory=dict, init=False, repr=False)
     _averages: dict[str, float] = attrs.field(factory=dict, init=False, repr=False)
 

@@ -39,7 +39,10 @@ def arguments_of(line: list[str]) -> list[str]:
         found += sorted(map(str, Path().glob(argument))) if argument.startswith("*") else [argument]
     if line[0] == "search":
         found += [
-            part for option in QUICK.items() for part in option if option[0] == "--trials" or "--table" not in line
+            part
+            for option in QUICK.items()
+            for part in option
+            if ("--method" if option[0] == "--trials" else "--table") not in line
         ]
     return found
 

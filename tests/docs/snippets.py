@@ -49,7 +49,9 @@ def run_python(snippet: Snippet, names: dict[str, Any], path: Path) -> None:
 def run_command(line: str) -> str:
     """The output of a command line that begins with `archlang`; searches are made short."""
     _, *arguments = shlex.split(line, comments=True)
-    arguments += SHORT.get(arguments[0], ())[: 2 if "--table" in arguments else None]  # a table has no epochs
+    short = SHORT.get(arguments[0], ())
+    # A table has no epochs, a supernet no trials.
+    arguments += short[:2] if "--table" in arguments else short[2:] if "--method" in arguments else short
     result = CliRunner(env={"COLUMNS": "100"}).invoke(main, arguments)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception

@@ -363,13 +363,13 @@ def test_the_multiplier_grows_while_the_limit_is_exceeded_and_holds_it_in_the_en
     penalty.after_step(found)
     violation = found.expected("macs").item() / limit - 1
     assert penalty.multiplier(found) == pytest.approx(max(0.0, 0.2 * violation), rel=1e-4)
-    found.kept["multiplier of macs"] = 0.7
+    found.notes["multiplier of macs"] = 0.7
     assert penalised(found) == pytest.approx(1.7 + 0.7 * violation, rel=1e-4)
     held = trained(penalty, 400, lr=0.03)
     assert penalty.multiplier(held) > 0
     assert held.expected("macs").item() == pytest.approx(limit, rel=0.08)
     slack = trained(Lagrangian(limit=2 * most), 20)
-    assert slack.kept == {"multiplier of macs": 0.0}
+    assert slack.notes == {"multiplier of macs": 0.0}
 
 
 # ------------------------------------------------------------ entropy, zero or one

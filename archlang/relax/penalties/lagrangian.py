@@ -31,11 +31,11 @@ class Lagrangian(Penalty):
     def after_step(self, session: Session) -> None:
         tensors = session.engine.tensors
         (violation,) = tensors.numbers(tensors.stack([self._violation(session)]))
-        session.kept[self._name] = max(0.0, self.multiplier(session) + self.rate * violation)
+        session.notes[self._name] = max(0.0, self.multiplier(session) + self.rate * violation)
 
     def multiplier(self, session: Session) -> float:
         """The multiplier now."""
-        return session.kept.get(self._name, 0.0)
+        return float(session.notes.get(self._name, 0.0))
 
     @property
     def _name(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from typing import Any
 
@@ -14,12 +15,17 @@ from torch import Tensor, nn
 from archlang.lowering.training import only_output
 from archlang.relax.engine import Draw, Way
 from archlang.relax.settings import ArchitectureSettings, WeightSettings
+from archlang_torch.supernet.checkpoint import from_arrays, to_arrays
 from archlang_torch.supernet.network import Supernet
+from archlang_torch.supernet.statistics import BatchStatistics
 from archlang_torch.supernet.tensors import TorchTensors
+from archlang_torch.training import with_threads
 
 Array = NDArray[Any]
 Batch = tuple[Tensor, Tensor]
 Direction = list[Tensor | None]
+
+SECOND = "second/"  # of the names of what is exchanged
 
 
 class TorchEngine:
@@ -43,6 +49,7 @@ class TorchEngine:
             for name, first in parameters.items()
         }
         self._settings = weights
+        self._seed = seed
         self._kind = loss
         self._sgd = torch.optim.SGD(
             self._weights or [nn.Parameter(torch.zeros(0))],
@@ -61,16 +68,32 @@ class TorchEngine:
 
     # ----------------------------------------------------------------- losses
 
+    @contextmanager
+    def running(self, threads: int) -> Iterator[None]:
+        devices = [self.tensors.device] if self.tensors.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), with_threads(threads):
+            torch.manual_seed(self._seed)  # for dropout
+            yield
+
     def batch(self, x: Array, y: Array) -> Batch:
         target = torch.from_numpy(y).to(self.tensors.device)
         image = torch.from_numpy(x).to(self.tensors.device)
         return image, target.long() if self._kind == "cross_entropy" else target
 
-    def loss(self, batch: Batch, way: Way, teacher: Tensor | None = None) -> Tensor:
+    def loss(self, batch: Batch, way: Way, teacher: Tensor | None = None, labels: float = 0.0) -> Tensor:
         self.supernet.train()
         output = self._forward(batch[0], way)
-        if teacher is not None:
-            return _distance(output, teacher, self._kind)
+        if teacher is None:
+            return self._loss(output, batch)
+        distance = _distance(output, teacher, self._kind)
+        return distance + labels * self._loss(output, batch) if labels else distance
+
+    def loss_and_outputs(self, batch: Batch, way: Way) -> tuple[Tensor, Tensor]:
+        self.supernet.train()
+        output = self._forward(batch[0], way)
+        return self._loss(output, batch), output.detach()
+
+    def _loss(self, output: Tensor, batch: Batch) -> Tensor:
         return _loss(output, batch[1], self._kind, self._settings.smoothing)
 
     def outputs(self, batch: Batch, way: Way) -> Tensor:
@@ -87,20 +110,24 @@ class TorchEngine:
         return result
 
     def measure(self, batches: Sequence[Batch], way: Way, *, by_batch: bool = False) -> dict[str, float]:
-        self.supernet.train(by_batch)
-        kept = [buffer.clone() for buffer in self.supernet.buffers()] if by_batch else []
+        self.supernet.eval()
         loss = correct = count = 0.0
-        with torch.no_grad():
+        with torch.no_grad(), BatchStatistics() if by_batch else nullcontext():
             for x, y in batches:
                 output = self._forward(x, way)
                 loss += float(_loss(output, y, self._kind, 0.0)) * len(y)
                 if self._kind == "cross_entropy":
                     correct += float((output.argmax(-1) == y).float().mean()) * len(y)
                 count += len(y)
-            for buffer, before in zip(self.supernet.buffers(), kept, strict=False):
-                buffer.copy_(before)
         found = {"loss": loss / max(count, 1)}
         return {**found, "accuracy": correct / max(count, 1)} if self._kind == "cross_entropy" else found
+
+    def recalibrate(self, batches: Sequence[Batch], way: Way) -> None:
+        self.supernet.eval()
+        with torch.no_grad(), BatchStatistics() as seen:
+            for x, _ in batches:
+                self._forward(x, way)
+        seen.write(self.supernet.buffers())
 
     # -------------------------------------------------------------- gradients
 
@@ -208,6 +235,28 @@ class TorchEngine:
     def restore(self, snapshot: list[Tensor]) -> None:
         for tensor, kept in zip([*self._weights, *self.supernet.buffers()], snapshot, strict=True):
             tensor.copy_(kept)
+
+    def state(self) -> dict[str, Array]:
+        found = self._arrays()
+        if self._other is not None:
+            self.exchange()
+            found |= {f"{SECOND}{name}": array for name, array in self._arrays().items()}
+            self.exchange()
+        return found
+
+    def _arrays(self) -> dict[str, Array]:
+        return to_arrays(self.supernet, self.parameters, self._sgd, self._adam, self.tensors)
+
+    def set_state(self, state: Mapping[str, Array]) -> None:
+        second = {name.removeprefix(SECOND): array for name, array in state.items() if name.startswith(SECOND)}
+        if second:
+            self.exchange()
+            self._go_on(second)
+            self.exchange()
+        self._go_on({name: array for name, array in state.items() if not name.startswith(SECOND)})
+
+    def _go_on(self, state: Mapping[str, Array]) -> None:
+        from_arrays(state, self.supernet, self.parameters, self._sgd, self._adam, self.tensors)
 
 
 def _loss(output: Tensor, target: Tensor, kind: str, smoothing: float) -> Tensor:

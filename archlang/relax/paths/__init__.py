@@ -1,0 +1,1 @@
+"""Samplers of single paths: which programs run through the supernet in a step, one file each."""
