@@ -54,7 +54,7 @@ class TensorFlowEngine:
     ) -> None:
         self.supernet = supernet
         self.tensors = TensorFlowTensors(seed)
-        self.parameters = {name: tf.Variable(first, dtype=tf.float32) for name, first in parameters.items()}
+        self.parameters = {n: tf.Variable(tf.convert_to_tensor(a, tf.float32)) for n, a in parameters.items()}
         self._passes = Passes(supernet, loss, weights.smoothing)
         self._settings = weights
         self._rate = architecture.lr
@@ -142,7 +142,8 @@ class TensorFlowEngine:
             finally:
                 self._recording = None
         ends, factors = [value], [tf.ones_like(value)]
-        for found, factor in zip(recording.found, tape.gradient(value, [f.loss for f in recording.found]), strict=True):
+        slopes: list[Any] = tape.gradient(value, [found.loss for found in recording.found])
+        for found, factor in zip(recording.found, slopes, strict=True):
             if factor is None:
                 continue
             for place, gradient in enumerate(found.of_weights):
@@ -209,7 +210,7 @@ class TensorFlowEngine:
                 weight.assign_add(scale * part)
 
     def look_ahead(self, rate: float) -> None:
-        velocities = self._sgd.velocities or self._of_weights
+        velocities: list[Any] = self._sgd.velocities or self._of_weights
         for weight, gradient, velocity in zip(self._weights, self._of_weights, velocities, strict=True):
             if gradient is not None:
                 step = gradient + self._settings.decay * weight
