@@ -94,7 +94,7 @@ class Part:
         whole, where = self.shared.value, self.taken.where
         part: Any = tf.convert_to_tensor(whole) if where is None else whole[where]
         for step, matrix in zip(self.taken.steps, self.matrices, strict=True):
-            centre = part[..., step.centre, step.centre]
+            centre = part[(*[slice(None)] * (len(part.shape) - 2), step.centre, step.centre)]
             flat = tf.reshape(centre, (-1, step.size**2))
             part = tf.reshape(tf.matmul(flat, matrix.value, transpose_b=True), centre.shape)
         return _shaped(part if self.axes is None else tf.transpose(part, self.axes), self.held)
