@@ -1,7 +1,7 @@
 """Passes through a supernet, forward and back.
 
 The mixture of all alternatives runs in every step of a training: its passes are traced, once. Paths and
-other parts are many, and tracing takes as long as some hundred passes: they run eagerly.
+other parts are many, and tracing takes as long as a dozen eager passes: they run eagerly.
 """
 
 from __future__ import annotations
