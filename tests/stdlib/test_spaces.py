@@ -20,6 +20,14 @@ from tests.stdlib.networks import nasbench201_choices, nasbench_macro_choices
 
 DARTS_CELL = math.prod(comb(states, 2) for states in range(2, 6)) * 7**8
 GRAPH_LINKS = ("0000", "0001", "0011", "0012", "0013", "0111", "0112", "0122", "0123")
+# Stem; five cells a stage, of six edges with a 1x1 and a 3x3 convolution, biases and no scales; residual
+# blocks with scales; norm and classifier.
+NB201_ONE_SHOT = (
+    (27 * 16 + 2 * 16)
+    + sum(5 * 6 * (10 * width**2 + 2 * width) for width in (16, 32, 64))
+    + sum(width**2 * 9 // 2 + width**2 * 9 + width**2 // 2 + 4 * width for width in (32, 64))
+    + (2 * 64 + 65 * 10)
+)
 NB201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 
 
@@ -48,6 +56,30 @@ def test_a_cell_has_the_number_of_programs_that_darts_reports() -> None:
 def test_decisions_of_a_cell_are_shared_over_the_network() -> None:
     decisions = al.load("std.spaces.nasbench201").all_decisions()
     assert sorted(decision.address for decision in decisions) == [f"shared/edge#{edge}" for edge in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    ("target", "config", "parameters"),
+    [
+        ("std.spaces.darts", {"channels": 16, "layers": 8}, 1_930_618),
+        ("std.spaces.nasbench201", {}, NB201_ONE_SHOT),
+    ],
+)
+def test_one_shot_networks(target: str, config: dict[str, int], parameters: int) -> None:
+    """As the papers search with them; what is found there is a program of the space without more ado."""
+    space, one_shot = al.load(target, config), al.load(target, {**config, "supernet": True})
+    assert one_shot.all_decisions() == space.all_decisions()
+    assert space.program(one_shot.sample(1).choices).choices == one_shot.sample(1).choices
+    assert sum(parameter.numel() for parameter in one_shot.supernet("torch").parameters()) == parameters
+
+
+def test_pools_are_normalised_in_the_one_shot_network_of_darts() -> None:
+    space = al.load("std.spaces.darts", channels=8, layers=1, supernet=True)
+    picks: dict[str, object] = {f"reduce.inputs[{node}]": (0, 1) for node in range(4)}
+    picks |= {f"reduce/candidate[{node}][{edge}]": "max_pool_3x3" for node in range(4) for edge in range(2)}
+    program = space.program(picks)
+    norms = [node.operation for node in program.graph.nodes if node.operation.name == "batch_norm"]
+    assert [norm.attribute("affine") for norm in norms] == [True, *10 * [False]]
 
 
 def test_mobile_programs_keep_the_budget() -> None:
