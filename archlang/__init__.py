@@ -5,6 +5,7 @@
                                                           └──cost──▶ params, MACs, memory
 searchers/ ask for Choices and are told metrics · evaluate/ turns a Program into metrics
 study/ runs, stores and resumes · report/ shows · bench/ measures searchers · adapters/ lead to other libraries
+relax/ trains all programs of a space in one network
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from archlang.diagnostics import ArchError as ArchError
     from archlang.evaluate import table as table
     from archlang.evaluate import train as train
+    from archlang.relax.run import train_supernet as train_supernet
     from archlang.space.choices import Choices as Choices
     from archlang.space.loading import load as load
     from archlang.space.loading import loads as loads
@@ -40,6 +42,7 @@ _PUBLIC = {
     "search": "archlang.study",
     "table": "archlang.evaluate",
     "train": "archlang.evaluate",
+    "train_supernet": "archlang.relax.run",
 }
 
 __all__ = [
@@ -55,6 +58,7 @@ __all__ = [
     "search",
     "table",
     "train",
+    "train_supernet",
 ]
 
 

@@ -130,8 +130,21 @@ class OnnxExporter(Protocol):
 class Supernets(Protocol):
     """What a backend does, besides, that puts all programs of a space in one network."""
 
-    def supernet(self, space: Any, seed: int, apart: bool | Sequence[str]) -> Any:
+    def supernet(
+        self, space: Any, seed: int = 0, apart: bool | Sequence[str] = False, kernel_transform: bool = False
+    ) -> Any:
         """The network: see `Space.supernet`."""
+
+
+@runtime_checkable
+class Engines(Supernets, Protocol):
+    """What a backend does, besides, that trains them."""
+
+    def engine(
+        self, supernet: Any, parameters: Mapping[str, Array], weights: Any, architecture: Any, loss: str, seed: int
+    ) -> Any:
+        """The training of a network: an `archlang.relax.engine.Engine`, for `WeightSettings` and
+        `ArchitectureSettings` of `archlang.relax.settings`."""
 
 
 class Meter(Protocol):
@@ -218,8 +231,21 @@ def supernets(name: str) -> Supernets:
     found = backend(name)
     if not isinstance(found, Supernets):
         raise ArchError(
-            error("E0802", f"there is no backend `{name}` that makes supernets", hints=("make it with `torch`",))
+            error(
+                "E0802",
+                f"there is no backend `{name}` that makes supernets",
+                hints=("make it with `torch` or `tensorflow`",),
+            )
         )
+    return found
+
+
+def engines(name: str) -> Engines:
+    """The backend of that name, which trains supernets; ArchError (E0802) when it does not."""
+    found = backend(name)
+    if not isinstance(found, Engines):
+        hint = "train it with `torch`"
+        raise ArchError(error("E0802", f"there is no backend `{name}` that trains supernets", hints=(hint,)))
     return found
 
 

@@ -160,6 +160,13 @@ def print_json(data: Mapping[str, Any] | list[Any]) -> None:
     click.echo(json.dumps(data, indent=2, default=str))
 
 
+def methods_line() -> str:
+    """The names of the methods that train a supernet, in a line."""
+    from archlang.relax import NAMES
+
+    return f"supernets: {', '.join(NAMES)}"
+
+
 def searchers_by_kind() -> str:
     """The names of the searchers, a line for each kind."""
     from archlang.searchers.registry import KINDS

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archlang.cli.common import Settings, as_json, file_argument, open_named, open_space, print_json, searchers_by_kind
+from archlang.cli.common import (
+    Settings,
+    as_json,
+    file_argument,
+    methods_line,
+    open_named,
+    open_space,
+    print_json,
+    searchers_by_kind,
+)
 from archlang.diagnostics import ArchError, Diagnostic, Source, error
 from archlang.diagnostics.render import render
 from archlang.semantics.modules import Loader, library_modules
@@ -250,14 +259,23 @@ def list_modules(json_output: bool) -> None:
             for item in module.declarations()
             if not item.name.startswith("_")
         ]
+    from archlang.relax import NAMES
+
     if json_output:
-        print_json({"modules": modules, "searchers": list(SEARCHERS), "backends": sorted(known_backends())})
+        print_json(
+            {
+                "modules": modules,
+                "searchers": list(SEARCHERS),
+                "methods": list(NAMES),
+                "backends": sorted(known_backends()),
+            }
+        )
         return
     for name, items in modules.items():
         click.echo(name)
         for item in items:
             click.echo(f"  {item['kind']:<9} {item['name']:<22} {item['about']}".rstrip())
-    click.echo(searchers_by_kind())
+    click.echo(f"{searchers_by_kind()}\n{methods_line()}")
     click.echo(f"backends: {', '.join(sorted(known_backends()))}")
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from archlang.cli.common import Settings, as_json, file_argument, open_space, print_json, write_text
-from archlang.diagnostics import ArchError, error
+from archlang.cli.supernets import is_supernet, resume_supernet, train_supernet
+from archlang.diagnostics import ArchError, did_you_mean, error
 from archlang.searchers.objectives import HANDLINGS
+from archlang.searchers.registry import SEARCHERS
 from archlang.space.values import parse_setting
 
 if TYPE_CHECKING:
@@ -28,7 +30,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 @click.option("--key", multiple=True, metavar="COLUMN=ADDRESS", help="Which decisions a column holds (repeatable).")
 @click.option("--codes", metavar="PICK=CODE,…", help="What the table writes for picks.")
 @click.option("--metric", multiple=True, metavar="NAME=COLUMN", help="A metric that the table gives (repeatable).")
-@click.option("--searcher", default="smbo", show_default=True, help="How programs are proposed: see `archlang list`.")
+@click.option(
+    "--searcher",
+    "--method",
+    default="smbo",
+    show_default=True,
+    help="How programs are proposed, or a method that trains them all in one network: see `archlang list`.",
+)
 @click.option("--trials", default=40, show_default=True, type=click.IntRange(min=1), help="How many programs to try.")
 @click.option("--maximize", multiple=True, metavar="METRIC", help="A metric to maximize (repeatable).")
 @click.option("--minimize", multiple=True, metavar="METRIC", help="A metric to minimize (repeatable).")
@@ -97,12 +105,19 @@ def search(
     archlang search examples/digits.arch --data digits --searcher evolution --trials 40 \\
       --maximize accuracy --minimize macs --store runs/digits.db --seed 0
     archlang search examples/digits.arch --epochs 20 --train lr=0.02 --searcher "evolution(population=16)"
+    archlang search examples/digits.arch --method darts --data digits --epochs 10 --search weights.lr=0.1
     archlang search std.spaces.nasbench201 --table nb201.csv --key 'ops=shared/edge#*' \\
       --codes none=0,skip=1,conv1=2,conv3=3,pool3=4 --metric accuracy=c10_val_200
     """
     from archlang.evaluate import train
+    from archlang.relax import NAMES
     from archlang.study import search as run
 
+    if searcher in NAMES or (searcher not in SEARCHERS and did_you_mean(searcher, NAMES)):
+        _refuse_unused(click.get_current_context())
+        changes = {**({"epochs": epochs} if epochs is not None else {}), **dict(map(parse_setting, searching))}
+        train_supernet(file, settings, data or "digits", searcher, changes, store, seed, json_output)
+        return
     space = open_space(file, settings)
     trained: dict[str, Any] = {"epochs": epochs} if epochs is not None else {}
     trained |= dict(map(parse_setting, training))
@@ -148,6 +163,9 @@ def resume(store: str, name: str | None, trials: int | None, json_output: bool) 
     """
     from archlang.study import resume as run
 
+    if is_supernet(store):
+        resume_supernet(store, json_output)
+        return
     _hand_over(run(store, name, trials=trials, progress=not json_output), json_output)
 
 
@@ -181,6 +199,19 @@ def report(store: str, name: str | None, output: str | None, as_text_only: bool,
     _print_study(study)
     if not as_text_only:
         click.echo(f"report      {_page(study, output)}")
+
+
+# The options that a method which trains a supernet knows, besides those of the space.
+_OF_SUPERNETS = {"data", "searcher", "store", "seed", "epochs", "searching", "json_output"}
+_OF_SPACES = {"given", "where", "prune", "latency", "energy"}
+
+
+def _refuse_unused(context: click.Context) -> None:
+    """A usage error for options that say nothing to a method which trains a supernet."""
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") is click.core.ParameterSource.COMMANDLINE
+        if isinstance(option, click.Option) and given and option.name not in _OF_SUPERNETS | _OF_SPACES:
+            raise click.UsageError(f"{option.opts[0]} does not go with a method that trains a supernet")
 
 
 def _table(path: str, key: tuple[str, ...], codes: str | None, metric: tuple[str, ...]) -> TableEvaluator:

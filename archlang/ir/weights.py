@@ -19,8 +19,8 @@ Array = NDArray[Any]
 _TYPES = {"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"}
 
 
-def write_weights(path: Path | str, weights: Mapping[str, Array]) -> None:
-    """Write arrays by name; ArchError (E0806) when the file cannot be written.
+def write_weights(path: Path | str, weights: Mapping[str, Array], notes: Mapping[str, str] | None = None) -> None:
+    """Write arrays by name, and notes beside them; ArchError (E0806) when the file cannot be written.
 
     A file that is there already stays as it is until the new one is whole.
     """
@@ -32,7 +32,9 @@ def write_weights(path: Path | str, weights: Mapping[str, Array]) -> None:
     try:
         part.touch()
         mode = part.stat().st_mode
-        save_file({name: np.asarray(array, order="C") for name, array in weights.items()}, part)
+        save_file(
+            {name: np.asarray(array, order="C") for name, array in weights.items()}, part, dict(notes or {}) or None
+        )
         part.chmod(mode)  # safetensors makes files that no one else may read
         part.replace(target)
     except (OSError, SafetensorError) as failure:
@@ -60,6 +62,19 @@ def read_weights(path: Path | str) -> dict[str, Array]:
     except (SafetensorError, ValueError) as failure:
         raise ArchError(error("E0806", f"`{path}` is not a weight file: {_reason(failure)}")) from failure
     return found
+
+
+def read_notes(path: Path | str) -> dict[str, str]:
+    """The notes in a file of weights; ArchError (E0806) when it is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except OSError as failure:
+        raise ArchError(error("E0806", f"cannot read weights from `{path}`: {_reason(failure)}")) from failure
+    except SafetensorError as failure:
+        raise ArchError(error("E0806", f"`{path}` is not a weight file: {_reason(failure)}")) from failure
 
 
 def _reason(failure: Exception) -> str:

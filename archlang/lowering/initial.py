@@ -68,6 +68,7 @@ def _trunc_normal(random: np.random.Generator, spec: WeightSpec) -> Array:
 DRAWS: dict[str, Draw] = {
     "zeros": lambda random, spec: np.zeros(spec.shape, np.float32),
     "ones": lambda random, spec: np.ones(spec.shape, np.float32),
+    "identity": lambda random, spec: np.eye(*spec.shape, dtype=np.float32),
     "constant": lambda random, spec: np.full(spec.shape, spec.init[1], np.float32),
     "kaiming_uniform": _around_zero(kaiming_bound),
     "fan_in_uniform": _around_zero(fan_in_bound),
@@ -77,7 +78,7 @@ DRAWS: dict[str, Draw] = {
     "kaiming_normal": lambda random, spec: _normal(random, spec, 0.0, math.sqrt(2 / fans(spec)[1])),
     "xavier_uniform": _around_zero(xavier_bound),
 }
-_FIXED = frozenset({"zeros", "ones", "constant"})
+_FIXED = frozenset({"zeros", "ones", "identity", "constant"})
 
 
 class Drawing:

@@ -7,16 +7,14 @@ is the framework's own, with its arithmetic operators and slices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import attrs
 
 from archlang.backend import Array
 from archlang.relax.plan import ALL, Active
 from archlang.space.choices import Choices
-
-if TYPE_CHECKING:
-    from archlang.relax.settings import ArchitectureSettings, WeightSettings
 
 Tensor = Any
 Batch = Any  # inputs and targets, as the engine keeps them
@@ -56,6 +54,10 @@ class Tensors(Protocol):
     def sigmoid(self, x: Tensor) -> Tensor: ...
     def elu(self, x: Tensor) -> Tensor: ...
     def log(self, x: Tensor) -> Tensor: ...
+    def lgamma(self, x: Tensor) -> Tensor:
+        """The logarithm of the gamma function of positive numbers."""
+
+    def digamma(self, x: Tensor) -> Tensor: ...
     def sum(self, x: Tensor) -> Tensor: ...
     def stack(self, xs: Sequence[Tensor]) -> Tensor: ...
     def stop(self, x: Tensor) -> Tensor:
@@ -73,8 +75,13 @@ class Tensors(Protocol):
 class Engine(Protocol):
     """A supernet in training: its weights, and the parameters of its mixture, with an optimizer for each."""
 
+    supernet: Any
     tensors: Tensors
     parameters: Mapping[str, Tensor]  # of the mixture, by name
+
+    def running(self, threads: int) -> AbstractContextManager[None]:
+        """A context to train in: so many threads on the CPU (0: as they are), and what was set before afterwards."""
+        ...
 
     def batch(self, x: Array, y: Array) -> Batch: ...
 
@@ -99,6 +106,12 @@ class Engine(Protocol):
     def step_parameters(self) -> None:
         """A step of the parameters' optimizer."""
 
+    def restart_optimizer(self) -> None:
+        """Forget what the weights' optimizer has kept of the steps before: their momentum."""
+
+    def set_parameters(self, values: Mapping[str, Tensor]) -> None:
+        """Give some parameters of the mixture other values; their optimizer does not notice."""
+
     def weight_gradients(self) -> Any:
         """A copy of the gradients kept for the weights."""
         ...
@@ -114,6 +127,13 @@ class Engine(Protocol):
         """Move the weights as an SGD step with the kept gradients would, without changing the optimizer:
         w - rate * (momentum * buffer + gradient + decay * w)."""
 
+    def exchange(self) -> None:
+        """Put a second set of weights, with states and the optimizer's memory of its own, in the place of the
+        first, and that in its place. It begins as a copy of the first."""
+
+    def pull(self, strength: float) -> None:
+        """Add to the gradients of the weights that of strength / 2 times the squared distance of the two sets."""
+
     def parameter_gradients(self) -> dict[str, Tensor]:
         """The gradients kept for the parameters, None for those without; see `set_parameter_gradients`."""
         ...
@@ -126,8 +146,9 @@ class Engine(Protocol):
 
     def restore(self, snapshot: Any) -> None: ...
 
-    def measure(self, batches: Sequence[Batch], way: Way) -> dict[str, float]:
-        """`loss` and, for classification, `accuracy` in evaluation mode over batches."""
+    def measure(self, batches: Sequence[Batch], way: Way, *, by_batch: bool = False) -> dict[str, float]:
+        """`loss` and, for classification, `accuracy` over batches in evaluation mode; or (`by_batch`) in training
+        mode, where batch norms go by each batch, and keep the statistics that they have."""
         ...
 
     def recalibrate(self, batches: Sequence[Batch], way: Way) -> None:
@@ -138,17 +159,3 @@ class Engine(Protocol):
         ...
 
     def set_state(self, state: Mapping[str, Array]) -> None: ...
-
-
-class Engines(Protocol):
-    """How a backend makes engines; see `archlang.backend.Supernets`."""
-
-    def engine(
-        self,
-        supernet: Any,
-        parameters: Mapping[str, Array],
-        weights: WeightSettings,
-        architecture: ArchitectureSettings,
-        loss: str,
-        seed: int,
-    ) -> Engine: ...

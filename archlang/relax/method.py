@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 from attrs.validators import and_, ge, gt, le
 
-from archlang.relax.engine import Batch, Tensor
+from archlang.relax.engine import Batch
+from archlang.relax.penalties.penalty import Penalty
 from archlang.relax.settings import ArchitectureSettings, WeightSettings
 from archlang.relax.updates.alternating import Alternating
 from archlang.relax.updates.update import Update
 
 if TYPE_CHECKING:
+    from archlang.relax.outcome import Found
     from archlang.relax.session import Session
-    from archlang.space.choices import Choices
 
 
 class Sampler(Protocol):
@@ -25,18 +26,10 @@ class Sampler(Protocol):
         ...
 
 
-class Penalty(Protocol):
-    """What the architecture is trained by besides the loss."""
-
-    def add(self, loss: Tensor, session: Session) -> Tensor:
-        """The loss with the penalty."""
-        ...
-
-
 class Selection(Protocol):
     """How programs are taken from a trained supernet."""
 
-    def select(self, session: Session, data: Any) -> list[Choices]:
+    def select(self, session: Session) -> list[Found]:
         """The best programs, the best first."""
         ...
 
@@ -47,7 +40,8 @@ class Method:
 
     `epochs` of batches of `batch_size`; the share `train_share` of the training samples is for the weights, the
     rest for the architecture, which is trained from the share `architecture_from` of the epochs on. `partial`:
-    one in so many channels goes through the alternatives (PC-DARTS).
+    one in so many channels goes through the alternatives (PC-DARTS). `apart`: ops of several forms have weights
+    for each (see `Space.supernet`).
     """
 
     sampler: Any
@@ -61,3 +55,9 @@ class Method:
     train_share: float = attrs.field(default=0.5, validator=and_(gt(0), le(1)))
     architecture_from: float = attrs.field(default=0.0, validator=and_(ge(0), le(1)))
     partial: int = attrs.field(default=1, validator=ge(1))
+    apart: bool = False
+
+    @property
+    def share_of_weights(self) -> float:
+        """The share of the training samples that the weights are trained on: all, where nothing else needs any."""
+        return self.train_share if self.update.uses_validation else 1.0

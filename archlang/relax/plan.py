@@ -59,11 +59,13 @@ Step = Apply | Mix
 @attrs.frozen(eq=False)
 class Plan:
     """Values are numbered: inputs first, then the results of the steps in order. `outputs` are results
-    by name, "" for a bare one."""
+    by name, "" for a bare one. `picks` are the positions that are mixed somewhere, by variable: those of which
+    there is a value."""
 
     inputs: tuple[Input, ...]
     steps: tuple[Step, ...]
     outputs: tuple[tuple[str, int], ...]
+    picks: Mapping[int, frozenset[int]]
     zeroed: frozenset[int] = frozenset()  # variables of decisions with an alternative that is nothing
 
     @property
@@ -121,6 +123,7 @@ class _Planner:
         self._made: dict[Any, int] = {}
         self._restrictions: dict[int, Value] = {}
         self._numbers = {given.name: number for number, given in enumerate(varied.inputs)}
+        self._mixed_picks: dict[int, frozenset[int]] = {}
         self._zeroed: set[int] = set()
 
     def plan(self) -> Plan:
@@ -135,6 +138,8 @@ class _Planner:
             found = self._values[id(tensor.node)]
             if type(found) is Diagram:
                 raise self._unmixable(support(found), name)
+            if found == NOWHERE:
+                raise ArchError(error("E1001", "some of these alternatives do not go together"))
             outputs.append((name, found))
         return self._finished(outputs)
 
@@ -166,7 +171,7 @@ class _Planner:
                 else:
                     steps.append(attrs.evolve(step, parts=tuple((entry, moved[value]) for entry, value in step.parts)))
         results = tuple((name, moved[value]) for name, value in outputs)
-        return Plan(self._varied.inputs, tuple(steps), results, frozenset(self._zeroed))
+        return Plan(self._varied.inputs, tuple(steps), results, self._mixed_picks, frozenset(self._zeroed))
 
     # ------------------------------------------------------------------ nodes
 
@@ -276,6 +281,9 @@ class _Planner:
         parts = tuple((entry, value) for entry, value in zip(entries, values, strict=True) if value != NOWHERE)
         if not parts:
             return NOWHERE
+        if not by_element:
+            known = self._mixed_picks.get(variable, frozenset())
+            self._mixed_picks[variable] = known.union(entry for entry, _ in parts)
         filled = tuple(part for part in parts if not self._is_zero(part[1]))
         if len(filled) < len(parts):
             self._zeroed.add(variable)

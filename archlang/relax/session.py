@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from archlang.relax.engine import Batch, Draw, Engine, Moment, Tensor
+from archlang.relax.expectation import Expectation, chances, evenly
+from archlang.relax.feeding import Feeding
 from archlang.relax.mixtures.mixture import Mixture
 from archlang.relax.questions import Question
 from archlang.space.space import Space
@@ -20,22 +22,55 @@ if TYPE_CHECKING:
 @attrs.define(eq=False)
 class Session:
     """`progress` is the share of the training that is done, `rate` the learning rate of the weights now.
-    `random` is for whatever draws without the engine."""
+    `random` is for whatever draws without the engine; it begins anew with every epoch. `derived` is the space
+    of the programs that are wanted, which are those of `space` but for how they are written there (see
+    `supernet_space`). `decided` has, by variable, the positions of picks that are settled: of these decisions
+    nothing else runs any more. `drawn` is the last draw for the architecture; `kept` are numbers that parts
+    remember from step to step, by names of their own."""
 
     method: Method
     space: Space
     engine: Engine
     questions: Sequence[Question]
     random: Random
+    feeding: Feeding
     progress: float = 0.0
     rate: float = 0.0
+    derived: Space = attrs.field(default=attrs.Factory(lambda session: session.space, takes_self=True))
+    decided: dict[int, int] = attrs.field(factory=dict)
+    drawn: Draw = attrs.field(factory=lambda: Draw({}), init=False)
+    kept: dict[str, float] = attrs.field(factory=dict, init=False)
+    _expectations: dict[str, Expectation] = attrs.field(factory=dict, init=False, repr=False)
+    _averages: dict[str, float] = attrs.field(factory=dict, init=False, repr=False)
+
+    @property
+    def mixture(self) -> Mixture:
+        """The sampler of a method that has a mixture."""
+        mixture = self.method.sampler
+        assert isinstance(mixture, Mixture)
+        return mixture
 
     def draw(self, of_weights: bool) -> Draw:
         """Weights of the mixture for one forward pass."""
-        mixture = self.method.sampler
-        assert isinstance(mixture, Mixture)
         moment = Moment(self.progress, of_weights)
-        return mixture.draw(self.engine.parameters, self.questions, self.engine.tensors, moment)
+        found = self.mixture.draw(self.engine.parameters, self.questions, self.engine.tensors, moment)
+        found = self.settled(found)
+        if not of_weights:
+            self.drawn = found
+        return found
+
+    def settled(self, draw: Draw) -> Draw:
+        """The draw with the picks that are decided, at weight one."""
+        if not self.decided:
+            return draw
+        weights, active = dict(draw.weights), dict(draw.active)
+        for question in self.questions:
+            position = self.decided.get(question.variable)
+            if position is not None:
+                alone = [float(other == position) for other in range(question.picks)]
+                weights[question.variable, False] = self.engine.tensors.constant(alone)
+                active[question.variable] = (position,)
+        return Draw(weights, active, draw.ghosts)
 
     def loss(self, batch: Batch) -> Callable[[], Tensor]:
         """The loss of the mixture on a batch, as the weights are trained by it."""
@@ -52,6 +87,78 @@ class Session:
             return total
 
         return objective
+
+    def train_epoch(
+        self, number: int, told: Callable[[int, float], None] = lambda step, loss: None, rate: float | None = None
+    ) -> float:
+        """One epoch, of the weights alone as long as the method says so; the mean loss of its steps. Epochs after
+        the last of the method have a `rate` of their own."""
+        method = self.method
+        self.rate = method.weights.rate(number / method.epochs) if rate is None else rate
+        self.random = Random(f"{self.feeding.seed}/{number}")
+        losses = []
+        for step, (train, validation) in enumerate(self.feeding.epoch(number)):
+            self.progress = min((number + step / self.feeding.steps) / method.epochs, 1.0)
+            if number >= method.architecture_from * method.epochs:
+                losses.append(method.update.step(self, train, validation))
+            else:
+                losses.append(self.train_weights(train))
+            told(step + 1, losses[-1])
+        self.progress = min((number + 1) / method.epochs, 1.0)
+        return sum(losses) / len(losses)
+
+    def measure(self) -> dict[str, float]:
+        """What the mixture measures on the validation samples; nothing where single paths are trained."""
+        if not isinstance(self.method.sampler, Mixture):
+            return {}
+        return self.engine.measure(self.feeding.measuring(), self.draw(of_weights=False))
+
+    def likelihoods(self) -> dict[str, list[float]]:
+        """How likely each pick of each mixed decision is, by its name."""
+        mixture, tensors = self.method.sampler, self.engine.tensors
+        if not isinstance(mixture, Mixture):
+            return {}
+        found = {}
+        for question in self.questions:
+            shares = mixture.likelihoods(self.engine.parameters, question, tensors)
+            if shares is not None:
+                found[question.name] = tensors.numbers(shares)
+        return found
+
+    def step_parameters(self) -> None:
+        """A step of the parameters of the mixture, by the gradients that are kept."""
+        self.mixture.step_parameters(self)
+        for penalty in self.method.penalties:
+            penalty.after_step(self)
+
+    def probabilities(self) -> list[Tensor]:
+        """How likely the alternatives of each decision are by what has been learnt, a null among them."""
+        parameters, tensors = self.engine.parameters, self.engine.tensors
+        asked = [question for question in self.questions if question.by_pick]
+        return [self.mixture.probabilities(parameters[question.name], tensors) for question in asked]
+
+    # ------------------------------------------------------------------ costs
+
+    def expected(self, cost: str, drawn: Draw | None = None) -> Tensor:
+        """The expected cost of the program that the mixture stands for; see `Expectation` and `chances`."""
+        expectation, engine = self._expectation(cost), self.engine
+        likely = chances(self.mixture, engine.parameters, self.questions, expectation.sizes, engine.tensors, drawn)
+        return expectation.value(likely, engine.tensors)
+
+    def average(self, cost: str) -> float:
+        """The expected cost of a program when every decision is drawn evenly."""
+        if cost not in self._averages:
+            expectation, tensors = self._expectation(cost), self.engine.tensors
+            even = evenly(self.questions, expectation.sizes, tensors)
+            (self._averages[cost],) = tensors.numbers(tensors.stack([expectation.value(even, tensors)]))
+        return self._averages[cost]
+
+    def _expectation(self, cost: str) -> Expectation:
+        if cost not in self._expectations:
+            self._expectations[cost] = Expectation(self.space, cost)
+        return self._expectations[cost]
+
+    # ---------------------------------------------------------------- weights
 
     def train_weights(self, batch: Batch) -> float:
         """A step of the weights on a batch; the loss before it."""

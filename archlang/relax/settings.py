@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import attrs
 from attrs.validators import ge, in_
@@ -27,12 +28,17 @@ class WeightSettings:
         return self.least + (self.lr - self.least) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
+def _floats(pair: Sequence[float]) -> tuple[float, float]:
+    first, second = pair
+    return float(first), float(second)
+
+
 @attrs.frozen(kw_only=True)
 class ArchitectureSettings:
     """Adam for the parameters of the mixture, with L2 decay."""
 
     lr: float = attrs.field(default=3e-4, converter=float, validator=ge(0))
-    betas: tuple[float, float] = (0.5, 0.999)
+    betas: tuple[float, float] = attrs.field(default=(0.5, 0.999), converter=_floats)
     decay: float = attrs.field(default=1e-3, converter=float, validator=ge(0))
 
 
@@ -49,3 +55,8 @@ class Schedule:
         if self.kind == "linear":
             return self.start + (self.end - self.start) * progress
         return float(self.start * (self.end / self.start) ** progress)
+
+
+def as_schedule(value: float | Schedule) -> Schedule:
+    """A schedule; of a number that stays where it is given one."""
+    return value if isinstance(value, Schedule) else Schedule(value, value)

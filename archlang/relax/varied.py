@@ -3,7 +3,7 @@ its programs share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,9 +11,10 @@ import attrs
 
 from archlang.ir.graph import Graph, Input, Operation, WeightSpec
 from archlang.ir.types import TensorType
+from archlang.relax.kernels import Chain, Step, chain, transformed
 from archlang.semantics.costs import in_order
 from archlang.semantics.decision import Decision, Integers, Pick, Reals, Subsets
-from archlang.semantics.diagram import Diagrams, Value, leaves, support
+from archlang.semantics.diagram import Diagram, Diagrams, Value, leaves, support
 from archlang.semantics.fault import Fault
 from archlang.semantics.graphs import Specialiser
 from archlang.semantics.operations import operation
@@ -23,25 +24,45 @@ from archlang.space.space import Space
 
 
 @attrs.frozen
+class Taken:
+    """What a form of an op takes of a shared weight: entries (None: all), and the steps that lead from
+    these to its kernel, where that is a transformed one."""
+
+    where: tuple[slice, ...] | None
+    steps: tuple[Step, ...] = ()
+
+
+@attrs.frozen
 class Shared:
     """The weights of an op that all its forms share: of each the largest size in every dimension.
 
-    `home` is the op's address, `operations` are the forms, each once, `specs` the weights by name.
+    `home` is the op's address, `operations` are the forms, each once, `specs` the weights by name; where
+    smaller kernels are transformed, `chain` says how, and the matrices are among the weights.
     """
 
     home: str
     operations: tuple[Operation, ...]
     specs: Mapping[str, WeightSpec]
+    chain: Chain | None = None
+
+    def taken(self, spec: WeightSpec) -> Taken:
+        """What a form takes of a weight."""
+        whole = self.specs[spec.name].shape
+        if self.chain is None or spec.name != self.chain.weight:
+            return Taken(_window(whole, spec))
+        full = attrs.evolve(spec, shape=(*spec.shape[:-2], *whole[-2:]))
+        return Taken(_window(whole, full), self.chain.steps(spec.shape[-1]))
 
 
 class Varied:
     """A space evaluated once with all alternatives kept.
 
     `apart` says which ops with several forms have weights for each form: True for all, or the addresses
-    of decisions. ArchError (E0504) for a space that cannot be evaluated so.
+    of decisions. With `kernel_transform` smaller kernels are made of larger ones by trained matrices (see
+    `relax.kernels`). ArchError (E0504) for a space that cannot be evaluated so.
     """
 
-    def __init__(self, space: Space, apart: bool | Iterable[str] = False):
+    def __init__(self, space: Space, apart: bool | Iterable[str] = False, kernel_transform: bool = False):
         once = space.analysis.once
         if once is None:
             raise space.analysis.unknown(f"`{space.name}` cannot be made one network of all its programs")
@@ -49,6 +70,7 @@ class Varied:
         self._once = once
         self._evaluated = once.evaluated
         self._apart = apart if isinstance(apart, bool) else frozenset(apart)
+        self._kernel_transform = kernel_transform
         # What is known of nodes by their identities, which stay taken.
         self._elements: dict[int, tuple[SelectNode, dict[int, Tensor] | None]] = {}
         self._forms_of: dict[int, tuple[OpNode, list[Operation]]] = {}
@@ -67,9 +89,26 @@ class Varied:
         return self._evaluated.tensors
 
     @cached_property
+    def tensors(self) -> list[Tensor]:
+        """Every tensor that a result may need, each after those that it is made of."""
+        return in_order([leaf for value in self.results.values() for leaf in leaves(value) if type(leaf) is Tensor])
+
+    @cached_property
     def decisions(self) -> dict[int, Decision]:
         """The decisions of the space by their variables."""
         return {number: variable.decision for number, variable in self._once.variables.items()}
+
+    def is_made(self, variable: int, positions: Mapping[int, Sequence[int]]) -> bool:
+        """Whether a decision is made by some program that has one of these picks for each of some variables."""
+        stack, seen = [self._evaluated.needs.get(variable, False)], set()
+        while stack:
+            here = stack.pop()
+            if here is True:
+                return True
+            if type(here) is Diagram and id(here) not in seen:
+                seen.add(id(here))
+                stack.extend(here.kids[p] for p in positions.get(here.var, range(len(here.kids))))
+        return False
 
     def positions(self, choices: Choices) -> dict[int, tuple[int]]:
         """The position of the pick of every variable; decisions that the program does not make have 0."""
@@ -80,7 +119,7 @@ class Varied:
                 found[number] = (self._position(number, choices, position),)
             return found[number][0]
 
-        for number in range(len(self.diagrams.sizes)):
+        for number in (*self._once.variables, *self._once.budgets):
             position(number)
         return found
 
@@ -143,14 +182,18 @@ class Varied:
     def weights(self) -> dict[str, Shared]:
         """The weights of all programs by the address of their op."""
         forms: dict[tuple[str, str], dict[Operation, None]] = {}
-        tensors = [leaf for value in self.results.values() for leaf in leaves(value) if type(leaf) is Tensor]
-        for tensor in in_order(tensors):
+        for tensor in self.tensors:
             if type(tensor.node) is OpNode:
                 for work in self._forms(tensor.node):
                     if work.weights:
                         at = self.weights_at(tensor.node, work), tensor.node.weights_at
                         forms.setdefault(at, {})[work] = None
-        return {at: Shared(home, tuple(found), _largest(found)) for (at, home), found in forms.items()}
+        return {at: self._shared(home, tuple(found)) for (at, home), found in forms.items()}
+
+    def _shared(self, home: str, operations: tuple[Operation, ...]) -> Shared:
+        specs = _largest(operations)
+        found = chain(operations) if self._kernel_transform else None
+        return Shared(home, operations, specs if found is None else specs | found.matrices, found)
 
     def weights_at(self, node: OpNode, work: Operation) -> str:
         """The address of the weights of an op in one of its forms."""
@@ -184,13 +227,15 @@ class Varied:
     def slices(self, graph: Graph, weights: Mapping[str, Any]) -> dict[str, Any]:
         """The weights of a program by address, cut out of the shared ones (arrays by address)."""
         forms = {(shared.home, work): at for at, shared in self.weights.items() for work in shared.operations}
-        return {
-            f"{node.weights_at}.{spec.name}": cut(
-                weights[f"{forms[node.weights_at, node.operation]}.{spec.name}"], spec
-            )
-            for node in graph.nodes
-            for spec in node.operation.weights
-        }
+        found = {}
+        for node in graph.nodes:
+            for spec in node.operation.weights:
+                at = forms[node.weights_at, node.operation]
+                whole, taken = weights[f"{at}.{spec.name}"], self.weights[at].taken(spec)
+                part = whole if taken.where is None else whole[taken.where]
+                matrices = partial(_named, weights, at)
+                found[f"{node.weights_at}.{spec.name}"] = transformed(part, taken.steps, matrices)
+        return found
 
 
 def _largest(operations: Iterable[Operation]) -> dict[str, WeightSpec]:
@@ -205,7 +250,11 @@ def _largest(operations: Iterable[Operation]) -> dict[str, WeightSpec]:
     return found
 
 
-def window(whole: tuple[int, ...], spec: WeightSpec) -> tuple[slice, ...] | None:
+def _named(weights: Mapping[str, Any], at: str, name: str) -> Any:
+    return weights[f"{at}.{name}"]
+
+
+def _window(whole: tuple[int, ...], spec: WeightSpec) -> tuple[slice, ...] | None:
     """The part of a shared weight that a form of its op takes: leading entries or, where the op's
     declaration says so, the centre. None for all of it."""
     if tuple(whole) == spec.shape:
@@ -213,12 +262,6 @@ def window(whole: tuple[int, ...], spec: WeightSpec) -> tuple[slice, ...] | None
     centred = spec.centred or (False,) * len(spec.shape)
     starts = [(large - small) // 2 if c else 0 for large, small, c in zip(whole, spec.shape, centred, strict=True)]
     return tuple(slice(start, start + size) for start, size in zip(starts, spec.shape, strict=True))
-
-
-def cut(whole: Any, spec: WeightSpec) -> Any:
-    """That part of an array."""
-    where = window(whole.shape, spec)
-    return whole if where is None else whole[where]
 
 
 def _told_apart(work: Operation, forms: list[Operation]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import Span, error
 from archlang.semantics import blocks, builtins, operations
+from archlang.semantics import partial as partial_channels
 from archlang.semantics.arithmetic import binary
 from archlang.semantics.fault import broken
 from archlang.semantics.modules import COSTS
@@ -27,6 +28,7 @@ from archlang.semantics.values import (
     SharedValue,
     Site,
     Tensor,
+    Thunk,
     Value,
     a_type,
     known,
@@ -67,16 +69,34 @@ def _stage(ev: Evaluator, part: ast.Expr, value: Value, env: Env, pinned: ast.Pi
             ev.ties.setdefault(weights, part.span)
     if ev.varying:
         ev.ahead(value)
+    if ev.partial > 1:
+        return _applied_partly(ev, Thunk(part, env), value, site, part.span, env.frame)
     function = ev.evaluate(part, env)
     return ev.bind(function, lambda leaf: apply(ev, leaf, [value], site, part.span, env.frame))
+
+
+def _applied_partly(ev: Evaluator, function: Value, value: Value, site: Site, span: Span, frame: Frame) -> Value:
+    def applied(leaf: Value, value: Value) -> Value:
+        return apply(ev, leaf, [value], site, span, frame)
+
+    return partial_channels.applied(ev, function, value, site, span, frame, applied)
 
 
 def call(ev: Evaluator, expr: ast.Call, env: Env) -> Value:
     """`f(arguments)`: configures a block or op, applies a configured one, or calls a function."""
     arguments = [(argument.name, ev.thunk(argument.value, env), argument.span) for argument in expr.arguments]
-    function = ev.evaluate(expr.function, env)
     site = site_at(env, expr)
+    if ev.partial > 1 and [name for name, _, _ in arguments] == [None]:
+        return _called_partly(ev, expr, arguments[0][1], site, env)
+    function = ev.evaluate(expr.function, env)
     return ev.bind(function, lambda leaf: _call(ev, leaf, arguments, site, expr, env))
+
+
+def _called_partly(ev: Evaluator, expr: ast.Call, argument: Value, site: Site, env: Env) -> Value:
+    def called(leaf: Value, value: Value) -> Value:
+        return _call(ev, leaf, [(None, value, expr.arguments[0].span)], site, expr, env)
+
+    return partial_channels.applied(ev, Thunk(expr.function, env), argument, site, expr.span, env.frame, called)
 
 
 def _call(ev: Evaluator, function: Value, arguments: Arguments, site: Site, expr: ast.Call, env: Env) -> Value:
@@ -178,6 +198,8 @@ def _apply_repeat(
 
     def _step(value: Value, index: int) -> Any:
         here = Site(f"{site.path}[{index}]", f"{site.decisions}[{index}]", f"{site.weights}[{index}]")
+        if ev.partial > 1:
+            return lambda: _applied_partly(ev, function.function, value, here, span, frame)
         repeated = ev.force(function.function)
         return lambda: ev.bind(repeated, lambda leaf: apply(ev, leaf, [value], here, span, frame))
 

@@ -35,9 +35,10 @@ class _Unready(Exception):
 class ByNeed(ABC):
     """The state of one evaluation under one handler, and what is done with values in it."""
 
-    def __init__(self, handler: Handler, max_steps: int, widen: bool):
+    def __init__(self, handler: Handler, max_steps: int, widen: bool, partial_channels: int = 1):
         self.handler = handler
         self.varying = handler if isinstance(handler, Varying) else None  # all alternatives are kept
+        self.partial = partial_channels  # choices of blocks see 1 of so many channels; see semantics.partial
         self.diagrams = Diagrams()
         self.needs: dict[Any, Value] = {}  # what is being evaluated asks; see semantics.needs
         self.steps_left = max_steps
@@ -117,7 +118,8 @@ class ByNeed(ABC):
             value.needs = packed(self.needs) if self.needs else None
             self.needs = outer
             value.state = 2
-            value.expr = value.env = None
+            if self.partial == 1:  # else its text may be evaluated for fewer channels too
+                value.expr = value.env = None
         if value.needs is not None:
             self.needs[value.needs] = True
         result = value.value
@@ -145,6 +147,22 @@ class ByNeed(ABC):
         finally:
             self._ahead -= 1
             self.needs = outer
+
+    def apart(self, compute: Callable[[], Value]) -> tuple[Value, dict[Any, Value]]:
+        """What `compute` gives, a fault as a leaf, and what it asks, of which nothing is noted."""
+        outer, self.needs = self.needs, {}
+        try:
+            result = compute()
+        except FaultSignal as signal:
+            result = signal.fault
+        finally:
+            inner, self.needs = self.needs, outer
+        return result, inner
+
+    def note(self, needs: dict[Any, Value]) -> None:
+        """Note what was asked `apart`."""
+        for key, asked in needs.items():
+            self.need(key, asked)
 
     def need(self, key: Any, condition: Value) -> None:
         """Note that a decision is asked under a condition, or what some value needs."""

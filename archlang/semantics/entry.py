@@ -137,12 +137,14 @@ def evaluate_space(
     max_steps: int,
     where: Sequence[Restriction] = (),
     widen: bool = False,
+    partial_channels: int = 1,
 ) -> Evaluated:
     """The space's value under a handler; raises `FaultSignal` when it is broken (or excluded)
     whatever is chosen. `where` are requirements from outside, on its costs. With `widen`, values of
-    too many decisions are known by their bounds (`semantics.widening`)."""
+    too many decisions are known by their bounds (`semantics.widening`); of `partial_channels` a choice
+    of blocks sees one in so many (`semantics.partial`), where all alternatives are kept."""
     with deep_recursion(), _no_collection():
-        ev = Evaluator(handler, max_steps, widen)
+        ev = Evaluator(handler, max_steps, widen, partial_channels)
         try:
             return _evaluate(module, declaration, config, ev, where)
         except Entangled as problem:

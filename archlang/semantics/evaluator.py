@@ -57,8 +57,8 @@ MAX_RANGE = 1_000_000
 class Evaluator(ByNeed):
     """One evaluation under one handler."""
 
-    def __init__(self, handler: Handler, max_steps: int = MAX_STEPS, widen: bool = False):
-        super().__init__(handler, max_steps, widen)
+    def __init__(self, handler: Handler, max_steps: int = MAX_STEPS, widen: bool = False, partial_channels: int = 1):
+        super().__init__(handler, max_steps, widen, partial_channels)
         self.blocks: dict[str, str] = {}
         self.templates: dict[Any, Any] = {}  # calls of blocks by what they are given; see semantics.reuse
         self.not_reusable: set[int] = set()  # the declarations of blocks that are evaluated call by call

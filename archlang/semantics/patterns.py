@@ -35,7 +35,19 @@ def bind_inputs(
         for place, name in new_names(pattern, env).items():
             names[name] = Deferred(_dim_of(ev, checked, pattern, place))
         env = env.bind(names)
+        if ev.partial > 1:
+            env.frame.dims = {**(env.frame.dims or {}), **_named_dims(pattern, checked)}
     return env
+
+
+def _named_dims(pattern: ast.TensorTypeExpr, tensor: Thunk) -> dict[str, tuple[Value, int]]:
+    """The names in a pattern, with the tensor and where in it they stand; see `Frame`."""
+    rest = next((place for place, dim in enumerate(pattern.dims) if isinstance(dim, ast.RestDims)), len(pattern.dims))
+    return {
+        dim.name: (tensor, place if place < rest else place - len(pattern.dims))
+        for place, dim in enumerate(pattern.dims)
+        if isinstance(dim, ast.Name)
+    }
 
 
 def _checking(

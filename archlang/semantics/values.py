@@ -48,7 +48,9 @@ def _join(path: str, segment: str) -> str:
 @attrs.define(eq=False)
 class Frame:
     """One application of a block or function, or one alternative of a choice: where it is, and
-    the names of the sites in its text. `within` are the decisions whose alternatives it is in."""
+    the names of the sites in its text. `within` are the decisions whose alternatives it is in. `dims`,
+    where these matter (`semantics.partial`), are the dimensions of its inputs by the names that stand for
+    them: the input, and the place of the dimension, from the end where it is negative."""
 
     site: Site
     names: Mapping[int, Any]
@@ -56,11 +58,12 @@ class Frame:
     depth: int = 0
     open_calls: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
+    dims: dict[str, tuple[Value, int]] | None = None
 
     def inside(self, decision: str, site: Site | None = None) -> Frame:
         """The frame as it is inside an alternative of a decision, perhaps at another site."""
         within = (*self.within, decision)
-        return Frame(site or self.site, self.names, self.module, self.depth, self.open_calls, within)
+        return Frame(site or self.site, self.names, self.module, self.depth, self.open_calls, within, self.dims)
 
 
 class Env:

@@ -44,6 +44,7 @@ class Analysis:
         where: Sequence[Restriction],
         tables: Mapping[str, CostTable],
         prune: bool,
+        partial_channels: int = 1,
     ):
         self._module = module
         self._declaration = declaration
@@ -51,6 +52,7 @@ class Analysis:
         self._where = where
         self._tables = tables
         self._prune = prune
+        self._partial_channels = partial_channels
         self.unproved: str | None = None
         self.tried = 0
         self.entangled = "its decisions are too entangled"
@@ -59,7 +61,7 @@ class Analysis:
     def once(self) -> OnceForAll | None:
         """The space evaluated with all alternatives kept."""
         try:
-            return OnceForAll(self._module, self._declaration, self._config, self._where)
+            return self._once(widen=False)
         except Entangled as problem:
             self._not_proved(problem)
         except FaultSignal as signal:
@@ -75,13 +77,19 @@ class Analysis:
         """The space evaluated as a whole with bounds for numbers of too many decisions, and with
         conditions that these leave open taken to hold."""
         try:
-            return OnceForAll(self._module, self._declaration, self._config, self._where, widen=True)
+            return self._once(widen=True)
         except (Entangled, FaultSignal):  # of a fault everywhere it is not known what it leaves open
             return None
+
+    def _once(self, widen: bool) -> OnceForAll:
+        where = self._module, self._declaration, self._config, self._where
+        return OnceForAll(*where, widen, self._partial_channels)
 
     @cached_property
     def resolver(self) -> Resolver:
         """What leads from picks to a program."""
+        if self.once is None and self._partial_channels > 1:  # whose alternatives are looked at together
+            raise self.unknown(f"`{self._declaration.name}` cannot have partial channels")
         return self.once or EachAnew(self._module, self._declaration, self._config, self._where)
 
     @cached_property
@@ -160,7 +168,8 @@ class Analysis:
             from archlang.space.examples import with_sizes
 
             each_anew = EachAnew(self._module, self._declaration, self._config, self._where)
-            raise ArchError([with_sizes(found, each_anew) for found in errors])
+            resolver = each_anew if self._partial_channels == 1 else once
+            raise ArchError([with_sizes(found, resolver) for found in errors])
         with suppress(Entangled):
             # What cannot be followed now are requirements: whatever they say, no program is wrong.
             if self.programs is not None and not self.programs.possible():

@@ -79,6 +79,7 @@ def space_of(
     prune: bool = False,
     where: Sequence[str] = (),
     tables: Mapping[str, CostTable] | None = None,
+    partial_channels: int = 1,
 ) -> Space:
     """A space of a module, by name where there are several."""
     names = module.spaces()
@@ -99,7 +100,16 @@ def space_of(
                 hints=did_you_mean(name, names) or [f"it has {', '.join(names)}"],
             )
         )
-    space = Space(module, declaration, loader, config, prune=prune, where=where, tables=tables)
+    space = Space(
+        module,
+        declaration,
+        loader,
+        config,
+        prune=prune,
+        where=where,
+        tables=tables,
+        partial_channels=partial_channels,
+    )
     if check:
         space.check()
     return space

@@ -165,6 +165,11 @@ class Program:
         program._weights = dict(weights)
         return program
 
+    @property
+    def weights(self) -> Mapping[str, Array]:
+        """The weights that the program has of its own (`with_weights`), by address; empty without any."""
+        return self._weights or {}
+
     def save_weights(self, network: Any, path: Path | str, name: str = "torch") -> None:
         """Write a built network's weights to a `.safetensors` file, named by address."""
         from archlang.ir.weights import write_weights

@@ -35,17 +35,21 @@ def costs(space: Space, choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {name: np.array([one[name] for one in figures], dtype=kind) for name, kind in kinds.items()}
 
 
-def bounds(space: Space, name: str) -> Bounds:
-    """The least and greatest value of a cost over all programs; see `Space.bounds`."""
-    from archlang.space.bounds import BOUNDED
-    from archlang.space.bounds import bounds as bounds_of
-
-    known = (*BOUNDED, *space.tables)
+def check_cost(space: Space, name: str, known: Sequence[str]) -> None:
+    """ArchError for a cost that is none of those known, or whose table is missing."""
     if name not in known:
         if name in UNITS:
             raise ArchError(without_table(name))
         hints = did_you_mean(name, known) or [", ".join(known)]
         raise ArchError(error("E0506", f"there is no cost `{name}`", hints=hints))
+
+
+def bounds(space: Space, name: str) -> Bounds:
+    """The least and greatest value of a cost over all programs; see `Space.bounds`."""
+    from archlang.space.bounds import BOUNDED
+    from archlang.space.bounds import bounds as bounds_of
+
+    check_cost(space, name, (*BOUNDED, *space.tables))
     once, programs = space.analysis.whole("bounded")
     conditions = once.evaluated.conditions
     try:
@@ -87,8 +91,8 @@ def explain(space: Space, address: str) -> Explanation:
     return explained(once, programs.compiled, address, lambda given: space.program(given).cost())
 
 
-def supernet(space: Space, name: str, seed: int, apart: bool | Sequence[str]) -> Any:
+def supernet(space: Space, name: str, seed: int, apart: bool | Sequence[str], kernel_transform: bool) -> Any:
     """All programs in one network; see `Space.supernet`."""
     from archlang.backend import supernets
 
-    return supernets(name).supernet(space, seed, apart)
+    return supernets(name).supernet(space, seed, apart, kernel_transform)

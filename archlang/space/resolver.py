@@ -101,9 +101,11 @@ class OnceForAll:
         config: Mapping[str, Any],
         where: Sequence[Restriction] = (),
         widen: bool = False,
+        partial_channels: int = 1,
     ):
         handler = Varying()
-        self.evaluated = evaluate_space(module, declaration, config, handler, MAX_STEPS_VARIED, where, widen)
+        limits = MAX_STEPS_VARIED, where, widen, partial_channels
+        self.evaluated = evaluate_space(module, declaration, config, handler, *limits)
         self.variables = handler.variables
         self.budgets = handler.budgets
         widening = self.evaluated.evaluator.widening

@@ -57,6 +57,7 @@ class Space:
         prune: bool = False,
         where: Sequence[str] = (),
         tables: Mapping[str, CostTable] | None = None,
+        partial_channels: int = 1,
     ):
         self.module = module
         self.declaration = declaration
@@ -65,10 +66,11 @@ class Space:
         self.prune = prune  # whether broken programs are left out, as if a requirement said so
         self.where = tuple(where)  # requirements on the costs of programs, from outside
         self.tables = dict(tables or {})  # measured costs of programs, by what they measure
+        self.partial_channels = partial_channels  # choices of blocks see one of so many channels
         self._where = tuple(Restriction(parse_expression(text, "condition"), self.tables) for text in where)
         self.owns: Callable[[str], bool] = _everywhere  # whether moves change the decision at an address
         values = {name: plain_value(name, value) for name, value in self.config.items()}
-        self.analysis = Analysis(module, declaration, values, self._where, self.tables, prune)
+        self.analysis = Analysis(module, declaration, values, self._where, self.tables, prune, partial_channels)
 
     @property
     def name(self) -> str:
@@ -94,6 +96,7 @@ class Space:
             **({"prune": True} if self.prune else {}),
             **({"where": [format_expression(each.condition) for each in self._where]} if self.where else {}),
             **({"tables": [table.text() for _, table in sorted(self.tables.items())]} if self.tables else {}),
+            **({"partial_channels": self.partial_channels} if self.partial_channels > 1 else {}),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -138,9 +141,28 @@ class Space:
         read = table if isinstance(table, CostTable) else CostTable.read(table)
         return self._changed(tables={**self.tables, read.metric: read})
 
+    def configured(self, **config: Any) -> Space:
+        """This space with other values for some of its configuration."""
+        return self._changed(config={**self.config, **config})
+
+    def partial(self, parts: int) -> Space:
+        """This space with partial channels (PC-DARTS, Xu et al. 2020): wherever a choice of blocks is applied to
+        a tensor, it sees the first of `parts` equal parts of the channels. What it gives is concatenated with
+        the rest (max-pooled 2x2 where the alternatives halve the size), and the channels are shuffled.
+
+        Channels are the second dimension of images, and the last of [n, d] and of sequences [n, l, d], which are
+        not shuffled. A choice whose alternatives differ in type, or do not keep the number of channels that they
+        are given, is applied to all; so it is where the parts do not divide them. Decisions and their addresses
+        are the same, and but for requirements on costs the programs are: what is picked here are choices of this
+        space too. ArchError for less than one part."""
+        if parts < 1:
+            raise ArchError(error("E0508", f"channels cannot be divided into {parts} parts"))
+        return self._changed(partial_channels=parts)
+
     def _changed(self, **settings: Any) -> Space:
-        kept = {"prune": self.prune, "where": self.where, "tables": self.tables}
-        found = Space(self.module, self.declaration, self._loader, self.config, **{**kept, **settings})
+        kept = {"config": self.config, "prune": self.prune, "where": self.where, "tables": self.tables}
+        kept["partial_channels"] = self.partial_channels
+        found = Space(self.module, self.declaration, self._loader, **{**kept, **settings})
         found.owns = self.owns
         return found
 
@@ -302,12 +324,21 @@ class Space:
         where the space is not evaluated as a whole."""
         return questions.ranking(self, minimize, maximize)
 
-    def supernet(self, name: str = "torch", *, seed: int = 0, apart: bool | Sequence[str] = False) -> Any:
+    def supernet(
+        self,
+        name: str = "torch",
+        *,
+        seed: int = 0,
+        apart: bool | Sequence[str] = False,
+        kernel_transform: bool = False,
+    ) -> Any:
         """All programs in one network of a backend, whose weights they share; see `archlang.relax`. Ops of
         several forms (a width, a kernel that is chosen) slice one weight, or have weights for each form where
-        they are to be `apart`: all, or those that hang from the decisions at some addresses. ArchError where
-        the space is not evaluated as a whole, or the backend has no supernets."""
-        return questions.supernet(self, name, seed, apart)
+        they are to be `apart`: all, or those that hang from the decisions at some addresses. With
+        `kernel_transform` a smaller square kernel is the centre of the next larger one times a trained matrix
+        (Once-for-All, Cai et al. 2020), else the centre of the largest. ArchError where the space is not
+        evaluated as a whole, or the backend has no supernets."""
+        return questions.supernet(self, name, seed, apart, kernel_transform)
 
     def explain(self, address: str) -> Explanation:
         """What a decision is, what it hangs from, and what it changes. ArchError when there is no

@@ -27,6 +27,7 @@ def space_record(space: Space) -> dict[str, Any]:
         "texts": texts,
         "prune": space.prune,
         "where": list(space.where),
+        "partial_channels": space.partial_channels,
         "tables": [{"name": table.name, "text": table.text()} for table in space.tables.values()],
     }
 
@@ -47,6 +48,7 @@ def space_from_record(record: Mapping[str, Any]) -> Space:
     config = {name: _value(value) for name, value in record["config"].items()}
     tables = [CostTable.parse(table["text"], table["name"]) for table in record.get("tables", ())]
     kept = {"prune": record.get("prune", False), "where": record.get("where", ())}
+    kept["partial_channels"] = record.get("partial_channels", 1)
     kept["tables"] = {table.metric: table for table in tables}
     space = space_of(module, record["name"], loader, config, check=False, **kept)
     require_same_space(record, space)
@@ -67,8 +69,8 @@ def require_same_space(record: Mapping[str, Any], space: Space) -> None:
             changes.append(f"the configuration `{name}` was {before}, now it is {after}")
     if record.get("tables", []) != now["tables"]:
         changes.append("its tables of measured costs are others")
-    for name in ("prune", "where"):
-        before, after = record.get(name) or "not set", now[name] or "not set"
+    for name, default in (("prune", "not set"), ("where", "not set"), ("partial_channels", 1)):
+        before, after = record.get(name) or default, now[name] or default
         if before != after:
             changes.append(f"`{name}` was {before}, now it is {after}")
     for path in sorted({*record["texts"], *now["texts"]}):

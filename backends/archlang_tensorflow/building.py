@@ -42,14 +42,14 @@ def build(graph: Graph, seed: int = 0, data_format: str = "channels_first") -> k
     ]
     inputs = tuple(values)
     layers: dict[str, keras.layers.Layer] = {}
-    with _channels_last():
+    with channels_last():
         for node in made.nodes:
             given = [values[value] for value in node.inputs]
             kind = LOWERINGS.get(node.operation.name)
             if isinstance(kind, Layer):
                 name = names[layer_key(node)]
                 if name not in layers:
-                    layers[name] = _layer(kind, node.operation, name)
+                    layers[name] = new_layer(kind, node.operation, name)
                 values.append(layers[name](*given))
             else:
                 assert kind is not None
@@ -66,7 +66,7 @@ def build(graph: Graph, seed: int = 0, data_format: str = "channels_first") -> k
     return model
 
 
-def _layer(kind: Layer, operation: Operation, name: str) -> keras.layers.Layer:
+def new_layer(kind: Layer, operation: Operation, name: str) -> keras.layers.Layer:
     """A new layer for an operation, of its name and dtype; single precision is the dtype policy that
     Keras has, which may be a mixed one."""
     made = kind.factory(**kind.config(operation))
@@ -79,7 +79,7 @@ def _layer(kind: Layer, operation: Operation, name: str) -> keras.layers.Layer:
 
 
 @contextmanager
-def _channels_last() -> Iterator[None]:
+def channels_last() -> Iterator[None]:
     """Layers are made for channels last, whatever Keras is set to."""
     before = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_last")

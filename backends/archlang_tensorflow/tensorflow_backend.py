@@ -13,6 +13,8 @@ from archlang.backend import Array, Meter, Progress, TrainingSettings
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
+from archlang.relax.varied import Varied
+from archlang.space.space import Space
 from archlang_tensorflow.building import build
 from archlang_tensorflow.dialect import KERAS
 from archlang_tensorflow.gradients import gradients
@@ -20,6 +22,7 @@ from archlang_tensorflow.layout import arranged
 from archlang_tensorflow.lowering import LOWERINGS, lowered
 from archlang_tensorflow.places import held_weights
 from archlang_tensorflow.profiling import meter
+from archlang_tensorflow.supernet.network import Supernet
 from archlang_tensorflow.training import fit, run
 
 
@@ -68,6 +71,11 @@ class TensorFlowBackend:
         self, graph: Graph, network: keras.Model, inputs: Sequence[Array], cotangents: Mapping[str, Array]
     ) -> tuple[Sequence[Array | None], dict[str, Array]]:
         return gradients(graph, network, inputs, cotangents)
+
+    def supernet(
+        self, space: Space, seed: int = 0, apart: bool | Sequence[str] = False, kernel_transform: bool = False
+    ) -> Supernet:
+        return Supernet(Varied(space, apart, kernel_transform), seed)
 
     def meter(self, device: str, threads: int, batch: int) -> AbstractContextManager[Meter]:
         return meter(device, threads, batch)

@@ -14,6 +14,7 @@ from archlang.backend import Array, Meter, Progress, TrainingSettings
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
+from archlang.relax.settings import ArchitectureSettings, WeightSettings
 from archlang.relax.varied import Varied
 from archlang.space.space import Space
 from archlang_torch.building import build, parameter_names
@@ -21,6 +22,7 @@ from archlang_torch.dialect import TORCH
 from archlang_torch.gradients import gradients
 from archlang_torch.lowering import LOWERINGS
 from archlang_torch.profiling import meter
+from archlang_torch.supernet.engine import TorchEngine
 from archlang_torch.supernet.network import Supernet
 from archlang_torch.training import fit, run
 
@@ -79,8 +81,21 @@ class TorchBackend:
     ) -> tuple[Sequence[Array | None], dict[str, Array]]:
         return gradients(graph, network, inputs, cotangents)
 
-    def supernet(self, space: Space, seed: int = 0, apart: bool | Sequence[str] = False) -> nn.Module:
-        return Supernet(Varied(space, apart), seed)
+    def supernet(
+        self, space: Space, seed: int = 0, apart: bool | Sequence[str] = False, kernel_transform: bool = False
+    ) -> Supernet:
+        return Supernet(Varied(space, apart, kernel_transform), seed)
+
+    def engine(
+        self,
+        supernet: Supernet,
+        parameters: Mapping[str, Array],
+        weights: WeightSettings,
+        architecture: ArchitectureSettings,
+        loss: str = "cross_entropy",
+        seed: int = 0,
+    ) -> TorchEngine:
+        return TorchEngine(supernet, parameters, weights, architecture, loss, seed)
 
     def meter(self, device: str, threads: int, batch: int) -> AbstractContextManager[Meter]:
         return meter(device, threads, batch)

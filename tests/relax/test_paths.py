@@ -4,6 +4,7 @@ import pytest
 import torch
 from archlang_torch.supernet.network import Supernet
 from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 import archlang as al
 from archlang.relax.plan import plan
@@ -40,20 +41,21 @@ def check_inherits(space: Space, supernet: Supernet, seed: int) -> None:
             torch.testing.assert_close(supernet.path(program.choices, image), network(image), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("parts", [1, 2])
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("name", SPACES)
-def test_programs_inherit_the_weights_of_their_path(name: str, apart: bool) -> None:
-    space = al.loads(SPACES[name])
+def test_programs_inherit_the_weights_of_their_path(name: str, apart: bool, parts: int) -> None:
+    space = al.loads(SPACES[name]).partial(parts)
     supernet = space.supernet("torch", apart=apart)
     for seed in range(6):
         check_inherits(space, supernet, seed)
 
 
-@given(network_spaces())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-def test_programs_of_random_spaces_inherit_the_weights_of_their_path(text: str) -> None:
+@given(network_spaces(), st.sampled_from([1, 2]))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_programs_of_random_spaces_inherit_the_weights_of_their_path(text: str, parts: int) -> None:
     try:
-        space = al.loads(text)
+        space = al.loads(text).partial(parts)
         supernet = space.supernet("torch")
     except al.ArchError:
         assume(False)
@@ -62,9 +64,10 @@ def test_programs_of_random_spaces_inherit_the_weights_of_their_path(text: str) 
         check_inherits(space, supernet, seed)
 
 
+@pytest.mark.parametrize("parts", [1, 2])
 @pytest.mark.parametrize("name", SPACES)
-def test_a_mixture_of_one_program_alone_is_that_program(name: str) -> None:
-    space = al.loads(SPACES[name])
+def test_a_mixture_of_one_program_alone_is_that_program(name: str, parts: int) -> None:
+    space = al.loads(SPACES[name]).partial(parts)
     supernet = space.supernet("torch").eval()
     image = image_for(supernet)
     for seed in range(6):
@@ -72,6 +75,17 @@ def test_a_mixture_of_one_program_alone_is_that_program(name: str) -> None:
         with torch.no_grad():
             mixed = supernet.mixed(weights_of(supernet, choices), image)
             torch.testing.assert_close(mixed, supernet.path(choices, image), rtol=1e-5, atol=1e-6)
+
+
+def test_an_input_that_only_some_programs_have() -> None:
+    """The evaluation of such a space has variables that are no decisions."""
+    space = al.loads(
+        "use std.nn\nblock residual(f: block)(x: [n, c, h, w]) { x + (x |> f) }\n"
+        "space s(image: f32[n, 4, 8, 8]) {\n  width = choose [4, 6]\n"
+        "  y = image |> repeat(2, residual(conv2d(width, kernel=1)))\n"
+        '  require width == 4, "narrow"\n  y |> global_avg_pool\n}\n'
+    )
+    check_inherits(space, space.supernet("torch"), seed=0)
 
 
 def test_gradients_reach_the_shared_weights_as_those_of_the_program() -> None:

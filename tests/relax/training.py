@@ -6,9 +6,12 @@ from random import Random
 
 import numpy as np
 from archlang_torch.supernet.engine import TorchEngine
+from archlang_torch.supernet.network import Supernet
 
 import archlang as al
+from archlang.evaluate.data import Pair
 from archlang.relax.engine import Batch
+from archlang.relax.feeding import Feeding
 from archlang.relax.method import Method
 from archlang.relax.questions import questions
 from archlang.relax.session import Session
@@ -28,22 +31,28 @@ space two(image: f32[n, 3, 8, 8]) {
 """
 
 
-def session_of(method: Method, text: str | Space = TWO, seed: int = 0) -> Session:
+def session_of(
+    method: Method, text: str | Space = TWO, seed: int = 0, kind: type[TorchEngine] = TorchEngine
+) -> Session:
     """A session of a method on a small space, on PyTorch."""
     space = al.loads(text) if isinstance(text, str) else text
     supernet = space.supernet("torch", seed=seed)
     asked = questions(supernet.varied)
     first = method.sampler.parameters(asked, np.random.default_rng(seed))
-    engine = TorchEngine(supernet, first, method.weights, method.architecture, seed=seed)
-    return Session(method, space, engine, asked, Random(seed), rate=method.weights.lr)
+    engine = kind(supernet, first, method.weights, method.architecture, seed=seed)
+    noise = _noise(supernet, 32, seed)
+    feeding = Feeding(engine, noise, noise, noise, 8, seed)
+    return Session(method, space, engine, asked, Random(seed), feeding, rate=method.weights.lr)
+
+
+def _noise(supernet: Supernet, size: int, seed: int) -> Pair:
+    random = np.random.default_rng(seed)
+    (given,) = supernet.varied.inputs
+    shape = (size, *given.type.shape[1:])
+    return random.standard_normal(shape).astype(np.float32), random.integers(0, 5, size)
 
 
 def batches_of(session: Session, count: int = 2, size: int = 8, seed: int = 0) -> list[Batch]:
     """Batches of noise with five classes."""
-    random = np.random.default_rng(seed)
-    (given,) = session.engine.supernet.varied.inputs  # type: ignore[attr-defined]
-    shape = (size, *given.type.shape[1:])
-    return [
-        session.engine.batch(random.standard_normal(shape).astype(np.float32), random.integers(0, 5, size))
-        for _ in range(count)
-    ]
+    supernet = session.engine.supernet
+    return [session.engine.batch(*_noise(supernet, size, seed + place)) for place in range(count)]

@@ -34,14 +34,21 @@ class Mixture:
     # ------------------------------------------------- what a kind of mixture says
 
     def weigh(self, logits: Tensor, tensors: Tensors, moment: Moment) -> tuple[Tensor, Sequence[int] | None]:
-        """The weights of the alternatives of one decision, and which are computed (None: all)."""
+        """A weight for each logit of a decision, and the logits whose alternatives are computed (None: all)."""
         raise NotImplementedError
 
     def probabilities(self, logits: Tensor, tensors: Tensors) -> Tensor:
         """How likely each alternative is by what has been learnt."""
         return tensors.softmax(logits)
 
-    ghosts = False  # see `Draw`
+    @property
+    def ghosts(self) -> bool:
+        """See `Draw`."""
+        return False
+
+    def step_parameters(self, session: Session) -> None:
+        """A step of the parameters' optimizer, with what the mixture does to them besides."""
+        session.engine.step_parameters()
 
     # ------------------------------------------------------------------------------
 
@@ -50,7 +57,7 @@ class Mixture:
         found = {}
         for question in questions:
             if question.by_pick:
-                found[question.name] = self._first(question.picks + self.has_null(question), random)
+                found[question.name] = self._first(len(question.open) + self.has_null(question), random)
             if question.by_element and self.edges == "softmax":
                 found[f"{question.name}:elements"] = self._first(question.domain.of, random)  # type: ignore[union-attr]
         return found
@@ -76,19 +83,36 @@ class Mixture:
             if question.by_element:
                 weights[question.variable, True] = self.of_elements(question, parameters, tensors)
             if question.by_pick:
-                found, positions = self.weigh(parameters[question.name], tensors, moment)
-                weights[question.variable, False] = found[1:] if self.has_null(question) else found
-                if positions is not None:
-                    active[question.variable] = positions
+                found, drawn = self.weigh(parameters[question.name], tensors, moment)
+                first = int(self.has_null(question))
+                weights[question.variable, False] = self._of_picks(found[first:], question.open, question, tensors)
+                if drawn is not None:
+                    picks = [question.open[logit - first] for logit in drawn if logit >= first]
+                    # Where only the null is drawn, something is computed to be multiplied by zero.
+                    active[question.variable] = picks or question.open[:1]
         return Draw(weights, active, self.ghosts)
+
+    def _of_picks(self, found: Tensor, picks: Sequence[int], question: Question, tensors: Tensors) -> Tensor:
+        """Entries for all picks from those for some: zero for the others."""
+        if len(picks) == question.picks:
+            return found
+        places = {pick: place for place, pick in enumerate(picks)}
+        nothing = tensors.constant(0.0)
+        return tensors.stack([found[places[p]] if p in places else nothing for p in range(question.picks)])
 
     def of_elements(self, question: Question, parameters: Mapping[str, Tensor], tensors: Tensors) -> Tensor | None:
         """How much each element of a decision for a subset counts; None for ones."""
         return tensors.softmax(parameters[f"{question.name}:elements"]) if self.edges == "softmax" else None
 
-    def likelihoods(self, parameters: Mapping[str, Tensor], question: Question, tensors: Tensors) -> Tensor | None:
-        """How likely each pick of a decision is, that of the null left out; None where nothing is learnt of picks."""
+    def likelihoods(
+        self, parameters: Mapping[str, Tensor], question: Question, tensors: Tensors, among: Sequence[int] = ()
+    ) -> Tensor | None:
+        """How likely each pick of a decision is, that of the null left out, or were if only some were `among` the
+        alternatives; None where nothing is learnt of picks."""
         if not question.by_pick:
             return None
-        found = self.probabilities(parameters[question.name], tensors)
-        return found[1:] if self.has_null(question) else found
+        logits, first = parameters[question.name], int(self.has_null(question))
+        if among:
+            logits = tensors.stack([logits[question.open.index(pick) + first] for pick in among])
+            return self._of_picks(self.probabilities(logits, tensors), among, question, tensors)
+        return self._of_picks(self.probabilities(logits, tensors)[first:], question.open, question, tensors)

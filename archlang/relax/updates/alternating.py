@@ -32,7 +32,7 @@ class Alternating(Update):
         engine = session.engine
         engine.clear(parameters=True)
         self._add_gradients(session, train, validation)
-        engine.step_parameters()
+        session.step_parameters()
 
     def _add_gradients(self, session: Session, train: Batch, validation: Batch) -> None:
         session.engine.add_gradients(session.objective(validation), parameters=True)

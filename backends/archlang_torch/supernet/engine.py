@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from archlang.relax.engine import Draw, Way
 from archlang.relax.settings import ArchitectureSettings, WeightSettings
 from archlang_torch.supernet.network import Supernet
 from archlang_torch.supernet.tensors import TorchTensors
+from archlang_torch.training import with_threads
 
 Array = NDArray[Any]
 Batch = tuple[Tensor, Tensor]
@@ -50,6 +53,7 @@ class TorchEngine:
             weight_decay=weights.decay,
             nesterov=weights.nesterov and weights.momentum > 0,
         )
+        self._other: tuple[list[Tensor], list[dict[str, Any]]] | None = None  # see `exchange`
         self._adam = torch.optim.Adam(
             [*self.parameters.values()] or [nn.Parameter(torch.zeros(0))],
             lr=architecture.lr,
@@ -58,6 +62,9 @@ class TorchEngine:
         )
 
     # ----------------------------------------------------------------- losses
+
+    def running(self, threads: int) -> AbstractContextManager[None]:
+        return with_threads(threads)
 
     def batch(self, x: Array, y: Array) -> Batch:
         target = torch.from_numpy(y).to(self.tensors.device)
@@ -84,8 +91,9 @@ class TorchEngine:
         result: Tensor = only_output(found)
         return result
 
-    def measure(self, batches: Sequence[Batch], way: Way) -> dict[str, float]:
-        self.supernet.eval()
+    def measure(self, batches: Sequence[Batch], way: Way, *, by_batch: bool = False) -> dict[str, float]:
+        self.supernet.train(by_batch)
+        kept = [buffer.clone() for buffer in self.supernet.buffers()] if by_batch else []
         loss = correct = count = 0.0
         with torch.no_grad():
             for x, y in batches:
@@ -94,6 +102,8 @@ class TorchEngine:
                 if self._kind == "cross_entropy":
                     correct += float((output.argmax(-1) == y).float().mean()) * len(y)
                 count += len(y)
+            for buffer, before in zip(self.supernet.buffers(), kept, strict=False):
+                buffer.copy_(before)
         found = {"loss": loss / max(count, 1)}
         return {**found, "accuracy": correct / max(count, 1)} if self._kind == "cross_entropy" else found
 
@@ -135,6 +145,14 @@ class TorchEngine:
     def step_parameters(self) -> None:
         self._adam.step()
 
+    def restart_optimizer(self) -> None:
+        self._sgd.state.clear()
+
+    @torch.no_grad()
+    def set_parameters(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            self.parameters[name].copy_(value)
+
     def weight_gradients(self) -> Direction:
         return [None if weight.grad is None else weight.grad.clone() for weight in self._weights]
 
@@ -165,6 +183,29 @@ class TorchEngine:
             if moment is not None:
                 step.add_(moment, alpha=self._settings.momentum)
             weight.sub_(step, alpha=rate)
+
+    # ------------------------------------------------------------- second set
+
+    @torch.no_grad()
+    def exchange(self) -> None:
+        values, memories = self._second()
+        for place, tensor in enumerate([*self._weights, *self.supernet.buffers()]):
+            values[place], tensor.data = tensor.data, values[place]
+        for place, weight in enumerate(self._weights):
+            memories[place], self._sgd.state[weight] = self._sgd.state[weight], memories[place]
+
+    @torch.no_grad()
+    def pull(self, strength: float) -> None:
+        values, _ = self._second()
+        for weight, other in zip(self._weights, values, strict=False):  # after these come states
+            away = (weight - other).mul_(strength)
+            weight.grad = away if weight.grad is None else weight.grad + away
+
+    def _second(self) -> tuple[list[Tensor], list[dict[str, Any]]]:
+        if self._other is None:
+            memories = [deepcopy(self._sgd.state[weight]) for weight in self._weights]
+            self._other = self.snapshot(), memories
+        return self._other
 
     # ------------------------------------------------------------------ state
 

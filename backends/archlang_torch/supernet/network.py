@@ -56,7 +56,7 @@ class Supernet(nn.Module):
         for at, holder in self._holders.items():
             self._modules[at.replace(".", "_")] = holder
         self._plans: OrderedDict[Any, _Ready] = OrderedDict()
-        self._layers: dict[tuple[str, Operation], Callable[..., Any]] = {}
+        self._sliced: dict[tuple[str, Operation], Sliced] = {}
         self._weights: Weights = {}
         self._ghosts = False
 
@@ -159,10 +159,12 @@ class Supernet(nn.Module):
         return bool(step.at) and type(holder := self._holders[step.at]) is nn.BatchNorm2d and not holder.affine
 
     def _layer(self, at: str, work: Operation) -> Callable[..., Any]:
-        found = self._layers.get((at, work))
+        holder = self._holders[at]
+        if not isinstance(holder, Elastic):
+            return run_by(holder)
+        found = self._sliced.get((at, work))
         if found is None:
-            holder = self._holders[at]
-            found = self._layers[at, work] = Sliced(holder, work) if isinstance(holder, Elastic) else run_by(holder)
+            found = self._sliced[at, work] = Sliced(holder, self.varied.weights[at], work)
         return found
 
     def _mixed(self, step: Mix, add: Callable[[Tensor | None, Sequence[Tensor]], Tensor], *values: Tensor) -> Tensor:
@@ -174,7 +176,7 @@ class Supernet(nn.Module):
         return total + (weights.sum() - own.sum()) if self._ghosts and own is not weights else total
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_plans": OrderedDict(), "_layers": {}}
+        return {**self.__dict__, "_plans": OrderedDict(), "_sliced": {}}
 
 
 def _is_pure(operation: Operation) -> bool:

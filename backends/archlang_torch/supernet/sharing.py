@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from archlang.ir.graph import Operation
 from archlang.lowering.declared import Layer
 from archlang.lowering.initial import Drawing
-from archlang.relax.varied import Shared, window
+from archlang.relax.kernels import transformed
+from archlang.relax.varied import Shared
 from archlang_torch.building import DTYPES
 from archlang_torch.lowering import LOWERINGS
 from archlang_torch.prototypes import prototype
@@ -32,9 +33,9 @@ class Elastic(nn.Module):
 
 
 class Sliced:
-    """A layer for one form of an op, whose weights are slices of shared ones."""
+    """A layer for one form of an op, whose weights are slices of shared ones, kernels perhaps transformed."""
 
-    def __init__(self, holder: nn.Module, operation: Operation) -> None:
+    def __init__(self, holder: nn.Module, shared: Shared, operation: Operation) -> None:
         lowered = layer_of(operation)
         self._holder = holder
         self._layer = prototype(lowered, operation, dtype_of(operation)).make()
@@ -44,17 +45,16 @@ class Sliced:
             name = lowered.name(weight.name)
             whole = holder._parameters if weight.trained else holder._buffers
             own = self._layer._parameters if weight.trained else self._layer._buffers
-            shared = whole[name]
-            assert shared is not None
-            self._parts.append((own, whole, name, window(tuple(shared.shape), weight)))
+            self._parts.append((own, whole, name, shared.taken(weight)))
 
     def __call__(self, *inputs: Any) -> Any:
         layer = self._layer
         layer.training = self._holder.training
-        for own, whole, name, part in self._parts:
-            shared = whole[name]
-            assert shared is not None
-            own[name] = shared if part is None else shared[part]  # type: ignore[assignment]
+        for own, whole, name, taken in self._parts:
+            part = whole[name]
+            assert part is not None
+            part = part if taken.where is None else part[taken.where]
+            own[name] = transformed(part, taken.steps, self._holder._parameters.__getitem__)
         result = self._run(*inputs)
         for own, _, name, _ in self._parts:
             own[name] = None  # slices hang on the graph of this call

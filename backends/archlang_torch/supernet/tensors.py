@@ -35,6 +35,12 @@ class TorchTensors:
     def log(self, x: Tensor) -> Tensor:
         return x.log()
 
+    def lgamma(self, x: Tensor) -> Tensor:
+        return torch.lgamma(x)
+
+    def digamma(self, x: Tensor) -> Tensor:
+        return torch.digamma(x)
+
     def sum(self, x: Tensor) -> Tensor:
         return x.sum()
 

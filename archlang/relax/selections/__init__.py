@@ -1,0 +1,1 @@
+"""Selections: how programs are taken from a trained supernet, one file each."""

@@ -1,0 +1,1 @@
+"""Supernets in TensorFlow: see `archlang.relax`."""
