@@ -244,7 +244,7 @@ def engines(name: str) -> Engines:
     """The backend of that name, which trains supernets; ArchError (E0802) when it does not."""
     found = backend(name)
     if not isinstance(found, Engines):
-        hint = "train it with `torch`"
+        hint = "train it with `torch` or `tensorflow`"
         raise ArchError(error("E0802", f"there is no backend `{name}` that trains supernets", hints=(hint,)))
     return found
 

@@ -18,52 +18,65 @@ Update = Callable[[Sequence[Any], Any], None]  # gradients and learning rate
 
 def optimizer(weights: Sequence[Any], settings: TrainingSettings) -> Update:
     """The update of some `tf.Variable`s; those without a gradient stay as they are."""
-    return _sgd(weights, settings) if settings.optimizer == "sgd" else _adam(weights, settings)
+    if settings.optimizer == "sgd":
+        return Sgd(weights, settings.momentum, settings.weight_decay, settings.nesterov).step
+    return Adam(weights, settings.weight_decay, decoupled=settings.optimizer == "adamw").step
 
 
 def _slots(weights: Sequence[Any]) -> list[Any]:
     return [tf.Variable(tf.zeros_like(weight), trainable=False) for weight in weights]
 
 
-def _sgd(weights: Sequence[Any], settings: TrainingSettings) -> Update:
+class Sgd:
     """Stochastic gradient descent with (Nesterov) momentum and L2 decay: torch.optim.SGD."""
-    momentum, decay = settings.momentum, settings.weight_decay
-    velocities = _slots(weights) if momentum else []
 
-    def update(gradients: Sequence[Any], rate: Any) -> None:
-        for number, (weight, found) in enumerate(zip(weights, gradients, strict=True)):
+    def __init__(self, weights: Sequence[Any], momentum: float, decay: float, nesterov: bool = False) -> None:
+        self._weights, self._momentum, self._decay, self._nesterov = weights, momentum, decay, nesterov
+        self.velocities = _slots(weights) if momentum else []
+
+    def step(self, gradients: Sequence[Any], rate: Any) -> None:
+        """Go down the gradients; weights with None stay as they are."""
+        for number, (weight, found) in enumerate(zip(self._weights, gradients, strict=True)):
             if found is None:
                 continue
-            gradient = found + decay * weight
-            if momentum:
-                velocity = velocities[number].assign(momentum * velocities[number] + gradient)
-                gradient = gradient + momentum * velocity if settings.nesterov else velocity
+            gradient = found + self._decay * weight
+            if self._momentum:
+                velocity = self.velocities[number]
+                velocity = velocity.assign(self._momentum * velocity + gradient)
+                gradient = gradient + self._momentum * velocity if self._nesterov else velocity
             weight.assign_sub(tf.cast(rate, weight.dtype) * gradient)
 
-    return update
 
+class Adam:
+    """Adam with L2 decay, or AdamW with decoupled decay: torch.optim.Adam and AdamW. Steps are counted for all
+    weights together."""
 
-def _adam(weights: Sequence[Any], settings: TrainingSettings) -> Update:
-    """Adam with L2 decay, or AdamW with decoupled decay: torch.optim.Adam and AdamW."""
-    first, second, epsilon = 0.9, 0.999, 1e-8
-    decay, decoupled = settings.weight_decay, settings.optimizer == "adamw"
-    means, squares = _slots(weights), _slots(weights)
-    steps = tf.Variable(tf.zeros((), tf.float64), trainable=False)
+    def __init__(
+        self,
+        weights: Sequence[Any],
+        decay: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        *,
+        decoupled: bool = False,
+    ) -> None:
+        self._weights, self._decay, self._betas, self._decoupled = weights, decay, betas, decoupled
+        self.means, self.squares = _slots(weights), _slots(weights)
+        self.steps = tf.Variable(tf.zeros((), tf.float64), trainable=False)
 
-    def update(gradients: Sequence[Any], rate: Any) -> None:
-        count = steps.assign_add(1.0)
-        for weight, found, mean, square in zip(weights, gradients, means, squares, strict=True):
+    def step(self, gradients: Sequence[Any], rate: Any) -> None:
+        """Go down the gradients; weights with None stay as they are."""
+        (first, second), epsilon, decay = self._betas, 1e-8, self._decay
+        count = self.steps.assign_add(1.0)
+        for weight, found, mean, square in zip(self._weights, gradients, self.means, self.squares, strict=True):
             if found is None:
                 continue
             dtype = weight.dtype
             speed = tf.cast(rate, dtype)
-            if decoupled:
+            if self._decoupled:
                 weight.assign_sub(speed * decay * weight)
-            gradient = found if decoupled else found + decay * weight
+            gradient = found if self._decoupled else found + decay * weight
             m = mean.assign(first * mean + (1 - first) * gradient)
             v = square.assign(second * square + (1 - second) * tf.square(gradient))
             scale = tf.cast(1 - first**count, dtype)
             root = tf.sqrt(v) / tf.cast(tf.sqrt(1 - second**count), dtype)
             weight.assign_sub(speed / scale * m / (root + epsilon))
-
-    return update

@@ -13,6 +13,7 @@ from archlang.backend import Array, Meter, Progress, TrainingSettings
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
+from archlang.relax.settings import ArchitectureSettings, WeightSettings
 from archlang.relax.varied import Varied
 from archlang.space.space import Space
 from archlang_tensorflow.building import build
@@ -22,6 +23,7 @@ from archlang_tensorflow.layout import arranged
 from archlang_tensorflow.lowering import LOWERINGS, lowered
 from archlang_tensorflow.places import held_weights
 from archlang_tensorflow.profiling import meter
+from archlang_tensorflow.supernet.engine import TensorFlowEngine
 from archlang_tensorflow.supernet.network import Supernet
 from archlang_tensorflow.training import fit, run
 
@@ -76,6 +78,17 @@ class TensorFlowBackend:
         self, space: Space, seed: int = 0, apart: bool | Sequence[str] = False, kernel_transform: bool = False
     ) -> Supernet:
         return Supernet(Varied(space, apart, kernel_transform), seed)
+
+    def engine(
+        self,
+        supernet: Supernet,
+        parameters: Mapping[str, Array],
+        weights: WeightSettings,
+        architecture: ArchitectureSettings,
+        loss: str = "cross_entropy",
+        seed: int = 0,
+    ) -> TensorFlowEngine:
+        return TensorFlowEngine(supernet, parameters, weights, architecture, loss, seed)
 
     def meter(self, device: str, threads: int, batch: int) -> AbstractContextManager[Meter]:
         return meter(device, threads, batch)

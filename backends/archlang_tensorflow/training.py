@@ -79,13 +79,14 @@ def run(network: keras.Model, *inputs: Array) -> Any:
     def call(*arrays: Array) -> Any:
         given = [_tensor(array) for array in arrays]
         found = network(given if len(given) > 1 else given[0], training=False)
-        return {name: _array(y) for name, y in found.items()} if isinstance(found, dict) else _array(found)
+        return {name: as_array(y) for name, y in found.items()} if isinstance(found, dict) else as_array(found)
 
     batched = all(given.shape[:1] == (None,) for given in network.inputs)
     return in_batches(call, inputs, EVALUATION_BATCH, batched)
 
 
-def _array(tensor: Any) -> Array:
+def as_array(tensor: Any) -> Array:
+    """A tensor as an array, in single precision where NumPy has no such type."""
     return np.asarray(tf.cast(tensor, tf.float32) if tensor.dtype == tf.bfloat16 else tensor)
 
 
@@ -135,7 +136,7 @@ def _training_step(network: keras.Model, x: Any, y: Any, settings: TrainingSetti
     def step(positions: Any, rate: Any) -> Any:
         with tf.GradientTape() as tape:
             output = only_output(network(tf.gather(x, positions), training=True))
-            loss = _loss(output, tf.gather(y, positions), settings, settings.label_smoothing)
+            loss = loss_of(output, tf.gather(y, positions), settings.loss, settings.label_smoothing)
         gradients = tape.gradient(loss, weights) if weights else []
         if settings.clip is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, settings.clip)
@@ -151,10 +152,8 @@ def _measure(network: keras.Model, settings: TrainingSettings) -> Callable[[Any,
     @tf.function(reduce_retracing=True)
     def batch(x: Any, y: Any) -> Any:
         output = only_output(network(x, training=False))
-        hits = tf.constant(0.0)
-        if settings.loss == "cross_entropy":
-            hits = tf.reduce_mean(tf.cast(tf.argmax(output, axis=-1) == y, tf.float32))
-        return _loss(output, y, settings, 0.0), hits
+        hits = hits_of(output, y) if settings.loss == "cross_entropy" else tf.constant(0.0)
+        return loss_of(output, y, settings.loss, 0.0), hits
 
     def measure(x: Any, y: Any) -> dict[str, float]:
         loss = correct = 0.0
@@ -171,11 +170,21 @@ def _measure(network: keras.Model, settings: TrainingSettings) -> Callable[[Any,
     return measure
 
 
-def _loss(output: Any, target: Any, settings: TrainingSettings, smoothing: float) -> Any:
-    if settings.loss == "cross_entropy":
+def hits_of(output: Any, labels: Any) -> Any:
+    """The share of the labels that have the largest score."""
+    return tf.reduce_mean(tf.cast(tf.argmax(output, axis=-1) == labels, tf.float32))
+
+
+def loss_of(output: Any, target: Any, kind: str, smoothing: float) -> Any:
+    """The mean loss of a batch, of a kind that `TrainingSettings.loss` has."""
+    if kind == "cross_entropy":
         classes = output.shape[-1]
-        scores = tf.nn.log_softmax(tf.reshape(output, (-1, classes)))
-        right = tf.one_hot(tf.reshape(target, (-1,)), classes, dtype=scores.dtype)
-        right = right * (1 - smoothing) + smoothing / classes
-        return -tf.reduce_mean(tf.reduce_sum(scores * right, axis=-1))
+        right = tf.one_hot(tf.reshape(target, (-1,)), classes, dtype=output.dtype)
+        return cross_entropy(output, right * (1 - smoothing) + smoothing / classes)
     return tf.reduce_mean(tf.square(output - tf.cast(tf.reshape(target, tf.shape(output)), output.dtype)))
+
+
+def cross_entropy(output: Any, probabilities: Any) -> Any:
+    """The mean cross entropy of scores against the probabilities of the classes."""
+    scores = tf.nn.log_softmax(tf.reshape(output, (-1, output.shape[-1])))
+    return -tf.reduce_mean(tf.reduce_sum(scores * probabilities, axis=-1))

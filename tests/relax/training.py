@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import numpy as np
 from archlang_torch.supernet.engine import TorchEngine
-from archlang_torch.supernet.network import Supernet
 
 import archlang as al
 from archlang.evaluate.data import Pair
-from archlang.relax.engine import Batch
+from archlang.relax.engine import Batch, Engine
 from archlang.relax.feeding import Feeding
 from archlang.relax.method import Method
 from archlang.relax.questions import questions
@@ -32,11 +33,15 @@ space two(image: f32[n, 3, 8, 8]) {
 
 
 def session_of(
-    method: Method, text: str | Space = TWO, seed: int = 0, kind: type[TorchEngine] = TorchEngine
+    method: Method,
+    text: str | Space = TWO,
+    seed: int = 0,
+    kind: Callable[..., Engine] = TorchEngine,
+    backend: str = "torch",
 ) -> Session:
-    """A session of a method on a small space, on PyTorch."""
+    """A session of a method on a small space; `kind` is an engine of the backend."""
     space = al.loads(text) if isinstance(text, str) else text
-    supernet = space.supernet("torch", seed=seed)
+    supernet = space.supernet(backend, seed=seed)
     asked = questions(supernet.varied)
     first = method.sampler.parameters(asked, np.random.default_rng(seed))
     engine = kind(supernet, first, method.weights, method.architecture, seed=seed)
@@ -45,7 +50,7 @@ def session_of(
     return Session(method, space, engine, asked, Random(seed), feeding, rate=method.weights.lr)
 
 
-def _noise(supernet: Supernet, size: int, seed: int) -> Pair:
+def _noise(supernet: Any, size: int, seed: int) -> Pair:
     random = np.random.default_rng(seed)
     (given,) = supernet.varied.inputs
     shape = (size, *given.type.shape[1:])

@@ -22,7 +22,8 @@ from archlang_tensorflow.building import new_layer
 from archlang_tensorflow.layout import arranged
 from archlang_tensorflow.lowering import LOWERINGS
 from archlang_tensorflow.supernet.mixing import MIXTURE, as_operation, weighted_sum
-from archlang_tensorflow.supernet.sharing import Sliced, pattern, shared_variables
+from archlang_tensorflow.supernet.sharing import Pattern, Sliced, shared_variables
+from archlang_tensorflow.supernet.statistics import BatchStatistics
 
 Array = NDArray[Any]
 
@@ -38,8 +39,9 @@ class _Run:
     """What holds for all steps of one run."""
 
     training: bool
-    weights: Weights
-    ghosts: bool
+    weights: Weights = attrs.field(factory=dict)
+    ghosts: bool = False
+    statistics: BatchStatistics | None = None
 
 
 @attrs.frozen(eq=False)
@@ -60,9 +62,21 @@ class Supernet:
         self.varied = varied
         self._seed = seed
         self._variables = shared_variables(varied.weights, seed)
-        self._patterns: dict[Operation, keras.layers.Layer] = {}
+        self._patterns: dict[Operation, Pattern] = {}
+        self._draws = keras.random.SeedGenerator(seed)  # of all layers that draw
         self._paths = lru_cache(KEPT)(self._ready_path)
         self._mixtures = lru_cache(KEPT)(self._ready_mixture)
+
+    @property
+    def named_variables(self) -> Mapping[str, keras.Variable]:
+        """The shared weights and states by address."""
+        return self._variables
+
+    @property
+    def draws(self) -> keras.Variable:
+        """What the layers that draw numbers go on from."""
+        state: keras.Variable = self._draws.state
+        return state
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -81,17 +95,26 @@ class Supernet:
 
     # ---------------------------------------------------------------- running
 
-    def path(self, choices: Choices, *inputs: Any, training: bool = False) -> Any:
-        """What the program of some choices computes with the shared weights."""
-        return _run(self._paths(choices), _Run(training, {}, False), inputs)
+    def path(
+        self, choices: Choices, *inputs: Any, training: bool = False, statistics: BatchStatistics | None = None
+    ) -> Any:
+        """What the program of some choices computes with the shared weights. Batch norms may take the statistics
+        of the batch."""
+        return _run(self._paths(choices), _Run(training, statistics=statistics), inputs)
 
     def mixed(
-        self, weights: Weights, *inputs: Any, active: Active = ALL, ghosts: bool = False, training: bool = False
+        self,
+        weights: Weights,
+        *inputs: Any,
+        active: Active = ALL,
+        ghosts: bool = False,
+        training: bool = False,
+        statistics: BatchStatistics | None = None,
     ) -> Any:
         """What the mixture of the active alternatives computes, with the weights of all; `ghosts`: see
-        `archlang.relax.engine.Draw`."""
+        `archlang.relax.engine.Draw`. Batch norms may take the statistics of the batch."""
         key = tuple([(variable, tuple(positions)) for variable, positions in active.items()])
-        return _run(self._mixtures(key), _Run(training, weights, ghosts), inputs)
+        return _run(self._mixtures(key), _Run(training, weights, ghosts, statistics), inputs)
 
     # ---------------------------------------------------------------- weights
 
@@ -129,7 +152,9 @@ class Supernet:
 
     def _ready(self, plan: Plan) -> _Ready:
         graph = lowered_plan(plan)
-        return _Ready(tuple([(self._function(node), node.inputs) for node in graph.nodes]), graph.outputs)
+        with tf.init_scope():  # layers outlive a function that is traced when they are first needed
+            steps = tuple([(self._function(node), node.inputs) for node in graph.nodes])
+        return _Ready(steps, graph.outputs)
 
     def _function(self, node: Node) -> Callable[..., Any]:
         work = node.operation
@@ -141,19 +166,21 @@ class Supernet:
         if not isinstance(kind, Layer):
             call = kind.call(work)
             return lambda run, *given: call(*given)
-        layer = self._patterns.get(work)
-        if layer is None:
-            layer = self._patterns[work] = pattern(kind, work) if work.weights else self._drawing(kind, work)
+        if not work.weights:
+            layer = self._drawing(kind, work)
+            return lambda run, *given: layer(*given, training=run.training)
+        if work not in self._patterns:
+            self._patterns[work] = Pattern(kind, work)
         at = node.weights_at
-        held = Sliced(layer, kind, work, at, self.varied.weights[at], self._variables) if work.weights else layer
-        return lambda run, *given: held(*given, training=run.training)
+        held = Sliced(self._patterns[work], kind, work, at, self.varied.weights[at], self._variables)
+        return lambda run, *given: held(*given, training=run.training, statistics=run.statistics)
 
     def _drawing(self, kind: Layer, operation: Operation) -> keras.layers.Layer:
         """A layer without weights, which may draw numbers."""
         layer = new_layer(kind, operation, operation.name)
         generator = getattr(layer, "seed_generator", None)
         if generator is not None:
-            generator.state.assign([self._seed, len(self._patterns)])
+            generator.state = self._draws.state
         return layer
 
 

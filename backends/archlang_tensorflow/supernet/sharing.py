@@ -6,7 +6,8 @@ be several kinds of layer, such as a grouped convolution that is depthwise for o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -19,6 +20,7 @@ from archlang.lowering.declared import Layer
 from archlang.lowering.initial import Drawing
 from archlang.relax.varied import Shared, Taken
 from archlang_tensorflow.building import DTYPES, FLOATS, batch_shape, channels_last, new_layer
+from archlang_tensorflow.supernet.statistics import BatchStatistics
 
 
 def shared_variables(weights: Mapping[str, Shared], seed: int) -> dict[str, keras.Variable]:
@@ -36,13 +38,44 @@ def shared_variables(weights: Mapping[str, Shared], seed: int) -> dict[str, kera
     return found
 
 
-def pattern(kind: Layer, operation: Operation) -> keras.layers.Layer:
-    """A layer that is called with weights from elsewhere, for all ops that are this operation."""
-    layer = new_layer(kind, operation, operation.name)
-    # Variables that are made in such a scope take no memory.
-    with channels_last(), keras.StatelessScope(initialize_variables=False):
-        layer(*[keras.KerasTensor(batch_shape(given), DTYPES[given.dtype]) for given in operation.inputs])
-    return layer
+def traced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is traced when it is first called with tensors of some shapes."""
+    # A partial has no code: TensorFlow warns where functions of one code are traced often.
+    made: Callable[..., Any] = tf.function(partial(function), autograph=False, reduce_retracing=True)
+    return made
+
+
+class Pattern:
+    """A layer that is called with weights from elsewhere, for all ops that are one operation.
+
+    Calls are traced, once for all these ops: eager ones take several times as long, and a path through a
+    supernet, of which there are too many to trace each, consists of them.
+    """
+
+    def __init__(self, kind: Layer, operation: Operation) -> None:
+        self.layer = layer = new_layer(kind, operation, operation.name)
+        # Variables that are made in such a scope take no memory.
+        with channels_last(), keras.StatelessScope(initialize_variables=False):
+            layer(*[keras.KerasTensor(batch_shape(given), DTYPES[given.dtype]) for given in operation.inputs])
+        self.held = {spec.name: getattr(layer, kind.name(spec.name)) for spec in operation.weights}
+        self._states = [self.held[spec.name] for spec in operation.weights if not spec.trained]
+        self._call = traced(self._stateless)
+
+    @property
+    def is_batch_norm(self) -> bool:
+        """Whether the layer keeps statistics of batches."""
+        return isinstance(self.layer, keras.layers.BatchNormalization)
+
+    def __call__(self, inputs: Sequence[Any], values: Sequence[Any], training: bool) -> tuple[Any, list[Any]]:
+        """What the layer computes with values of its weights and states, and the states after that."""
+        found: tuple[Any, list[Any]] = self._call([*inputs], [*values], training)
+        return found
+
+    def _stateless(self, inputs: list[Any], values: list[Any], training: bool) -> tuple[Any, list[Any]]:
+        given = [*zip(self.held.values(), values, strict=True)]
+        with keras.StatelessScope(given, initialize_variables=False) as scope:
+            result = self.layer(*inputs, training=training)
+        return result, [scope.get_current_value(state) for state in self._states] if training else []
 
 
 @attrs.frozen(eq=False)
@@ -53,7 +86,7 @@ class Part:
     taken: Taken
     matrices: tuple[keras.Variable, ...]
     spec: WeightSpec
-    held: keras.Variable
+    held: tuple[int, ...]  # the shape there
     axes: tuple[int, ...] | None  # see `Layer.axes`
 
     def value(self) -> Any:
@@ -64,7 +97,7 @@ class Part:
             centre = part[..., step.centre, step.centre]
             flat = tf.reshape(centre, (-1, step.size**2))
             part = tf.reshape(tf.matmul(flat, matrix.value, transpose_b=True), centre.shape)
-        return _shaped(part if self.axes is None else tf.transpose(part, self.axes), self.held.shape)
+        return _shaped(part if self.axes is None else tf.transpose(part, self.axes), self.held)
 
     def assign(self, value: Any) -> None:
         """Give the part a value of the layer's shape."""
@@ -88,28 +121,30 @@ class Sliced:
 
     def __init__(
         self,
-        layer: keras.layers.Layer,
+        pattern: Pattern,
         kind: Layer,
         operation: Operation,
         at: str,
         shared: Shared,
         variables: Mapping[str, keras.Variable],
     ) -> None:
-        self._layer = layer
+        self._pattern = pattern
         self._parts = []
         for spec in operation.weights:
             taken = shared.taken(spec)
             matrices = tuple([variables[f"{at}.{step.matrix}"] for step in taken.steps])
-            held = getattr(layer, kind.name(spec.name))
+            held = tuple(pattern.held[spec.name].shape)
             whole = variables[f"{at}.{spec.name}"]
             self._parts.append(Part(whole, taken, matrices, spec, held, kind.axes.get(spec.name)))
+        self._states = [part for part in self._parts if not part.spec.trained]
 
-    def __call__(self, *inputs: Any, training: bool) -> Any:
-        given = [(part.held, part.value()) for part in self._parts]
-        with keras.StatelessScope(given, initialize_variables=False) as scope:
-            result = self._layer(*inputs, training=training)
+    def __call__(self, *inputs: Any, training: bool, statistics: BatchStatistics | None = None) -> Any:
+        values = {part.spec.name: part.value() for part in self._parts}
+        if statistics is not None and self._pattern.is_batch_norm:
+            (x,) = inputs
+            values |= statistics.of(x, {part.spec.name: (part.shared, part.taken.where) for part in self._states})
+        result, states = self._pattern(inputs, [*values.values()], training)
         if training:
-            for part in self._parts:
-                if not part.spec.trained:
-                    part.assign(scope.get_current_value(part.held))
+            for part, value in zip(self._states, states, strict=True):
+                part.assign(value)
         return result
