@@ -92,12 +92,12 @@ def _of_input(
     gradient: Tensor, weight: Tensor, sizes: torch.Size, stride: int, padding: int, dilation: int
 ) -> Tensor:
     """The gradient of the input: a convolution by the mirrored kernels, which is as fast as that forward."""
-    back = dilation * (weight.shape[2] - 1) - padding
-    if stride == 1 and back >= 0:
-        return F.conv2d(gradient, weight.flip(2, 3), None, 1, back, dilation, len(weight))
-    if stride == dilation and padding % dilation == 0:
-        found = gradient.new_zeros(sizes).contiguous(memory_format=torch.channels_last)
-        found[:, :, ::dilation, ::dilation] = F.conv2d(gradient, weight.flip(2, 3), None, 1, back // dilation, 1, len(weight))
+    mirrored, back = weight.flip(2, 3), dilation * (weight.shape[2] - 1) - padding
+    if back >= 0 and stride == 1:
+        return F.conv2d(gradient, mirrored, None, 1, back, dilation, len(weight))
+    if back >= 0 and stride == dilation and padding % dilation == 0:
+        found = _unread(sizes, gradient).zero_()
+        found[:, :, ::stride, ::stride] = F.conv2d(gradient, mirrored, None, 1, back // stride, 1, len(weight))
         return found
     like = _unread(sizes, gradient)
     return _aten(gradient, like, weight, stride, (padding, padding), dilation, [True, False, False])[0]
@@ -118,9 +118,13 @@ def _of_kernel(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding
     parts = []
     for left in range(0, size, WIDEST):
         part = weight[..., left : left + WIDEST]
-        right = left + reach + part.shape[3] - padding - x.shape[3]
-        # What the columns see, padded here: the loops are slow again where a convolution pads a small image.
-        seen = F.pad(x, (padding - left, right, padding, padding))
+        first = left - padding  # of the columns of the input that these see
+        after = first + reach + part.shape[3]
+        if first >= x.shape[3] or after <= 0:
+            parts.append(torch.zeros_like(part))
+            continue
+        # Padded here, as the loops are slow again where a convolution pads a small image.
+        seen = F.pad(x, (-first, after - x.shape[3], padding, padding))
         parts.append(_aten(gradient, seen, part, stride, (0, 0), 1, [False, True, False])[1])
     return torch.cat(parts, 3)
 
