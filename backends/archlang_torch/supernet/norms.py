@@ -165,8 +165,9 @@ def _channels(rows: Tensor) -> Tensor:
 
 def _wide(by_channel: Tensor, rows: Tensor) -> Tensor:
     """Numbers for the channels as those for the columns of a matrix."""
-    channels = by_channel.shape[-1]
-    return by_channel.unsqueeze(-2).expand(*by_channel.shape[:-1], rows.shape[1] // channels, channels).flatten(-2)
+    *others, channels = by_channel.shape
+    wide = by_channel.unsqueeze(-2).expand(*others, rows.shape[1] // channels, channels).flatten(-2)
+    return wide.contiguous()  # of one channel it is a view, which torch's loops over batch norms misread
 
 
 def _folded(by_column: Tensor, like: Tensor) -> Tensor:
