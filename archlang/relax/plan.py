@@ -300,8 +300,10 @@ class _Planner:
         return isinstance(step, Apply) and "zeros" in step.operation.traits
 
     def _elements(self, node: SelectNode) -> dict[int, Tensor] | None:
-        """The summands of a sum over a subset, by element, where several subsets are active."""
-        return self._varied.elements(node) if len(self._positions(node.var)) > 1 else None
+        """The summands of a sum over a subset, by element, where several subsets are active, or where there is
+        one in all and it is weighted."""
+        several = len(self._positions(node.var)) > 1 or (len(node.kids) == 1 and self._weighted(node.var))
+        return self._varied.elements(node) if several else None
 
     # ----------------------------------------------------------- alternatives
 

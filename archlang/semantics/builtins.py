@@ -20,6 +20,7 @@ from archlang.semantics.values import (
     Env,
     List,
     RepeatValue,
+    SelectNode,
     Site,
     Symbolic,
     Tensor,
@@ -168,7 +169,11 @@ def _add(call: _Call, values: list[Value]) -> Value:
     if len(values) == 1:
         return values[0]
     op = operations.library_op("add", call.env.frame.module)
-    return operations.apply_op(call.ev, op, values, call.site, call.span, "`sum`")
+    total = operations.apply_op(call.ev, op, values, call.site, call.span, "`sum`")
+    given = call.ev.force(call.values[0])
+    if type(given) is List and given.subset is not None and type(total) is Tensor:
+        return Tensor(SelectNode(given.subset, (total,)), total.dtype, total.shape, total.ok)
+    return total
 
 
 def _extreme(symbol: str, choose: Callable[..., Any]) -> Callable[[_Call], Value]:

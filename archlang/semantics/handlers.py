@@ -11,7 +11,7 @@ from archlang.diagnostics import Diagnostic, Label, Span, error
 from archlang.semantics.decision import Decision, Integers, Pick, Subsets
 from archlang.semantics.fault import Entangled, broken
 from archlang.semantics.sums import Budget
-from archlang.semantics.values import Symbolic, Value
+from archlang.semantics.values import List, Symbolic, Value
 
 if TYPE_CHECKING:
     from archlang.semantics.evaluator import Evaluator
@@ -86,6 +86,8 @@ class Varying:
         for position in range(int(domain.size)):
             kids.append(ev.under(partial(diagrams.literal, number, position), partial(yielded, domain.pick(position))))
         ev.need(number, True)
+        if isinstance(domain, Subsets) and type(kids[0]) is List and len(kids) == 1:
+            return List(kids[0].items, kids[0].kind, number)
         joined = ev.join(number, tuple(kids))
         return ev.settle(joined)
 

@@ -246,7 +246,7 @@ class _Arguments:
             self.places.append(value.span)
             return kind, self._key(value.count), self._key(value.function)
         if kind is List:
-            return kind, value.kind, *map(self._key, value.items)
+            return kind, value.kind, value.subset, *map(self._key, value.items)
         if kind is Record:
             return kind, *value.fields, *map(self._key, value.fields.values())
         self.usable = False

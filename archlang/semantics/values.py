@@ -114,10 +114,12 @@ class Deferred(Thunk):
 
 @attrs.frozen(eq=False)
 class List:
-    """A list (`kind` "list") or tuple; the items may be thunks."""
+    """A list (`kind` "list") or tuple; the items may be thunks. `subset` is the variable of a decision that
+    has no other subset to pick: nothing hangs from it, but the sum of its elements may be told by it."""
 
     items: tuple[Value, ...]
     kind: str = "list"
+    subset: int | None = None
 
 
 @attrs.frozen(eq=False)

@@ -31,10 +31,10 @@ def plain_value(name: str, value: Any) -> Value:
 
 def parse_setting(text: str) -> tuple[str, Any]:
     """The name and Python value of a setting such as `classes=100` or `widths=[16, 32]`; a bare
-    word is text."""
+    word is text. Settings of parts have names with dots, `weights.lr=0.1`."""
     name, separator, value = text.partition("=")
     name = name.strip()
-    if not separator or not name.isidentifier():
+    if not separator or not all(map(str.isidentifier, name.split("."))):
         raise ArchError(error("E0414", f"`{text}` is not a setting", hints=["write a name and a value: `classes=100`"]))
     try:
         return name, literal(parse_expression(value.strip(), f"setting {name}"), text)

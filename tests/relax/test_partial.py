@@ -75,13 +75,6 @@ def arrays_by_hand(network: darts.SearchNetwork) -> dict[str, np.ndarray]:
     return {name: tensor.detach().numpy() for name, tensor in named.items()}
 
 
-class Normalised(pc_darts.SearchNetwork):
-    """With edge normalisation for all nodes but the first of a cell: there is nothing to choose of its two edges."""
-
-    def normalized(self, beta: Tensor) -> Tensor:
-        return torch.cat([torch.ones(2), super().normalized(beta)[2:]])
-
-
 def mixture(varied: Varied, network: darts.SearchNetwork) -> dict[tuple[int, bool], Tensor | None]:
     """What edges take by hand, by decision; all `none` gives is nothing."""
     found: dict[tuple[int, bool], Tensor | None] = {}
@@ -97,7 +90,7 @@ def mixture(varied: Varied, network: darts.SearchNetwork) -> dict[tuple[int, boo
     return found
 
 
-@pytest.mark.parametrize(("network", "parts"), [(darts.SearchNetwork, 1), (Normalised, 4)])
+@pytest.mark.parametrize(("network", "parts"), [(darts.SearchNetwork, 1), (pc_darts.SearchNetwork, 4)])
 def test_the_derived_network_is_that_by_hand(network: type[darts.SearchNetwork], parts: int) -> None:
     """Outputs, and the gradients of weights and architecture."""
     torch.manual_seed(0)

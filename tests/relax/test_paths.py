@@ -128,3 +128,18 @@ def test_a_result_whose_type_is_chosen_cannot_be_mixed() -> None:
     with pytest.raises(al.ArchError, match=r"`width` cannot be mixed: the type of the result depends on it"):
         supernet.mixed({}, torch.randn(2, 4))
     assert supernet.path(space.choices({"width": 3}), torch.randn(2, 4)).shape == (2, 3)
+
+
+def test_the_sum_of_the_only_subset_is_mixed_by_its_elements() -> None:
+    """As edges are normalised where all of a node's are kept."""
+    space = al.loads(
+        "use std.nn\nspace s(x: f32[n, 4]) { sum(choose 2 of [x |> linear(4), x |> linear(4)] as inputs) }"
+    )
+    assert [str(decision.domain.size) for decision in space.all_decisions()] == ["1"]
+    supernet = space.supernet("torch")
+    x = torch.randn(2, 4)
+    first, second = (supernet.get_submodule(name)(x) for name in ("linear#1", "linear#2"))
+    mixed = supernet.mixed({(0, True): torch.tensor([0.3, 0.7])}, x)
+    torch.testing.assert_close(mixed, 0.3 * first + 0.7 * second)
+    torch.testing.assert_close(supernet.mixed({(0, True): None}, x), first + second)
+    torch.testing.assert_close(supernet.path(space.sample().choices, x), first + second)

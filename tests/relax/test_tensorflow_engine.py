@@ -19,13 +19,14 @@ from scipy import stats
 
 import archlang as al
 from archlang.backend import backend, engines
-from archlang.relax.engine import Batch, Draw, Engine
+from archlang.relax.engine import Batch, Draw, Engine, Tensor
 from archlang.relax.method import Method
 from archlang.relax.mixtures.dirichlet import Dirichlet
 from archlang.relax.mixtures.gates import Gates
 from archlang.relax.mixtures.gumbel import Gumbel
 from archlang.relax.mixtures.sigmoid import Sigmoid
 from archlang.relax.mixtures.softmax import Softmax
+from archlang.relax.paths.shrinking import Phase, Shrinking
 from archlang.relax.penalties.concentration import Concentration
 from archlang.relax.penalties.cost import MultipliedCost
 from archlang.relax.penalties.entropy import Entropy
@@ -36,7 +37,9 @@ from archlang.relax.updates.alternating import Alternating
 from archlang.relax.updates.joint import Joint
 from archlang.relax.updates.rarts import Rarts
 from archlang.relax.updates.unrolled import Unrolled
+from archlang.relax.updates.weights_only import WeightsOnly
 from tests.relax.spaces import SPACES
+from tests.relax.test_engine import DROPPING
 from tests.relax.training import TWO, batches_of, session_of
 
 Array = NDArray[Any]
@@ -134,11 +137,19 @@ def test_gradients_of_several_programs_are_added(loss: str) -> None:
     def train(engine: Engine) -> dict[str, Array]:
         batch = engine.batch(x, y)
         for _ in range(2):
-            teacher = engine.outputs(batch, largest)
+            teachers = [engine.outputs(batch, largest)]
+
+            def by_targets(teachers: list[Tensor] = teachers) -> Tensor:
+                loss, output = engine.loss_and_outputs(batch, largest)
+                teachers.append(output)
+                return loss
+
             engine.clear(weights=True)
-            engine.add_gradients(lambda: engine.loss(batch, largest), weights=True)
-            for loss in [partial(engine.loss, batch, choices, teacher) for choices in others]:
-                engine.add_gradients(lambda loss=loss: 0.5 * loss(), weights=True)
+            engine.add_gradients(by_targets, weights=True)
+            np.testing.assert_allclose(*teachers, rtol=1e-5)
+            for choices in others:
+                part = partial(engine.loss, batch, choices, teachers[1], labels=0.3)
+                engine.add_gradients(lambda part=part: 0.5 * part(), weights=True)
             engine.step_weights(0.1)
         engine.restart_optimizer()
         engine.add_gradients(lambda: engine.loss(batch, others[0]), weights=True)
@@ -155,23 +166,41 @@ def test_gradients_of_several_programs_are_added(loss: str) -> None:
             np.testing.assert_allclose(other[address], value, 1e-5, 1e-5, err_msg=address)
 
 
+def as_trained(text: str) -> tuple[Session, Session, list[tuple[Batch, Batch]]]:
+    """Sessions with the same weights and statistics after a step, and batches of two sizes for each."""
+    one, other = pair(Method(sampler=Softmax(spread=1.0)), text)
+    one.train_weights(batches_of(one, 1)[0])
+    other.engine.supernet.set_arrays(one.engine.supernet.arrays())
+    sizes = (8, 3)
+    given = [[batches_of(session, 1, size, seed=size)[0] for size in sizes] for session in (one, other)]
+    return one, other, [*zip(*given, strict=True)]
+
+
 @pytest.mark.parametrize("by_batch", [True, False])
 def test_measures_are_those_of_the_other_backend_and_change_nothing(by_batch: bool) -> None:
-    one, other = pair(Method(sampler=Softmax(spread=1.0)), SPACES["nested"])
-    choices = one.space.sample(3).choices
-    found = []
-    for session in (one, other):
-        session.train_weights(batches_of(session, 1)[0])
-    for session in (one, other):
-        engine = session.engine
-        engine.supernet.set_arrays(one.engine.supernet.arrays())
-        batches = [*batches_of(session, 1, 8), *batches_of(session, 1, 3, seed=1)]
-        ways = [choices, session.draw(of_weights=False)]
-        found += [engine.measure(batches, way, by_batch=by_batch) for way in ways]
-    for expected, measured in zip(found[:2], found[2:], strict=True):
-        assert measured == pytest.approx(expected, rel=1e-5)
+    one, other, batches = as_trained(SPACES["nested"])
+    for way in (one.space.sample(3).choices, None):
+        expected, found = (
+            session.engine.measure(given, way or session.draw(of_weights=False), by_batch=by_batch)
+            for session, given in zip((one, other), zip(*batches, strict=True), strict=True)
+        )
+        assert found == pytest.approx(expected, rel=1e-5)
     for address, value in one.engine.supernet.arrays().items():
         np.testing.assert_array_equal(other.engine.supernet.arrays()[address], value)
+
+
+@pytest.mark.parametrize("name", ["nested", "elastic"])
+def test_recalibrated_statistics_are_those_of_the_other_backend(name: str) -> None:
+    one, other, batches = as_trained(SPACES[name])
+    before = other.engine.supernet.arrays()
+    for way in (one.space.sample(5).choices, None):
+        for session, given in zip((one, other), zip(*batches, strict=True), strict=True):
+            session.engine.recalibrate(given, way or session.draw(of_weights=True))
+        found = other.engine.supernet.arrays()
+        for address, value in one.engine.supernet.arrays().items():
+            np.testing.assert_allclose(found[address], value, 1e-5, 1e-6, err_msg=address)
+    for address, value in found.items():  # after the mixture, which has them all
+        assert (value != before[address]).all() == address.endswith((".mean", ".variance")), address
 
 
 # ------------------------------------------------------------------------ tensors
@@ -234,35 +263,28 @@ def test_dirichlet_draws_of_vanishing_concentrations_are_weights() -> None:
 
 # -------------------------------------------------------------------------- state
 
-DROPPING = """
-use std.nn
-space dropping(image: f32[n, 3, 8, 8]) {
-  image |> conv2d(choose [4, 6] as width) >> batch_norm >> relu |> edge |> global_avg_pool >> linear(5)
+STATES = {
+    "two sets": Method(sampler=Softmax(), update=Rarts()),
+    "parts": Method(sampler=Gumbel(hard=True)),
+    "draws": Method(sampler=Dirichlet()),
+    "paths": Method(sampler=Shrinking(phases=[Phase(0.2, "*", programs=2)]), update=WeightsOnly()),
 }
-block edge(x: [n, c, h, w]) -> [n, c, h, w] {
-  x |> choose { drop: dropout(0.5), keep: identity, conv: conv2d(c) >> dropout(0.2) >> batch_norm } as way
-}
-"""
 
 
-@pytest.mark.parametrize(
-    "method",
-    [Method(sampler=Softmax(), update=Rarts()), Method(sampler=Gumbel(hard=True)), Method(sampler=Dirichlet())],
-    ids=["two sets", "paths", "draws"],
-)
-def test_three_steps_and_three_more_from_a_file_are_six(method: Method, tmp_path: Path) -> None:
-    def session(seed: int) -> Session:
-        return session_of(method, DROPPING, seed, TensorFlowEngine, "tensorflow")
+def dropping(method: Method, seed: int = 0) -> Session:
+    return session_of(method, DROPPING, seed, TensorFlowEngine, "tensorflow")
 
-    whole = session(0)
+
+@pytest.mark.parametrize("name", STATES)
+def test_three_steps_and_three_more_from_a_file_are_six(name: str, tmp_path: Path) -> None:
+    whole, first, second = (dropping(STATES[name], seed) for seed in (0, 0, 7))
     batches = batches_of(whole, 3)
     trained(whole, batches, range(6))
-    first = session(0)
     trained(first, batches, range(3))
     np.savez(tmp_path / "state.npz", **first.engine.state())
-    second = session(7)
     with np.load(tmp_path / "state.npz", allow_pickle=False) as file:
         second.engine.set_state(dict(file))
+    second.random = first.random
     trained(second, batches, range(3, 6))
     expected, found = whole.engine.state(), second.engine.state()
     assert found.keys() == expected.keys()
@@ -270,8 +292,20 @@ def test_three_steps_and_three_more_from_a_file_are_six(method: Method, tmp_path
         np.testing.assert_array_equal(found[key], array, err_msg=key, strict=True)
 
 
+def test_a_state_of_another_supernet_is_refused() -> None:
+    session = dropping(Method(sampler=Softmax()))
+    before = session.engine.state()
+    shape = before["supernet/linear.kernel"].shape
+    wrong = {**before, "supernet/linear.kernel": np.zeros(3), "second/momentum/linear.kernel": np.zeros(shape)}
+    with pytest.raises(al.ArchError, match="the state is that of another supernet or another method") as caught:
+        session.engine.set_state(wrong)
+    assert "`second/supernet/conv2d.kernel` is missing" in str(caught.value)
+    for name, array in session.engine.state().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
 def test_a_state_is_a_copy() -> None:
-    session = session_of(Method(sampler=Softmax()), DROPPING, kind=TensorFlowEngine, backend="tensorflow")
+    session = dropping(Method(sampler=Softmax()))
     batches = batches_of(session, 3)
     state = session.engine.state()
     kept = {name: array.copy() for name, array in state.items()}

@@ -48,7 +48,7 @@ class Perturbation:
         varied: Varied = session.engine.supernet.varied
         random = Random(f"{session.feeding.seed}/perturbation")
         by_pick = [question for question in session.questions if question.by_pick]
-        by_element = [question for question in session.questions if not question.by_pick]
+        by_element = [question for question in session.questions if not question.by_pick and question.picks > 1]
         random.shuffle(by_pick)
         random.shuffle(by_element)
         waiting = [*by_pick, *by_element]

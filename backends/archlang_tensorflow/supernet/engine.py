@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from archlang.relax.engine import Way
 from archlang.relax.settings import ArchitectureSettings, WeightSettings
+from archlang.relax.state import check_state
 from archlang_tensorflow.optimizers import Adam, Sgd
 from archlang_tensorflow.supernet.network import Supernet
 from archlang_tensorflow.supernet.passes import Found, Passes
@@ -24,7 +26,7 @@ Tensor = Any
 Batch = tuple[Tensor, Tensor]
 Direction = list[Tensor | None]
 
-SECOND = "second/"  # the names of the other set of weights
+SECOND = "second/"  # of the names of what is exchanged
 
 
 @attrs.define(eq=False)
@@ -56,6 +58,7 @@ class TensorFlowEngine:
         self._passes = Passes(supernet, loss, weights.smoothing)
         self._settings = weights
         self._rate = architecture.lr
+        self._seed = seed
         self._kind = loss
         named = {address: variable.value for address, variable in supernet.named_variables.items()}
         self._addresses = [address for address, variable in named.items() if variable.trainable]
@@ -79,41 +82,52 @@ class TensorFlowEngine:
 
     # ----------------------------------------------------------------- losses
 
+    @contextmanager
+    def running(self, threads: int) -> Iterator[None]:
+        # The threads stay as they are: TensorFlow settled on them when it made the weights.
+        self.supernet.draws.assign([self._seed, 0])
+        yield
+
     def batch(self, x: Array, y: Array) -> Batch:
         target = tf.constant(y)
         return tf.constant(x), tf.cast(target, tf.int64) if self._kind == "cross_entropy" else target
 
-    def loss(self, batch: Batch, way: Way, teacher: Tensor | None = None) -> Tensor:
+    def loss(self, batch: Batch, way: Way, teacher: Tensor | None = None, labels: float = 0.0) -> Tensor:
+        return self._pass(batch, way, teacher, labels).loss
+
+    def loss_and_outputs(self, batch: Batch, way: Way) -> tuple[Tensor, Tensor]:
+        found = self._pass(batch, way)
+        return found.loss, found.output
+
+    def _pass(self, batch: Batch, way: Way, teacher: Tensor | None = None, labels: float = 0.0) -> Found:
         recording = self._recording
         if recording is None:
-            return self._passes.loss(batch, way, teacher).loss
+            return self._passes.loss(batch, way, teacher, labels)
+        wanted = {"weights": recording.weights, "mixture": recording.parameters}
         with recording.tape.stop_recording():
-            found = self._passes.loss(batch, way, teacher, weights=recording.weights, mixture=recording.parameters)
+            found = self._passes.loss(batch, way, teacher, labels, **wanted)
         recording.tape.watch(found.loss)
         recording.found.append(found)
-        return found.loss
+        return found
 
     def outputs(self, batch: Batch, way: Way) -> Tensor:
         return self._passes.output(batch[0], way, training=True)
 
     def measure(self, batches: Sequence[Batch], way: Way, *, by_batch: bool = False) -> dict[str, float]:
-        kept = _copies(self._states) if by_batch else []
         loss = correct = count = 0.0
         for x, y in batches:
-            output = self._passes.output(x, way, training=by_batch)
+            output = self._passes.output(x, way, by_batch=by_batch)
             loss += float(loss_of(output, y, self._kind, 0.0)) * len(y)
             if self._kind == "cross_entropy":
                 correct += float(hits_of(output, y)) * len(y)
             count += len(y)
-        if by_batch:
-            _assign(self._states, kept)
         found = {"loss": loss / max(count, 1)}
         return {**found, "accuracy": correct / max(count, 1)} if self._kind == "cross_entropy" else found
 
     def recalibrate(self, batches: Sequence[Batch], way: Way) -> None:
         statistics = BatchStatistics()
         for x, _ in batches:
-            self._passes.see(x, way, statistics)
+            self._passes.add_statistics(x, way, statistics)
         statistics.write()
 
     # -------------------------------------------------------------- gradients
@@ -218,8 +232,11 @@ class TensorFlowEngine:
 
     def _second(self) -> dict[str, Any]:
         if self._other is None:
-            self._other = {name: tf.Variable(own, trainable=False) for name, own in self._set.items()}
+            self._other = self._copied()
         return self._other
+
+    def _copied(self) -> dict[str, Any]:
+        return {name: tf.Variable(own, trainable=False) for name, own in self._set.items()}
 
     # ------------------------------------------------------------------ state
 
@@ -230,19 +247,19 @@ class TensorFlowEngine:
         _assign([*self._weights, *self._states], snapshot)
 
     def state(self) -> dict[str, Array]:
-        return {name: as_array(variable) for name, variable in self._kept().items()}
+        return {name: as_array(variable) for name, variable in self._kept(self._other).items()}
 
     def set_state(self, state: Mapping[str, Array]) -> None:
-        self._other = None
-        if any(name.startswith(SECOND) for name in state):
-            self._second()
-        kept = self._kept()
+        other = self._copied() if any(name.startswith(SECOND) for name in state) else None
+        kept = self._kept(other)
+        check_state(state, {name: tuple(variable.shape) for name, variable in kept.items()})
+        self._other = other
         for name, variable in kept.items():
             variable.assign(state[name])
 
-    def _kept(self) -> dict[str, Any]:
-        """All variables by name."""
-        found = {**self._set, **{f"{SECOND}{name}": variable for name, variable in (self._other or {}).items()}}
+    def _kept(self, other: Mapping[str, Any] | None) -> dict[str, Any]:
+        """All variables by name, with those of a second set."""
+        found = {**self._set, **{f"{SECOND}{name}": variable for name, variable in (other or {}).items()}}
         for name, parameter in self.parameters.items():
             adam = self._adam[name]
             found[f"parameters/{name}"] = parameter

@@ -23,7 +23,7 @@ from archlang_tensorflow.layout import arranged
 from archlang_tensorflow.lowering import LOWERINGS
 from archlang_tensorflow.supernet.mixing import MIXTURE, as_operation, weighted_sum
 from archlang_tensorflow.supernet.sharing import Pattern, Sliced, shared_variables
-from archlang_tensorflow.supernet.statistics import BatchStatistics
+from archlang_tensorflow.supernet.statistics import Take
 
 Array = NDArray[Any]
 
@@ -41,7 +41,7 @@ class _Run:
     training: bool
     weights: Weights = attrs.field(factory=dict)
     ghosts: bool = False
-    statistics: BatchStatistics | None = None
+    statistics: Take | None = None
 
 
 @attrs.frozen(eq=False)
@@ -95,11 +95,9 @@ class Supernet:
 
     # ---------------------------------------------------------------- running
 
-    def path(
-        self, choices: Choices, *inputs: Any, training: bool = False, statistics: BatchStatistics | None = None
-    ) -> Any:
-        """What the program of some choices computes with the shared weights. Batch norms may take the statistics
-        of the batch."""
+    def path(self, choices: Choices, *inputs: Any, training: bool = False, statistics: Take | None = None) -> Any:
+        """What the program of some choices computes with the shared weights. Batch norms may take `statistics`
+        in the place of theirs."""
         return _run(self._paths(choices), _Run(training, statistics=statistics), inputs)
 
     def mixed(
@@ -109,10 +107,10 @@ class Supernet:
         active: Active = ALL,
         ghosts: bool = False,
         training: bool = False,
-        statistics: BatchStatistics | None = None,
+        statistics: Take | None = None,
     ) -> Any:
         """What the mixture of the active alternatives computes, with the weights of all; `ghosts`: see
-        `archlang.relax.engine.Draw`. Batch norms may take the statistics of the batch."""
+        `archlang.relax.engine.Draw`. Batch norms may take `statistics` in the place of theirs."""
         key = tuple([(variable, tuple(positions)) for variable, positions in active.items()])
         return _run(self._mixtures(key), _Run(training, weights, ghosts, statistics), inputs)
 

@@ -17,7 +17,7 @@ from archlang.relax.engine import Draw, Way
 from archlang.space.choices import Choices
 from archlang_tensorflow.supernet.network import Supernet
 from archlang_tensorflow.supernet.sharing import traced
-from archlang_tensorflow.supernet.statistics import BatchStatistics
+from archlang_tensorflow.supernet.statistics import BatchStatistics, of_batch
 from archlang_tensorflow.training import cross_entropy, loss_of
 
 Tensor = Any
@@ -67,25 +67,27 @@ class Passes:
         self._weights = [variable.value for variable in supernet.trainable_variables]
         self._traced: dict[Any, Callable[..., Any]] = {}
 
-    def output(self, x: Tensor, way: Way, training: bool) -> Tensor:
-        """What the supernet gives."""
+    def output(self, x: Tensor, way: Way, *, training: bool = False, by_batch: bool = False) -> Tensor:
+        """What the supernet gives, in evaluation mode with the statistics of the batch where it says so."""
         form, mixture = _apart(way)
+        mode = {"training": training, "statistics": of_batch if by_batch else None}
 
         def run(x: Tensor, mixture: Sequence[Tensor]) -> Tensor:
-            return form.output(self._supernet, x, mixture, training=training)
+            return form.output(self._supernet, x, mixture, **mode)
 
-        return self._ready(run, form, training)(x, mixture)
+        return self._ready(run, form, training, by_batch)(x, mixture)
 
-    def see(self, x: Tensor, way: Way, statistics: BatchStatistics) -> None:
-        """A pass in evaluation mode, but for batch norms, which take the statistics of the batch."""
+    def add_statistics(self, x: Tensor, way: Way, statistics: BatchStatistics) -> None:
+        """Add those of a batch, in evaluation mode with these."""
         form, mixture = _apart(way)
-        form.output(self._supernet, x, mixture, statistics=statistics)
+        form.output(self._supernet, x, mixture, statistics=statistics.take)
 
     def loss(
         self,
         batch: tuple[Tensor, Tensor],
         way: Way,
         teacher: Tensor | None = None,
+        labels: float = 0.0,
         *,
         weights: bool = False,
         mixture: bool = False,
@@ -98,24 +100,26 @@ class Passes:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(wanted)
                 output = form.output(self._supernet, x, of_mixture, training=True)
-                loss = self._loss(output, y, teacher)
+                loss = self._loss(output, y, teacher, labels)
             found = tape.gradient(loss, wanted) if wanted else []
             # Losses have the type of what is computed from the parameters.
             dense = [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in found]
             return tf.cast(loss, tf.float32), output, dense
 
-        loss, output, gradients = self._ready(run, form, weights, mixture)(*batch, teacher, of_mixture)
+        loss, output, gradients = self._ready(run, form, weights, mixture, labels)(*batch, teacher, of_mixture)
         count = len(self._weights) if weights else 0
         return Found(loss, output, gradients[:count], [*zip(of_mixture, gradients[count:], strict=mixture)])
 
-    def _loss(self, output: Tensor, target: Tensor, teacher: Tensor | None) -> Tensor:
+    def _loss(self, output: Tensor, target: Tensor, teacher: Tensor | None, labels: float) -> Tensor:
         if teacher is None:
             return loss_of(output, target, self._kind, self._smoothing)
         if self._kind == "cross_entropy":
-            return cross_entropy(output, tf.nn.softmax(tf.reshape(teacher, (-1, teacher.shape[-1]))))
-        return tf.reduce_mean(tf.square(output - teacher))
+            distance = cross_entropy(output, tf.nn.softmax(tf.reshape(teacher, (-1, teacher.shape[-1]))))
+        else:
+            distance = tf.reduce_mean(tf.square(output - teacher))
+        return distance + labels * self._loss(output, target, None, 0.0) if labels else distance
 
-    def _ready(self, run: Callable[..., Any], form: _Form, *settings: bool) -> Callable[..., Any]:
+    def _ready(self, run: Callable[..., Any], form: _Form, *settings: float) -> Callable[..., Any]:
         if not form.is_whole:
             return run
         key = form, settings

@@ -20,7 +20,7 @@ from archlang.lowering.declared import Layer
 from archlang.lowering.initial import Drawing
 from archlang.relax.varied import Shared, Taken
 from archlang_tensorflow.building import DTYPES, FLOATS, batch_shape, channels_last, new_layer
-from archlang_tensorflow.supernet.statistics import BatchStatistics
+from archlang_tensorflow.supernet.statistics import Take
 
 
 def shared_variables(weights: Mapping[str, Shared], seed: int) -> dict[str, keras.Variable]:
@@ -94,7 +94,7 @@ class Part:
         whole, where = self.shared.value, self.taken.where
         part = tf.convert_to_tensor(whole) if where is None else whole[where]
         for step, matrix in zip(self.taken.steps, self.matrices, strict=True):
-            centre = part[..., step.centre, step.centre]
+            centre = part[(*[slice(None)] * (len(part.shape) - 2), step.centre, step.centre)]
             flat = tf.reshape(centre, (-1, step.size**2))
             part = tf.reshape(tf.matmul(flat, matrix.value, transpose_b=True), centre.shape)
         return _shaped(part if self.axes is None else tf.transpose(part, self.axes), self.held)
@@ -138,11 +138,11 @@ class Sliced:
             self._parts.append(Part(whole, taken, matrices, spec, held, kind.axes.get(spec.name)))
         self._states = [part for part in self._parts if not part.spec.trained]
 
-    def __call__(self, *inputs: Any, training: bool, statistics: BatchStatistics | None = None) -> Any:
+    def __call__(self, *inputs: Any, training: bool, statistics: Take | None = None) -> Any:
         values = {part.spec.name: part.value() for part in self._parts}
         if statistics is not None and self._pattern.is_batch_norm:
             (x,) = inputs
-            values |= statistics.of(x, {part.spec.name: (part.shared, part.taken.where) for part in self._states})
+            values |= statistics(x, {part.spec.name: (part.shared, part.taken.where) for part in self._states})
         result, states = self._pattern(inputs, [*values.values()], training)
         if training:
             for part, value in zip(self._states, states, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -11,22 +11,27 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Where = tuple[slice, ...] | None  # entries of a weight; all
+# Where the statistics of a batch norm are kept, by name: the entries of a state, None for all.
+Kept = Mapping[str, tuple[keras.Variable, tuple[slice, ...] | None]]
+Take = Callable[[Any, Kept], dict[str, Any]]  # from what a batch norm is given: the statistics that it takes
+
+
+def of_batch(x: Any, kept: Kept) -> dict[str, Any]:
+    """Mean and biased variance of a batch with the channels last."""
+    mean, variance = tf.nn.moments(x, [*range(len(x.shape) - 1)])
+    return {"mean": mean, "variance": variance}
 
 
 class BatchStatistics:
-    """What batch norms have of each batch, while they take it in the place of what they keep: mean and (as
-    Once-for-All has it) biased variance. Averaged by the size of the batches it can be written there.
-    """
+    """The statistics that batch norms have of some batches, averaged by their size (as Once-for-All does)."""
 
     def __init__(self) -> None:
-        # For each entry of a statistic the sum, and the samples in it.
+        # For each entry of a state the sum, and the samples in it.
         self._sums: dict[int, tuple[keras.Variable, Array, Array]] = {}
 
-    def of(self, x: Any, kept: Mapping[str, tuple[keras.Variable, Where]]) -> dict[str, Any]:
-        """Mean and variance of a batch with the channels last; `kept` is where they are kept, by name."""
-        mean, variance = tf.nn.moments(x, [*range(len(x.shape) - 1)])
-        found = {"mean": mean, "variance": variance}
+    def take(self, x: Any, kept: Kept) -> dict[str, Any]:
+        """Those of a batch, which are added."""
+        found = of_batch(x, kept)
         for name, (variable, where) in kept.items():
             zeros = np.zeros(variable.shape)
             _, total, samples = self._sums.setdefault(id(variable), (variable, zeros, zeros.copy()))
@@ -36,6 +41,6 @@ class BatchStatistics:
         return found
 
     def write(self) -> None:
-        """Set the statistics to what was seen, where anything was."""
+        """Set the states to what was seen, where anything was."""
         for variable, total, samples in self._sums.values():
             variable.assign(np.where(samples > 0, total / np.maximum(samples, 1), variable.numpy()))

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
-from archlang.diagnostics import ArchError, error
+from archlang.relax.state import check_state
 from archlang_torch.supernet.network import Supernet
 from archlang_torch.supernet.tensors import TorchTensors
 
 Array = NDArray[Any]
 
+HELD = ("supernet/", "parameters/")  # what names of weights and parameters begin with
 DRAWS, TORCH, CUDA = "random/engine", "random/torch", "random/cuda"
 
 
@@ -47,7 +48,11 @@ def from_arrays(
     mixture."""
     held = {f"supernet/{name}": tensor for name, tensor in supernet.state_dict().items()}
     held |= {f"parameters/{name}": tensor for name, tensor in parameters.items()}
-    _check(state, held)
+    needed = {**held, DRAWS: tensors.generator.get_state(), TORCH: torch.get_rng_state()}
+    given = {
+        name: array for name, array in state.items() if name.startswith(("supernet/", "parameters/", DRAWS, TORCH))
+    }
+    check_state(given, {name: tuple(tensor.shape) for name, tensor in needed.items()})
     with torch.no_grad():
         for name, tensor in held.items():
             tensor.copy_(torch.tensor(state[name]))
@@ -73,23 +78,6 @@ def _optimized(
         yield "sgd", sgd, name, weight
     for name, parameter in parameters.items():
         yield "adam", adam, name, parameter
-
-
-def _check(state: Mapping[str, Array], held: Mapping[str, Tensor]) -> None:
-    given = {name for name in state if name.startswith(("supernet/", "parameters/"))}
-    notes = [f"`{name}` is missing" for name in held if name not in given]
-    notes += [f"there is no `{name}` here" for name in state if name in given and name not in held]
-    notes += [
-        f"`{name}` has the shape {state[name].shape}, expected {tuple(tensor.shape)}"
-        for name, tensor in held.items()
-        if name in given and state[name].shape != tuple(tensor.shape)
-    ]
-    notes += [f"`{name}` is missing" for name in (DRAWS, TORCH) if name not in state]
-    if notes:
-        more = [f"and {len(notes) - 3} more"] if len(notes) > 3 else []
-        what = "the state is that of another supernet or another method"
-        hint = "go on with the space, its settings and the method that the training was begun with"
-        raise ArchError(error("E0807", what, notes=[*notes[:3], *more], hints=[hint]))
 
 
 def _like(weight: Tensor, value: Array) -> Tensor:
