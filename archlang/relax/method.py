@@ -48,8 +48,8 @@ class Method:
 
     `epochs` of batches of `batch_size`; the share `train_share` of the training samples is for the weights, the
     rest for the architecture, which is trained from the share `architecture_from` of the epochs on. `partial`:
-    one in so many channels goes through the alternatives (PC-DARTS). `apart`: ops of several forms have weights
-    for each (see `Space.supernet`).
+    one in so many channels goes through the alternatives (PC-DARTS). `apart` and
+    `kernel_transform` say how ops of several forms share weights: see `Space.supernet`.
     """
 
     sampler: Any
@@ -64,6 +64,7 @@ class Method:
     architecture_from: float = attrs.field(default=0.0, validator=and_(ge(0), le(1)))
     partial: int = attrs.field(default=1, validator=ge(1))
     apart: bool = False
+    kernel_transform: bool = False
 
     @property
     def share_of_weights(self) -> float:

@@ -134,6 +134,7 @@ METHODS: dict[str, Method] = {
     # Cai et al. 2020: kernels, then depths, then widths.
     "ofa": Method(
         sampler=Shrinking(),
+        kernel_transform=True,
         update=WeightsOnly(),
         weights=WeightSettings(lr=0.03, least=0.0, nesterov=True, decay=3e-5, clip=None, smoothing=0.1),
         epochs=590,

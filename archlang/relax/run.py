@@ -120,7 +120,7 @@ class _Run:
         if self._record.setdefault("data_digest", loaded.digest) != loaded.digest:
             raise ArchError(error("E1004", "the data is not that which the training began with"))
         made = engines(record["backend"])
-        supernet = made.supernet(used, seed, method.apart)
+        supernet = made.supernet(used, seed, method.apart, method.kernel_transform)
         asked = questions(supernet.varied) if isinstance(method.sampler, Mixture) else ()
         first = method.sampler.parameters(asked, np.random.default_rng(seed))
         engine = made.engine(supernet, first, method.weights, method.architecture, record["loss"], seed)

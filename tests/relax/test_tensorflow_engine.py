@@ -238,7 +238,7 @@ def test_exponential_draws() -> None:
 def test_dirichlet_draws_and_their_gradients(concentration: tuple[float, ...]) -> None:
     """The mean of w_0^2 + w_0 w_1, and of its gradients, which is the gradient of its mean."""
     tensors, count = TensorFlowTensors(0), 400
-    given = tf.Variable(concentration)
+    given = tf.Variable(tf.constant(concentration))
     values, gradients = [], []
     for _ in range(count):
         with tf.GradientTape() as tape:
@@ -246,7 +246,7 @@ def test_dirichlet_draws_and_their_gradients(concentration: tuple[float, ...]) -
             value = w[0] * w[0] + w[0] * w[1]
         assert float(tf.reduce_sum(w)) == pytest.approx(1, abs=1e-5)
         values.append(float(value))
-        gradients.append(tape.gradient(value, given).numpy())
+        gradients.append(tf.convert_to_tensor(tape.gradient(value, given)).numpy())
     exact = torch.tensor(concentration, dtype=torch.float64, requires_grad=True)
     total = exact.sum()
     mean = exact[0] * (exact[0] + 1 + exact[1]) / (total * (total + 1))

@@ -11,7 +11,7 @@ from archlang_torch.supernet.engine import TorchEngine
 
 import archlang as al
 from archlang.evaluate.data import Pair
-from archlang.relax.engine import Batch, Engine
+from archlang.relax.engine import Batch
 from archlang.relax.feeding import Feeding
 from archlang.relax.method import Method
 from archlang.relax.questions import questions
@@ -36,7 +36,7 @@ def session_of(
     method: Method,
     text: str | Space = TWO,
     seed: int = 0,
-    kind: Callable[..., Engine] = TorchEngine,
+    kind: Callable[..., Any] = TorchEngine,
     backend: str = "torch",
 ) -> Session:
     """A session of a method on a small space; `kind` is an engine of the backend."""

@@ -70,7 +70,7 @@ class Shrinking(Paths):
     paper keeps a copy of it from before.
     """
 
-    phases: Sequence[Phase] = attrs.field(default=PHASES, converter=tuple, validator=(min_len(1), _in_order))
+    phases: tuple[Phase, ...] = attrs.field(default=PHASES, validator=(min_len(1), _in_order))
     labels: float = attrs.field(default=1.0, validator=ge(0))
 
     def programs(self, session: Session) -> Sequence[Choices]:

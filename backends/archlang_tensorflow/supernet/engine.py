@@ -54,7 +54,7 @@ class TensorFlowEngine:
     ) -> None:
         self.supernet = supernet
         self.tensors = TensorFlowTensors(seed)
-        self.parameters = {name: tf.Variable(first, dtype=tf.float32) for name, first in parameters.items()}
+        self.parameters = {name: tf.Variable(tf.constant(first, tf.float32)) for name, first in parameters.items()}
         self._passes = Passes(supernet, loss, weights.smoothing)
         self._settings = weights
         self._rate = architecture.lr
@@ -142,7 +142,8 @@ class TensorFlowEngine:
             finally:
                 self._recording = None
         ends, factors = [value], [tf.ones_like(value)]
-        for found, factor in zip(recording.found, tape.gradient(value, [f.loss for f in recording.found]), strict=True):
+        scales: Any = tape.gradient(value, [found.loss for found in recording.found])
+        for found, factor in zip(recording.found, scales, strict=True):
             if factor is None:
                 continue
             for place, gradient in enumerate(found.of_weights):
@@ -209,11 +210,11 @@ class TensorFlowEngine:
                 weight.assign_add(scale * part)
 
     def look_ahead(self, rate: float) -> None:
-        velocities = self._sgd.velocities or self._of_weights
-        for weight, gradient, velocity in zip(self._weights, self._of_weights, velocities, strict=True):
+        momentum, decay = self._settings.momentum, self._settings.decay
+        for place, (weight, gradient) in enumerate(zip(self._weights, self._of_weights, strict=True)):
             if gradient is not None:
-                step = gradient + self._settings.decay * weight
-                weight.assign_sub(rate * (step + self._settings.momentum * velocity))
+                step = gradient + decay * weight
+                weight.assign_sub(rate * (step + momentum * self._sgd.velocities[place] if momentum else step))
 
     # ------------------------------------------------------------- second set
 

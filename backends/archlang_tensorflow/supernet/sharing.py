@@ -92,7 +92,7 @@ class Part:
     def value(self) -> Any:
         """The part as a tensor in the layer's shape."""
         whole, where = self.shared.value, self.taken.where
-        part = tf.convert_to_tensor(whole) if where is None else whole[where]
+        part: Any = tf.convert_to_tensor(whole) if where is None else whole[where]
         for step, matrix in zip(self.taken.steps, self.matrices, strict=True):
             centre = part[(*[slice(None)] * (len(part.shape) - 2), step.centre, step.centre)]
             flat = tf.reshape(centre, (-1, step.size**2))
