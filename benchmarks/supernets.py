@@ -70,10 +70,10 @@ def _one_shot(name: str, parts: int, count: int, repetitions: int) -> Iterator[F
 def _single_path(repetitions: int) -> Figure:
     """A path drawn for each step, against the networks of the same programs, which are there before."""
     import torch
+    from archlang_torch.supernet.engine import TorchEngine
     from torch.nn import functional as F
 
     from archlang.relax.settings import ArchitectureSettings, WeightSettings
-    from archlang_torch.supernet.engine import TorchEngine
     from benchmarks.oneshot.gdas import PRIMITIVES
     from benchmarks.oneshot.sampled import SampledNetwork
 
@@ -116,20 +116,20 @@ def _unrolled(repetitions: int) -> Figure:
 def _session(parts: int) -> Any:
     """A session of DARTS, or of PC-DARTS where channels are in parts."""
     import numpy as np
+    from archlang_torch.supernet.engine import TorchEngine
 
     from archlang.relax.feeding import Feeding
     from archlang.relax.method import Method
     from archlang.relax.mixtures.softmax import Softmax
     from archlang.relax.questions import questions
     from archlang.relax.session import Session
-    from archlang_torch.supernet.engine import TorchEngine
 
     space = al.load("std.spaces.darts", channels=CHANNELS, layers=LAYERS, supernet=True).partial(parts)
     method = Method(sampler=Softmax(null=True, edges="softmax" if parts > 1 else "all"))
     supernet = space.supernet("torch")
     asked = questions(supernet.varied)
     parameters = method.sampler.parameters(asked, np.random.default_rng(0))
-    engine = TorchEngine(supernet, parameters, method.weights, method.architecture)
+    engine: Any = TorchEngine(supernet, parameters, method.weights, method.architecture)
     nothing = np.zeros((1, 3, 32, 32)), np.zeros(1)
     feeding = Feeding(engine, nothing, nothing, nothing, 1, 0)
     return Session(method, space, engine, asked, random.Random(0), feeding, rate=method.weights.lr)
@@ -147,7 +147,8 @@ def _peak(action: Callable[[], Any]) -> float:
 
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         action()
-    events = [each for each in profiled.profiler.kineto_results.events() if each.name() == "[memory]"]
+    results: Any = profiled.profiler
+    events = [each for each in results.kineto_results.events() if each.name() == "[memory]"]
     level = most = 0
     for event in sorted(events, key=lambda each: each.start_ns()):
         level += event.nbytes()

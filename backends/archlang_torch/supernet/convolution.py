@@ -7,6 +7,7 @@ takes a fifth of the time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -52,7 +53,7 @@ class _Convolution(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: Any, gradient: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, weight = ctx.saved_tensors
         for_x, for_weight, for_bias = ctx.needs_input_grad[:3]
         sides = [{*pair} for pair in (weight.shape[2:], *ctx.settings)]
@@ -74,7 +75,7 @@ class _Convolution(torch.autograd.Function):
         return *found, None, None, None, None
 
 
-_convolution: Any = _Convolution.apply
+_convolution: Callable[..., Tensor] = _Convolution.apply
 
 
 def _unread(sizes: torch.Size, like: Tensor) -> Tensor:
@@ -88,9 +89,7 @@ def _unread(sizes: torch.Size, like: Tensor) -> Tensor:
 # places that have the same remainder by d, each as an undilated convolution.
 
 
-def _of_input(
-    gradient: Tensor, weight: Tensor, sizes: torch.Size, stride: int, padding: int, dilation: int
-) -> Tensor:
+def _of_input(gradient: Tensor, weight: Tensor, sizes: torch.Size, stride: int, padding: int, dilation: int) -> Tensor:
     """The gradient of the input: a convolution by the mirrored kernels, which is as fast as that forward."""
     mirrored, back = weight.flip(2, 3), dilation * (weight.shape[2] - 1) - padding
     if back >= 0 and stride == 1:
@@ -100,7 +99,8 @@ def _of_input(
         found[:, :, ::stride, ::stride] = F.conv2d(gradient, mirrored, None, 1, back // stride, 1, len(weight))
         return found
     like = _unread(sizes, gradient)
-    return _aten(gradient, like, weight, stride, (padding, padding), dilation, [True, False, False])[0]
+    result: Tensor = _aten(gradient, like, weight, stride, padding, dilation, [True, False, False])[0]
+    return result
 
 
 def _of_kernel(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
@@ -113,7 +113,8 @@ def _of_kernel(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding
             x, gradient = _classes(x, dilation), _classes(gradient, dilation)
             padding, dilation = padding // dilation, 1
     if dilation > 1 or size <= WIDEST:
-        return _aten(gradient, x, weight, stride, (padding, padding), dilation, [False, True, False])[1]
+        result: Tensor = _aten(gradient, x, weight, stride, padding, dilation, [False, True, False])[1]
+        return result
     reach = (gradient.shape[3] - 1) * stride
     parts = []
     for left in range(0, size, WIDEST):
@@ -125,19 +126,21 @@ def _of_kernel(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding
             continue
         # Padded here, as the loops are slow again where a convolution pads a small image.
         seen = F.pad(x, (-first, after - x.shape[3], padding, padding))
-        parts.append(_aten(gradient, seen, part, stride, (0, 0), 1, [False, True, False])[1])
+        parts.append(_aten(gradient, seen, part, stride, 0, 1, [False, True, False])[1])
     return torch.cat(parts, 3)
 
 
 def _classes(x: Tensor, dilation: int) -> Tensor:
     """The classes one after the other in the batch."""
-    x = F.pad(x, (0, -x.shape[3] % dilation, 0, -x.shape[2] % dilation))
+    rest = -x.shape[2] % dilation, -x.shape[3] % dilation
+    if any(rest):
+        x = F.pad(x, (0, rest[1], 0, rest[0]))
     places = range(dilation)
     return torch.cat([x[:, :, row::dilation, column::dilation] for row in places for column in places])
 
 
 def _aten(
-    gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: _Pair, dilation: int, mask: list[bool]
+    gradient: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int, dilation: int, mask: list[bool]
 ) -> Any:
-    strides, dilations = (stride, stride), (dilation, dilation)
-    return _backward(gradient, x, weight, None, strides, padding, dilations, False, (0, 0), len(weight), mask)
+    settings = (stride, stride), (padding, padding), (dilation, dilation)
+    return _backward(gradient, x, weight, None, *settings, False, (0, 0), len(weight), mask)

@@ -145,10 +145,10 @@ class TorchEngine:
             self._train(True, True)
 
     def _train(self, weights: bool, parameters: bool) -> None:
-        for tensor in self._weights:
-            tensor.requires_grad_(weights)
-        for tensor in self.parameters.values():
-            tensor.requires_grad_(parameters)
+        for weight in self._weights:
+            weight.requires_grad_(weights)
+        for parameter in self.parameters.values():
+            parameter.requires_grad_(parameters)
 
     def clear(self, *, weights: bool = False, parameters: bool = False) -> None:
         for tensor in [*(self._weights if weights else ()), *(self.parameters.values() if parameters else ())]:

@@ -41,4 +41,3 @@ def fused(plan: Plan, is_plain_norm: Callable[[Apply], bool]) -> list[tuple[int,
                 continue
         found.append((number, step))
     return [(number, step) for number, step in found if number not in gone]
-

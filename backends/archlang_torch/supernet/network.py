@@ -142,7 +142,7 @@ class Supernet(nn.Module):
         if isinstance(step, Mix):
             return partial(self._mixed, step, weighted_sum)
         if isinstance(step, NormedMix):
-            norms = [None if norm is None else self._holders[norm.at] for norm in step.norms]
+            norms: list[Any] = [None if norm is None else self._holders[norm.at] for norm in step.norms]
             return partial(self._mixed, step.mix, partial(mixed_norms, norms))
         if step.at:
             return self._layer(step.at, step.operation)

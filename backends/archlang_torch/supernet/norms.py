@@ -11,7 +11,7 @@ are few. Here rows are joined to be about `WIDTH` numbers wide, each a channel o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -29,29 +29,29 @@ _backward = torch.ops.aten.native_batch_norm_backward
 
 def batch_norm(layer: nn.BatchNorm2d, x: Tensor) -> Tensor:
     """What the layer computes."""
-    if not _fits(x, layer) or x[:, 0].numel() <= FEW:
+    if not _fits(x, layer) or x.numel() <= FEW * x.shape[1]:
         result: Tensor = layer(x)
         return result
     x = x.contiguous(memory_format=LAST)
     means, scales = _statistics([layer], [x])
     weights = torch.ones_like(means) if layer.weight is None else layer.weight[None]
-    return _sum(weights, layer.bias, means, scales, [True], x)
+    return _normalised_sum(weights, layer.bias, means, scales, [True], x)
 
 
-def mixed_norms(
-    layers: Sequence[nn.BatchNorm2d | None], weights: Tensor | None, values: Sequence[Tensor]
-) -> Tensor:
+def mixed_norms(layers: Sequence[nn.BatchNorm2d | None], weights: Tensor | None, values: Sequence[Tensor]) -> Tensor:
     """The sum of values, each times its entry of a vector (None: of ones); those with a layer, which has no
     trained weights, are normalised first."""
     if weights is None or not all(map(_fits, values, layers)):
         return weighted_sum(weights, [layer(x) if layer else x for layer, x in zip(layers, values, strict=True)])
     values = [x.contiguous(memory_format=LAST) for x in values]
     means, scales = _statistics(layers, values)
-    return _sum(weights[:, None], None, means, scales, [layer is not None for layer in layers], *values)
+    normed = [layer is not None for layer in layers]
+    return _normalised_sum(weights[:, None], None, means, scales, normed, *values)
 
 
 def _fits(x: Tensor, layer: nn.BatchNorm2d | None) -> bool:
-    many = x.ndim == 4 and x.device.type == "cpu" and x[:, 0].numel() > 1
+    """Whether there is an image of several numbers by channel, of which a batch norm takes the statistics."""
+    many = x.ndim == 4 and x.device.type == "cpu" and x.numel() > x.shape[1]
     return many and (layer is None or layer.training)
 
 
@@ -82,7 +82,7 @@ class _NormalisedSum(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: Any, gradient: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         weights, means, scales, *values = ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=LAST)
         rows, count = _rows(gradient), gradient.numel() // gradient.shape[1]
@@ -110,7 +110,7 @@ class _NormalisedSum(torch.autograd.Function):
         return dot.sum_to_size(weights.shape), total if ctx.needs_input_grad[1] else None, None, None, None, *found
 
 
-_sum: Any = _NormalisedSum.apply
+_normalised_sum: Callable[..., Tensor] = _NormalisedSum.apply
 
 
 def _statistics(layers: Sequence[nn.BatchNorm2d | None], values: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -125,9 +125,10 @@ def _statistics(layers: Sequence[nn.BatchNorm2d | None], values: Sequence[Tensor
             found.append((rows.new_zeros(rows.shape[1]), rows.new_ones(rows.shape[1])))
         else:
             found.append(torch.batch_norm_update_stats(_channels(rows), None, None, 0.0))
-    some_means, some_variances = (torch.stack(each).view(len(values), -1, channels) for each in zip(*found, strict=True))
+    by_column = (torch.stack(each).view(len(values), -1, channels) for each in zip(*found, strict=True))
+    some_means, within = by_column
     between, means = torch.var_mean(some_means, 1, correction=0)
-    variances = some_variances.mean(1) + between
+    variances = within.mean(1) + between
     _count(layers, means, variances * (count / (count - 1)))
     epsilons = [0.0 if layer is None else layer.eps for layer in layers]
     return means, (variances + means.new_tensor(epsilons)[:, None]).rsqrt_()
@@ -136,14 +137,20 @@ def _statistics(layers: Sequence[nn.BatchNorm2d | None], values: Sequence[Tensor
 def _count(layers: Sequence[nn.BatchNorm2d | None], means: Tensor, variances: Tensor) -> None:
     """Add a batch to running statistics."""
     kept: dict[float, tuple[list[Tensor], list[Tensor]]] = {}  # by momentum the old and the new
-    for layer, *new in zip(layers, means.unbind(), variances.unbind(), strict=True):
+    for layer, *found in zip(layers, means.unbind(), variances.unbind(), strict=True):
         if layer is not None:
-            old, found = kept.setdefault(layer.momentum, ([], []))
-            old += [layer.running_mean, layer.running_var]
-            found += new
-            layer.num_batches_tracked.add_(1)
+            mean, variance = layer.running_mean, layer.running_var
+            count, momentum = layer.num_batches_tracked, layer.momentum
+            assert mean is not None
+            assert variance is not None
+            assert count is not None
+            assert momentum is not None
+            old, new = kept.setdefault(momentum, ([], []))
+            old += [mean, variance]
+            new += found
+            count.add_(1)
     for momentum, (old, new) in kept.items():
-        torch._foreach_lerp_(old, new, momentum)
+        torch._foreach_lerp_(old, new, momentum)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -172,4 +179,4 @@ def _wide(by_channel: Tensor, rows: Tensor) -> Tensor:
 
 def _folded(by_column: Tensor, like: Tensor) -> Tensor:
     """Sums over the columns of each channel."""
-    return by_column.unflatten(-1, (-1, like.shape[-1])).sum(-2)
+    return by_column.view(*by_column.shape[:-1], -1, like.shape[-1]).sum(-2)
