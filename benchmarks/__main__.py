@@ -14,6 +14,7 @@ from benchmarks.measure import Benchmark, Figure
 from benchmarks.searchers import searchers
 from benchmarks.spaces import budgets, compiled, distinct, errors
 from benchmarks.startup import startup
+from benchmarks.supernets import supernets
 from benchmarks.torch_modules import torch_modules
 
 BENCHMARKS = (
@@ -28,6 +29,7 @@ BENCHMARKS = (
     Benchmark("searchers", searchers),
     Benchmark("program", programs),
     Benchmark("torch", torch_modules),
+    Benchmark("supernets", supernets),
     Benchmark("keras", keras_models),
     Benchmark("latency", latency),
 )

@@ -171,7 +171,7 @@ def test_second_order_gradients_of_darts(space_of_darts: Space, steps: int) -> N
     session.method.update._add_gradients(session, train, valid)  # type: ignore[attr-defined]
     first = rows(first_order(reference, F.cross_entropy, valid))
     assert all((wanted - first[name]).norm() > 1e-3 * wanted.norm() for name, wanted in rows(wanted).items())
-    assert_close(engine.parameter_gradients(), rows(wanted), double=True)
+    assert_close(session.engine.parameter_gradients(), rows(wanted), double=True)
 
 
 # NAS-Bench-201: the softmax of DARTS, and one drawn alternative per edge

@@ -132,8 +132,7 @@ class TorchEngine:
     # -------------------------------------------------------------- gradients
 
     def add_gradients(self, loss: Callable[[], Tensor], *, weights: bool = False, parameters: bool = False) -> float:
-        for tensor in self.parameters.values():
-            tensor.requires_grad_(parameters)  # what is not trained need not be kept for it
+        self._train(weights, parameters)  # what is not trained need not be kept for it
         try:
             value = loss()
             wanted = [*(self._weights if weights else ()), *(self.parameters.values() if parameters else ())]
@@ -143,8 +142,13 @@ class TorchEngine:
                         tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
             return float(value.detach())
         finally:
-            for tensor in self.parameters.values():
-                tensor.requires_grad_(True)
+            self._train(True, True)
+
+    def _train(self, weights: bool, parameters: bool) -> None:
+        for weight in self._weights:
+            weight.requires_grad_(weights)
+        for parameter in self.parameters.values():
+            parameter.requires_grad_(parameters)
 
     def clear(self, *, weights: bool = False, parameters: bool = False) -> None:
         for tensor in [*(self._weights if weights else ()), *(self.parameters.values() if parameters else ())]:

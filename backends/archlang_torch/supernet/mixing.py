@@ -27,10 +27,12 @@ class _WeightedSum(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         weights, *values = ctx.saved_tensors
-        flat = gradient.reshape(-1)
         for_weights = None
         if ctx.needs_input_grad[0]:
-            for_weights = torch.stack([torch.dot(flat, value.reshape(-1)) for value in values])
+            is_last = gradient.ndim == 4 and gradient.is_contiguous(memory_format=torch.channels_last)
+            first, *others = (x.movedim(1, -1) if is_last else x for x in (gradient, *values))  # no copies
+            flat = first.reshape(-1)
+            for_weights = torch.stack([torch.dot(flat, value.reshape(-1)) for value in others])
         for_values = [
             gradient * weight if needed else None
             for weight, needed in zip(weights.unbind(), ctx.needs_input_grad[1:], strict=True)

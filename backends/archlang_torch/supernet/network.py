@@ -14,13 +14,15 @@ from torch import Tensor, nn
 
 from archlang.ir.graph import Operation
 from archlang.lowering.declared import Function, Layer
-from archlang.relax.plan import ALL, Active, Apply, Mix, Plan, path, plan
+from archlang.relax.plan import ALL, Active, Apply, Mix, Plan, Step, path, plan
 from archlang.relax.varied import Varied
 from archlang.space.choices import Choices
 from archlang.space.program import Program
 from archlang_torch.lowering import LOWERINGS
+from archlang_torch.supernet.fusing import NormedMix, fused
 from archlang_torch.supernet.mixing import weighted_sum
-from archlang_torch.supernet.sharing import Sliced, holders, layer_of
+from archlang_torch.supernet.norms import mixed_norms
+from archlang_torch.supernet.sharing import Elastic, Sliced, holders, layer_of, run_by
 
 Array = NDArray[Any]
 
@@ -33,10 +35,11 @@ Weights = Mapping[tuple[int, bool], Tensor | None]
 
 @attrs.frozen(eq=False)
 class _Ready:
-    """A plan with what it calls: for each step the function, its inputs, and the values not needed after."""
+    """A plan with what it calls: for each step its result, the function, its inputs, and the values not
+    needed after it."""
 
     plan: Plan
-    steps: tuple[tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...]], ...]
+    steps: tuple[tuple[int, Callable[..., Any], tuple[int, ...], tuple[int, ...]], ...]
 
 
 class Supernet(nn.Module):
@@ -53,7 +56,7 @@ class Supernet(nn.Module):
         for at, holder in self._holders.items():
             self._modules[at.replace(".", "_")] = holder
         self._plans: OrderedDict[Any, _Ready] = OrderedDict()
-        self._sliced: dict[tuple[str, Operation], Callable[..., Any]] = {}
+        self._sliced: dict[tuple[str, Operation], Sliced] = {}
         self._weights: Weights = {}
         self._ghosts = False
 
@@ -76,13 +79,11 @@ class Supernet(nn.Module):
             self._weights, self._ghosts = {}, False
 
     def _run(self, ready: _Ready, inputs: Sequence[Tensor]) -> Any:
-        values: list[Any] = [*inputs, *[None] * len(ready.steps)]
-        number = len(inputs)
-        for function, sources, dead in ready.steps:
+        values: list[Any] = [*map(_laid_out, inputs), *[None] * len(ready.plan.steps)]
+        for number, function, sources, dead in ready.steps:
             values[number] = function(*[values[source] for source in sources])
             for each in dead:
                 values[each] = None
-            number += 1
         results = {name: values[value] for name, value in ready.plan.outputs}
         return results[""] if [*results] == [""] else results
 
@@ -122,40 +123,56 @@ class Supernet(nn.Module):
         ready = self._plans.get(key)
         if ready is None:
             made = make()
-            steps = [(self._function(step), step.inputs) for step in made.steps]
-            dead = _last_uses(made)
-            ready = self._plans[key] = _Ready(made, tuple((*step, dead[n]) for n, step in enumerate(steps)))
+            steps = fused(made, self._is_plain_norm)
+            dead = _last_uses(made, [step for _, step in steps])
+            ready = self._plans[key] = _Ready(
+                made,
+                tuple(
+                    (number, self._function(step), step.inputs, unused)
+                    for (number, step), unused in zip(steps, dead, strict=True)
+                ),
+            )
             if len(self._plans) > KEPT:
                 self._plans.popitem(last=False)
         else:
             self._plans.move_to_end(key)
         return ready
 
-    def _function(self, step: Apply | Mix) -> Callable[..., Any]:
+    def _function(self, step: Step | NormedMix) -> Callable[..., Any]:
         if isinstance(step, Mix):
-            return partial(self._mixed, (step.variable, step.by_element), [entry for entry, _ in step.parts])
-        work = step.operation
+            return partial(self._mixed, step, weighted_sum)
+        if isinstance(step, NormedMix):
+            norms: list[Any] = [None if norm is None else self._holders[norm.at] for norm in step.norms]
+            return partial(self._mixed, step.mix, partial(mixed_norms, norms))
         if step.at:
-            if len(self.varied.weights[step.at].operations) == 1:
-                return self._holders[step.at]
-            found = self._sliced.get((step.at, work))
-            if found is None:
-                found = self._sliced[step.at, work] = Sliced(self._holders[step.at], self.varied.weights[step.at], work)
-            return found
-        lowered = LOWERINGS.get(work.name)
+            return self._layer(step.at, step.operation)
+        lowered = LOWERINGS.get(step.operation.name)
         if lowered is None or isinstance(lowered, Layer):
-            raise TypeError(f"op `{work.name}` has no weights: its lowering must not be a layer")
-        call = lowered.call(work)
+            raise TypeError(f"op `{step.operation.name}` has no weights: its lowering must not be a layer")
+        call = lowered.call(step.operation)
         if isinstance(lowered, Function) and lowered.training:
             return lambda *given: call(*given, training=self.training)
         return call
 
-    def _mixed(self, key: tuple[int, bool], entries: list[int], *values: Tensor) -> Tensor:
-        weights = self._weights[key]
+    def _is_plain_norm(self, step: Apply) -> bool:
+        """Whether a step is a batch norm of images without trained weights."""
+        return bool(step.at) and type(holder := self._holders[step.at]) is nn.BatchNorm2d and not holder.affine
+
+    def _layer(self, at: str, work: Operation) -> Callable[..., Any]:
+        holder = self._holders[at]
+        if not isinstance(holder, Elastic):
+            return run_by(holder)
+        found = self._sliced.get((at, work))
+        if found is None:
+            found = self._sliced[at, work] = Sliced(holder, self.varied.weights[at], work)
+        return found
+
+    def _mixed(self, step: Mix, add: Callable[[Tensor | None, Sequence[Tensor]], Tensor], *values: Tensor) -> Tensor:
+        weights = self._weights[step.variable, step.by_element]
         if weights is None:
-            return weighted_sum(None, values)
-        own = weights if len(entries) == len(weights) else weights[entries]
-        total = weighted_sum(own, values)
+            return add(None, values)
+        own = weights if len(step.parts) == len(weights) else weights[[entry for entry, _ in step.parts]]
+        total = add(own, values)
         return total + (weights.sum() - own.sum()) if self._ghosts and own is not weights else total
 
     def __getstate__(self) -> dict[str, Any]:
@@ -167,12 +184,17 @@ def _is_pure(operation: Operation) -> bool:
     return not (isinstance(lowered, Function) and lowered.training)
 
 
-def _last_uses(plan: Plan) -> list[tuple[int, ...]]:
+def _laid_out(x: Tensor) -> Tensor:
+    """Images on a CPU with their channels last, as most operations are faster on them."""
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 and x.device.type == "cpu" else x
+
+
+def _last_uses(plan: Plan, steps: Sequence[Step | NormedMix]) -> list[tuple[int, ...]]:
     """For each step the values that nothing needs after it."""
     kept = {value for _, value in plan.outputs}
     seen: set[int] = set()
     found: list[tuple[int, ...]] = []
-    for step in reversed(plan.steps):
+    for step in reversed(steps):
         dead = [value for value in dict.fromkeys(step.inputs) if value not in seen and value not in kept]
         seen.update(dead)
         found.append(tuple(dead))
