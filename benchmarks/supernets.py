@@ -27,7 +27,7 @@ def supernets(repetitions: int) -> Iterator[Figure]:
         yield from _one_shot("DARTS", 1, FEW, max(3, repetitions // 2))
         yield from _one_shot("PC-DARTS", 4, MANY, max(3, repetitions // 2))
         yield _single_path(3 * repetitions)
-        yield _unrolled(max(3, repetitions // 2))
+        yield from _unrolled(max(3, repetitions // 2))
     finally:
         torch.set_num_threads(threads)
 
@@ -99,18 +99,33 @@ def _single_path(repetitions: int) -> Figure:
     return compared("NAS-Bench-201, one path", step, by_hand, repetitions, aim=1.05)
 
 
-def _unrolled(repetitions: int) -> Figure:
-    """A second-order step of DARTS against a first-order one, optimizers included."""
+def _unrolled(repetitions: int) -> Iterator[Figure]:
+    """A second-order step of DARTS against that by hand, and against a first-order one, optimizers included."""
+    import torch
+    from torch.nn import functional as F
+
     from archlang.relax.updates.alternating import Alternating
     from archlang.relax.updates.unrolled import Unrolled
+    from benchmarks.oneshot import darts
 
     session = _session(1)
+    by_hand = darts.SearchNetwork(CHANNELS, LAYERS)
     train, validation = _batch(FEW), _batch(FEW)
 
     def step(update: Alternating) -> Callable[[], float]:
         return lambda: update.step(session, train, validation)
 
-    return compared("DARTS, unrolled by first-order", step(Unrolled()), step(Alternating()), repetitions, aim=2.5)
+    def step_by_hand() -> None:
+        darts.second_order(by_hand, F.cross_entropy, train, validation, session.rate)
+        images, labels = train
+        for parameter in by_hand.architecture:
+            parameter.requires_grad_(False)
+        torch.autograd.grad(F.cross_entropy(by_hand(images), labels), list(by_hand.parameters()))
+        for parameter in by_hand.architecture:
+            parameter.requires_grad_(True)
+
+    yield compared("DARTS, unrolled", step(Unrolled()), step_by_hand, repetitions, aim=0.9)
+    yield compared("DARTS, unrolled by first-order", step(Unrolled()), step(Alternating()), repetitions, aim=2.5)
 
 
 def _session(parts: int) -> Any:
