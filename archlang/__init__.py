@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from archlang.diagnostics import ArchError as ArchError
     from archlang.evaluate import table as table
     from archlang.evaluate import train as train
+    from archlang.relax.run import read_supernet as read_supernet
     from archlang.relax.run import train_supernet as train_supernet
     from archlang.space.choices import Choices as Choices
     from archlang.space.loading import load as load
@@ -38,6 +39,7 @@ _PUBLIC = {
     "Study": "archlang.study",
     "load": "archlang.space.loading",
     "loads": "archlang.space.loading",
+    "read_supernet": "archlang.relax.run",
     "resume": "archlang.study",
     "search": "archlang.study",
     "table": "archlang.evaluate",
@@ -54,6 +56,7 @@ __all__ = [
     "__version__",
     "load",
     "loads",
+    "read_supernet",
     "resume",
     "search",
     "table",

@@ -141,10 +141,17 @@ class Engines(Supernets, Protocol):
     """What a backend does, besides, that trains them."""
 
     def engine(
-        self, supernet: Any, parameters: Mapping[str, Array], weights: Any, architecture: Any, loss: str, seed: int
+        self,
+        supernet: Any,
+        parameters: Mapping[str, Array],
+        weights: Any,
+        architecture: Any,
+        loss: str,
+        seed: int,
+        device: str,
     ) -> Any:
-        """The training of a network: an `archlang.relax.engine.Engine`, for `WeightSettings` and
-        `ArchitectureSettings` of `archlang.relax.settings`."""
+        """The training of a network on a device: an `archlang.relax.engine.Engine`, for `WeightSettings` and
+        `ArchitectureSettings` of `archlang.relax.settings`. ArchError (E0805) when there is no such device."""
 
 
 class Meter(Protocol):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from archlang.cli.common import Settings, as_json, file_argument, open_space, print_json, write_text
-from archlang.cli.supernets import is_supernet, resume_supernet, train_supernet
+from archlang.cli.supernets import is_supernet, report_supernet, resume_supernet, train_supernet
 from archlang.diagnostics import ArchError, did_you_mean, error
 from archlang.searchers.objectives import HANDLINGS
 from archlang.searchers.registry import SEARCHERS
@@ -116,7 +116,8 @@ def search(
     if searcher in NAMES or (searcher not in SEARCHERS and did_you_mean(searcher, NAMES)):
         _refuse_unused(click.get_current_context())
         changes = {**({"epochs": epochs} if epochs is not None else {}), **dict(map(parse_setting, searching))}
-        train_supernet(file, settings, data or "digits", searcher, changes, store, seed, json_output)
+        how = dict(map(parse_setting, training))
+        train_supernet(file, settings, data or "digits", searcher, changes, how, store, seed, json_output)
         return
     space = open_space(file, settings)
     trained: dict[str, Any] = {"epochs": epochs} if epochs is not None else {}
@@ -174,16 +175,26 @@ def resume(store: str, name: str | None, trials: int | None, json_output: bool) 
 @click.option("--name", help="The study, where the store has several.")
 @click.option("-o", "--output", metavar="PATH", help="Write the HTML page here.  [default: beside the store]")
 @click.option("--text", "as_text_only", is_flag=True, help="Only print the tables; write no page.")
+@click.option("--against", metavar="STUDY", help="Of a supernet: how well it ranks the programs of this study's store.")
 @as_json
-def report(store: str, name: str | None, output: str | None, as_text_only: bool, json_output: bool) -> None:
-    """Show a study: tables here, pictures in an HTML page.
+def report(
+    store: str, name: str | None, output: str | None, as_text_only: bool, against: str | None, json_output: bool
+) -> None:
+    """Show a study, or the training of a supernet: tables here, pictures in an HTML page.
 
     \b
     archlang report runs/digits.db
     archlang report runs/digits.db --name second -o second.html
+    archlang report runs/digits-spos.supernet --against runs/digits.db
     """
     from archlang.study import list_studies, read_study
 
+    if is_supernet(store):
+        study = None if against is None else read_study(against, name)
+        report_supernet(store, study, output, as_text_only, json_output)
+        return
+    if against is not None:
+        raise click.UsageError("--against goes with the training of a supernet")
     if name is None and not json_output:
         studies = list_studies(store)
         if len(studies) > 1:
@@ -202,7 +213,7 @@ def report(store: str, name: str | None, output: str | None, as_text_only: bool,
 
 
 # The options that a method which trains a supernet knows, besides those of the space.
-_OF_SUPERNETS = {"data", "searcher", "store", "seed", "epochs", "searching", "json_output"}
+_OF_SUPERNETS = {"data", "searcher", "store", "seed", "epochs", "searching", "training", "json_output"}
 _OF_SPACES = {"given", "where", "prune", "latency", "energy"}
 
 

@@ -138,6 +138,7 @@ CODES: dict[str, str] = {
     "E1003": "data that cannot be shared out",
     "E1004": "a file that does not hold the training of a supernet, or is of other data",
     "E1005": "a cost too small for its logarithm",
+    "E1006": "a study that a supernet cannot be compared with",
     "W0501": "a decision that no program makes",
     "W0502": "alternatives that no program picks",
     "W0503": "a decision that changes nothing",

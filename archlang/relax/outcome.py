@@ -14,8 +14,10 @@ from archlang.relax.session import Session
 from archlang.space.choices import Choices
 
 if TYPE_CHECKING:
+    from archlang.relax.agreement import Agreement
     from archlang.space import Space
     from archlang.space.program import Program
+    from archlang.study import Study
 
 
 @attrs.frozen
@@ -73,6 +75,12 @@ class Relaxed:
         return warnings(
             self.history, weightless(self.session.engine.supernet.varied), self.session.method.architecture_from
         )
+
+    def against(self, study: Study, recalibration: int = 2048) -> Agreement:
+        """How well the shared weights rank the programs of a study, which were trained alone: see `agreement`."""
+        from archlang.relax.agreement import agreement
+
+        return agreement(self, study, recalibration)
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain data, the weights excepted."""

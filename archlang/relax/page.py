@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from archlang.relax.agreement import Agreement
 from archlang.relax.history import Epoch
 from archlang.relax.outcome import Relaxed
 from archlang.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
@@ -24,14 +25,16 @@ STYLE = "".join(
 )
 
 
-def write_relaxed(outcome: Relaxed, path: str | Path) -> Path:
+def write_relaxed(outcome: Relaxed, path: str | Path, against: Agreement | None = None) -> Path:
     """Write the page; ArchError (E0915) when that fails."""
-    return write_page(relaxed_page(outcome), path)
+    return write_page(relaxed_page(outcome, against), path)
 
 
-def relaxed_page(outcome: Relaxed) -> str:
-    """The page as text."""
+def relaxed_page(outcome: Relaxed, against: Agreement | None = None) -> str:
+    """The page as text, with how programs fare alone where that is known."""
     sections = [_head(outcome), _warnings(outcome), _charts(outcome.history), _programs(outcome), _decisions(outcome)]
+    if against is not None:
+        sections.append(_agreement(against))
     best = outcome.best
     if best is not None:
         sections.append(f"<section><h2>The best program</h2><pre>{escape(best.source())}</pre></section>")
@@ -105,6 +108,20 @@ def _programs(outcome: Relaxed) -> str:
         f"<table><thead><tr><th></th>{heads}<th>choices</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         "</section>"
     )
+
+
+def _agreement(found: Agreement) -> str:
+    """Each program by what it measures with the shared weights and alone."""
+    across, up = found.shared.metric, found.alone.metric
+    x = scale([program.shared for program in found.programs], LEFT, WIDTH - RIGHT)
+    y = scale([program.alone for program in found.programs], HEIGHT - BOTTOM, TOP, pad=0.08)
+    picture = Picture(WIDTH, HEIGHT, f"{up} alone against {across} with the shared weights", found.summary)
+    picture.axes(x, y, f"{across} with the shared weights", f"{up} alone")
+    for program in found.programs:
+        tip = f"trial {program.trial}: {across} {exact(program.shared)} shared, {up} {exact(program.alone)} alone"
+        picture.dot(x(program.shared), y(program.alone), tip, "point")
+    drawn = figure(str(picture), "shared weights and programs alone")
+    return f'<section><h2>Shared against alone</h2><p class="note">{escape(found.summary)}.</p>{drawn}</section>'
 
 
 def _decisions(outcome: Relaxed) -> str:

@@ -23,8 +23,8 @@ class Listener(Protocol):
     def told(self, epoch: Epoch) -> None:
         """An epoch is done."""
 
-    def selecting(self) -> None:
-        """Programs are being taken from the supernet."""
+    def selecting(self, done: str) -> None:
+        """Programs are being taken from the supernet; so much is done."""
 
     def end(self) -> None:
         """The run is over, in whatever way."""
@@ -42,7 +42,7 @@ class Silent:
     def told(self, epoch: Epoch) -> None:
         pass
 
-    def selecting(self) -> None:
+    def selecting(self, done: str) -> None:
         pass
 
     def end(self) -> None:
@@ -81,8 +81,8 @@ class ProgressBar(Silent):
         if not self._console.is_terminal:
             self._console.print(f"epoch {epoch.number + 1}: {shown}", highlight=False, soft_wrap=True)
 
-    def selecting(self) -> None:
-        self._bar.update(self._task, now="selecting programs")
+    def selecting(self, done: str) -> None:
+        self._bar.update(self._task, now=f"selecting: {done}")
 
     def end(self) -> None:
         self._bar.stop()

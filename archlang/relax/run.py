@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 KIND = "archlang supernet"
 FORMAT = 1
+PAUSE = 30.0  # seconds from one time that a selection is kept to the next
 
 
 def train_supernet(
@@ -43,6 +44,7 @@ def train_supernet(
     validation: float = 0.2,
     seed: int = 0,
     backend: str = "torch",
+    device: str = "cpu",
     threads: int = 1,
     store: str | Path | None = None,
     progress: bool | Listener = False,
@@ -52,12 +54,12 @@ def train_supernet(
     `method` is one of `METHODS`, `settings` change what it says (`epochs`, `weights.lr`: see `Method`). `data` is
     as for `train`: of its training samples a part trains the weights, the rest the architecture; the
     validation samples are for measuring and selecting. A space whose configuration has `supernet: bool` is made
-    with it, unless that is set. `threads` are those of the CPU (0 leaves them to the framework). With `store` the
-    training is kept in that file after every epoch; an interrupt from the keyboard ends it with `interrupted`,
-    and `resume` goes on with it.
+    with it, unless that is set. `device` is one that the backend knows (`cuda`), `threads` are those of the CPU (0
+    leaves them to the framework). With `store` the training is kept in that file after every epoch; an interrupt
+    from the keyboard ends it with `interrupted`, and `resume` goes on with it.
 
-    ArchError: E1001 the space cannot be mixed, E1002 no such method, E1003 the data cannot be shared out, and
-    what `load_data` and `fit_data` raise.
+    ArchError: E0805 no such device, E1001 the space cannot be mixed, E1002 no such method, E1003 the data cannot be
+    shared out, and what `load_data` and `fit_data` raise.
     """
     record = {
         "format": FORMAT,
@@ -69,6 +71,7 @@ def train_supernet(
         "validation": validation,
         "seed": seed,
         "backend": backend,
+        "device": device,
         "threads": threads,
         "versions": versions(),
     }
@@ -80,12 +83,22 @@ def resume(
 ) -> Relaxed:
     """Go on with a training that was kept in a file, exactly as if it had never stopped. Arrays have to be given
     again. ArchError: E1004 the file holds no training of a supernet, E0904 the space is another."""
+    return _taken_up(store, data, space, _listener(progress)).go(resumes=True)
+
+
+def read_supernet(store: str | Path, *, data: Source | None = None, space: Space | None = None) -> Relaxed:
+    """A training that was kept in a file, as it is now: nothing is trained. Arguments and errors are those of
+    `resume`."""
+    return _taken_up(store, data, space, Silent()).read()
+
+
+def _taken_up(store: str | Path, data: Source | None, space: Space | None, listener: Listener) -> _Run:
     record = read_record(store)
     source = data if data is not None else record["data"]
     if source is None:
         raise ArchError(error("E1004", f"the training in `{store}` needs its data again", hints=["give `data=…`"]))
     known = space_from_record(record["space"]) if space is None else space
-    return _Run(known, source, record, store, _listener(progress)).go(resumes=True)
+    return _Run(known, source, record, store, listener)
 
 
 def read_record(store: str | Path) -> dict[str, Any]:
@@ -123,11 +136,15 @@ class _Run:
         supernet = made.supernet(used, seed, method.apart, method.kernel_transform)
         asked = questions(supernet.varied) if isinstance(method.sampler, Mixture) else ()
         first = method.sampler.parameters(asked, np.random.default_rng(seed))
-        engine = made.engine(supernet, first, method.weights, method.architecture, record["loss"], seed)
+        device = record["device"]
+        engine = made.engine(supernet, first, method.weights, method.architecture, record["loss"], seed, device)
         feeding = Feeding.of(fitted, engine, method.batch_size, method.share_of_weights, seed)
         self._session = Session(method, used, engine, asked, Random(seed), feeding, derived=space)
+        self._session.stepped = lambda step, loss: listener.stepped(step, feeding.steps, loss)
+        self._session.selecting = self._selecting
         self._history: list[Epoch] = []
         self._found: list[Found] = []
+        self._saved = time.monotonic()
 
     def _restore(self) -> None:
         """Take up the state in the store."""
@@ -135,6 +152,7 @@ class _Run:
         self._history = [Epoch.from_json(epoch) for epoch in self._record.get("history", ())]
         self._found = [Found.from_json(found) for found in self._record.get("found", ())]
         self._session.notes.update(self._record.get("notes", {}))
+        self._session.progress = len(self._history) / self._method.epochs
         self._session.engine.set_state(read_weights(self._store))
 
     def go(self, resumes: bool = False) -> Relaxed:
@@ -143,6 +161,15 @@ class _Run:
             if resumes:
                 self._restore()
             return self._go()
+
+    def read(self) -> Relaxed:
+        """What is in the store."""
+        with self._session.engine.running(self._record["threads"]):
+            self._restore()
+        return self._relaxed(not self._found)
+
+    def _relaxed(self, interrupted: bool) -> Relaxed:
+        return Relaxed(self._space, self._session, self._record, tuple(self._history), tuple(self._found), interrupted)
 
     def _go(self) -> Relaxed:
         method, session = self._method, self._session
@@ -155,23 +182,28 @@ class _Run:
                 self._save()
                 self._listener.told(epoch)
             if not self._found:
-                self._listener.selecting()
+                self._listener.selecting("begun")
                 self._found = method.selection.select(session)
                 self._save()
         except KeyboardInterrupt:
             interrupted = True
         finally:
             self._listener.end()
-        return Relaxed(self._space, session, self._record, tuple(self._history), tuple(self._found), interrupted)
+        return self._relaxed(interrupted)
 
     def _epoch(self, number: int) -> Epoch:
         session, started = self._session, time.perf_counter()
-        steps = session.feeding.steps
-        loss = session.train_epoch(number, lambda step, loss: self._listener.stepped(step, steps, loss))
+        loss = session.train_epoch(number)
         measured, likelihoods = session.measure(), session.likelihoods()
         return Epoch(number, loss, measured, likelihoods, time.perf_counter() - started)
 
+    def _selecting(self, done: str) -> None:
+        if time.monotonic() - self._saved > PAUSE:
+            self._save()
+        self._listener.selecting(done)
+
     def _save(self) -> None:
+        self._saved = time.monotonic()
         if self._store is None:
             return
         Path(self._store).parent.mkdir(parents=True, exist_ok=True)

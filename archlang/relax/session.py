@@ -27,7 +27,8 @@ class Session:
     `supernet_space`). `decided` has, by variable, the positions of picks that are settled: of these decisions
     nothing else runs any more. `drawn` is the last draw for the architecture; `notes` are what
     parts go on from, by the part's name: plain data, which a checkpoint holds; `known` what they worked out, and
-    can again."""
+    can again. `stepped` is told the number and loss of a step of training; `selecting` how far a selection has
+    come, whenever it could go on from the engine's state and the notes as they are then."""
 
     method: Method
     space: Space
@@ -42,6 +43,8 @@ class Session:
     drawn: Draw = attrs.field(factory=lambda: Draw({}), init=False)
     notes: dict[str, Any] = attrs.field(factory=dict)
     known: dict[str, Any] = attrs.field(factory=dict)
+    stepped: Callable[[int, float], None] = lambda step, loss: None
+    selecting: Callable[[str], None] = lambda done: None
     _expectations: dict[str, Expectation] = attrs.field(factory=dict, init=False, repr=False)
     _averages: dict[str, float] = attrs.field(factory=dict, init=False, repr=False)
 
@@ -90,9 +93,7 @@ class Session:
 
         return objective
 
-    def train_epoch(
-        self, number: int, told: Callable[[int, float], None] = lambda step, loss: None, rate: float | None = None
-    ) -> float:
+    def train_epoch(self, number: int, rate: float | None = None) -> float:
         """One epoch, of the weights alone as long as the method says so; the mean loss of its steps. Epochs after
         the last of the method have a `rate` of their own."""
         method = self.method
@@ -105,7 +106,7 @@ class Session:
                 losses.append(method.update.step(self, train, validation))
             else:
                 losses.append(self.train_weights(train))
-            told(step + 1, losses[-1])
+            self.stepped(step + 1, losses[-1])
         self.progress = min((number + 1) / method.epochs, 1.0)
         return sum(losses) / len(losses)
 

@@ -87,8 +87,9 @@ class TensorFlowBackend:
         architecture: ArchitectureSettings,
         loss: str = "cross_entropy",
         seed: int = 0,
+        device: str = "cpu",
     ) -> TensorFlowEngine:
-        return TensorFlowEngine(supernet, parameters, weights, architecture, loss, seed)
+        return TensorFlowEngine(supernet, parameters, weights, architecture, loss, seed, device)
 
     def meter(self, device: str, threads: int, batch: int) -> AbstractContextManager[Meter]:
         return meter(device, threads, batch)

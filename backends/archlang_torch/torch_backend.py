@@ -24,7 +24,7 @@ from archlang_torch.lowering import LOWERINGS
 from archlang_torch.profiling import meter
 from archlang_torch.supernet.engine import TorchEngine
 from archlang_torch.supernet.network import Supernet
-from archlang_torch.training import fit, run
+from archlang_torch.training import device_named, fit, run
 
 
 class TorchBackend:
@@ -94,8 +94,9 @@ class TorchBackend:
         architecture: ArchitectureSettings,
         loss: str = "cross_entropy",
         seed: int = 0,
+        device: str = "cpu",
     ) -> TorchEngine:
-        return TorchEngine(supernet, parameters, weights, architecture, loss, seed)
+        return TorchEngine(supernet.to(device_named(device)), parameters, weights, architecture, loss, seed)
 
     def meter(self, device: str, threads: int, batch: int) -> AbstractContextManager[Meter]:
         return meter(device, threads, batch)

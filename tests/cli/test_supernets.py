@@ -21,4 +21,16 @@ def test_the_commands(run: Run) -> None:
     assert found["method"] == "darts"
     assert len(found["history"]) == 2
     assert "--trials does not go with" in run("search", "small.arch", *options, "--trials", "3", code=2).stderr
+    shown = run("report", "runs/small-darts.supernet").stdout
+    assert "2 epochs; the last: loss" in shown
+    assert "report      runs/small-darts.html" in shown
+    run("search", "small.arch", "--searcher", "random", "--trials", "4", "--epochs", "1", "--store", "runs/a.db")
+    shown = run("report", "runs/small-darts.supernet", "--against", "runs/a.db", "-o", "page.html").stdout
+    assert "accuracy with the shared weights ranks them as accuracy alone with Kendall's tau" in shown
+    assert "Shared against alone" in Path("page.html").read_text()
+    found = json.loads(run("report", "runs/small-darts.supernet", "--against", "runs/a.db", "--json").stdout)
+    assert len(found["against"]["programs"]) > 1
+    assert "goes with the training of a supernet" in run("report", "runs/a.db", "--against", "x", code=2).stderr
+    assert "there is no device `moon`" in run("search", "small.arch", *options, "--train", "device=moon", code=1).stderr
+    assert "no setting `lr`" in run("search", "small.arch", *options, "--train", "lr=1", code=1).stderr
     assert "did you mean `darts`" in run("search", "small.arch", "--method", "dart", code=1).stderr

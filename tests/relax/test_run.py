@@ -39,6 +39,46 @@ class Stopping(Silent):
         self.done += 1
 
 
+class StoppingSelection(Silent):
+    """Interrupts a selection when it has come so far."""
+
+    def selecting(self, done: str) -> None:
+        self.said.append(done)
+        if done.startswith("3 "):
+            raise KeyboardInterrupt
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("spos", {"selection.trials": 8}),
+        ("darts-pt", {"selection.interval": 1, "architecture_from": 0.0}),
+    ],
+)
+def test_an_interrupted_selection_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, settings: dict[str, object]
+) -> None:
+    monkeypatch.setattr("archlang.relax.run.PAUSE", 0.0)
+    space, settings = al.loads(SPACE), {"epochs": 1, "batch_size": 256, **settings}
+    whole = al.train_supernet(space, "digits", method=method, settings=settings, seed=1)
+    store = tmp_path / "small.supernet"
+    stopping = StoppingSelection()
+    cut = al.train_supernet(space, "digits", method=method, settings=settings, seed=1, store=store, progress=stopping)
+    assert cut.interrupted
+    assert cut.best is None
+    assert al.read_supernet(store).interrupted
+    after = StoppingSelection()
+    after.selecting = after.said.append  # type: ignore[method-assign]
+    found = resume(store, progress=after)
+    assert found.found == whole.found
+    assert not {"1 ", "2 ", "3 "} & {told[:2] for told in after.said}  # what was done is not done again
+    np.testing.assert_equal(found.supernet.arrays(), whole.supernet.arrays())
+    assert al.read_supernet(store).found == whole.found
+
+
 @pytest.mark.parametrize("method", ["darts", "gdas", "enas", "rarts"])
 def test_an_interrupted_training_goes_on_as_if_it_had_never_stopped(tmp_path: Path, method: str) -> None:
     space = al.loads(SPACE)

@@ -36,7 +36,8 @@ class Perturbation:
     `at_once` decisions are decided in a round (the authors decide one of either cell), and between rounds the
     supernet is trained for `interval` epochs, with a new optimizer, at rates from `share` of the method's on
     along one cosine. Decisions that no program makes any more are left out. Where requirements rule the
-    program out, it is one that differs from it in the fewest decisions; see `likeliest`.
+    program out, it is one that differs from it in the fewest decisions; see `likeliest`. A selection that was
+    interrupted goes on after the last decision.
     """
 
     interval: int = attrs.field(default=10, validator=ge(0))
@@ -53,7 +54,10 @@ class Perturbation:
         random.shuffle(by_element)
         waiting = [*by_pick, *by_element]
         epochs = self.interval * (math.ceil(len(waiting) / self.at_once) - 1) + 1
-        session.engine.restart_optimizer()
+        decided: dict[str, int] = session.notes.setdefault("decided", {})
+        session.decided |= {asked.variable: decided[asked.name] for asked in waiting if asked.name in decided}
+        if not decided:
+            session.engine.restart_optimizer()
         for question in waiting:
             positions = {variable: (position,) for variable, position in session.decided.items()}
             if question.variable in positions or not varied.is_made(question.variable, positions):
@@ -63,7 +67,8 @@ class Perturbation:
                 self._train_on(session, (rounds - 1) * self.interval, epochs)
             decide = self._of_picks if question.by_pick else self._of_elements
             pick = decide(session, question)
-            session.decided[question.variable] = question.domain.index(pick)
+            session.decided[question.variable] = decided[question.name] = question.domain.index(pick)
+            session.selecting(f"{len(decided)} of {len(waiting)} decisions")
         return [Found.of(session.derived, likeliest(session.derived, self._likelihoods(session, varied)))]
 
     def _train_on(self, session: Session, done: int, epochs: int) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs.validators import ge
 
 from archlang.diagnostics import ArchError, error
 from archlang.relax.outcome import Found
+from archlang.space.choices import Choices
 from archlang.study import Study, Trial, search
 
 if TYPE_CHECKING:
     from archlang.relax.session import Session
-    from archlang.space.choices import Choices
     from archlang.space.program import Program
 
 
@@ -28,7 +28,7 @@ class Searching:
     costs of programs. By default the accuracy counts, or the loss where there is none. With several objectives
     it is the programs on the Pareto front that are given, else all, the best first. Before a program is measured
     on the validation samples its batch norms go through so many training samples (`recalibration`); the shared
-    statistics stay as they are.
+    statistics stay as they are. A search that was interrupted goes on with what had been measured.
     """
 
     searcher: str = "evolution"
@@ -71,15 +71,16 @@ class Searching:
         return [Found(study.program(trial).choices, trial.metrics) for trial in trials]
 
 
-Measure = Callable[["Choices"], dict[str, float]]
+Measure = Callable[[Choices], dict[str, float]]
 
 
 def measuring(session: Session, recalibration: int) -> Measure:
     """What measures the program of some choices on validation samples with the shared weights, after its batch
-    norms have been through so many training samples. Each program is measured once."""
+    norms have been through so many training samples. Each program is measured once: what was is in the notes."""
     engine = session.engine
     training, validation = session.feeding.calibrating(recalibration), session.feeding.measuring()
-    known: dict[Choices, dict[str, float]] = {}
+    notes: list[tuple[dict[str, Any], dict[str, float]]] = session.notes.setdefault(f"measured/{recalibration}", [])
+    known = {Choices(picks): metrics for picks, metrics in notes}
 
     def measure(choices: Choices) -> dict[str, float]:
         found = known.get(choices)
@@ -91,6 +92,8 @@ def measuring(session: Session, recalibration: int) -> Measure:
                 found = known[choices] = engine.measure(validation, choices)
             finally:
                 engine.restore(kept)
+            notes.append((choices.as_dict(), found))
+            session.selecting(f"{len(notes)} programs measured")
         return dict(found)
 
     return measure

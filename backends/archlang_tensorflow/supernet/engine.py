@@ -19,7 +19,7 @@ from archlang_tensorflow.supernet.passes import Found, Passes
 from archlang_tensorflow.supernet.sharing import traced
 from archlang_tensorflow.supernet.statistics import BatchStatistics
 from archlang_tensorflow.supernet.tensors import TensorFlowTensors
-from archlang_tensorflow.training import as_array, hits_of, loss_of
+from archlang_tensorflow.training import as_array, device_named, hits_of, loss_of
 
 Array = NDArray[Any]
 Tensor = Any
@@ -51,7 +51,9 @@ class TensorFlowEngine:
         architecture: ArchitectureSettings,
         loss: str = "cross_entropy",
         seed: int = 0,
+        device: str = "cpu",
     ) -> None:
+        self._device = device_named(device)
         self.supernet = supernet
         self.tensors = TensorFlowTensors(seed)
         self.parameters = {name: tf.Variable(tf.constant(first, tf.float32)) for name, first in parameters.items()}
@@ -85,8 +87,9 @@ class TensorFlowEngine:
     @contextmanager
     def running(self, threads: int) -> Iterator[None]:
         # The threads stay as they are: TensorFlow settled on them when it made the weights.
-        self.supernet.draws.assign([self._seed, 0])
-        yield
+        with tf.device(self._device):
+            self.supernet.draws.assign([self._seed, 0])
+            yield
 
     def batch(self, x: Array, y: Array) -> Batch:
         target = tf.constant(y)
