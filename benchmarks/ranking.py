@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
 import archlang as al
+from archlang.relax.correlation import correlation
+from archlang.relax.outcome import Relaxed
+from archlang.relax.run import resume
 
 METHODS = ("spos", "fairnas", "gdas", "darts")
 
@@ -29,39 +33,41 @@ def main(runs: Path, programs: int, epochs: int, shared_epochs: int, seeds: int,
     """Rank correlations of accuracies with shared weights and of programs trained alone."""
     space = al.load("std.spaces.nasbench201", channels=8, repeats=1)
     data = _mnist()
-    alone = al.train(data, epochs=epochs, batch_size=64, lr=0.1)
-    again = al.train(data, epochs=epochs, batch_size=64, lr=0.1, seed=1)
-    settings = {"maximize": ["accuracy"], "searcher": "random", "seed": 0, "trials": programs, "progress": True}
-    first = al.search(space, alone, store=runs / "alone.db", name="first", **settings)  # type: ignore[arg-type]
-    second = al.search(space, again, store=runs / "alone.db", name="second", **settings)  # type: ignore[arg-type]
-    from archlang.relax.correlation import correlation
-
-    both = [[trial.metrics["accuracy"] for trial in study.measured] for study in (first, second)]
-    click.echo(f"alone, two seeds: {correlation(*both)}; accuracies {min(both[0]):.3f} to {max(both[0]):.3f}")
+    studies = [
+        al.search(
+            space,
+            al.train(data, epochs=epochs, batch_size=64, lr=0.1, seed=seed),
+            searcher="random",
+            maximize=["accuracy"],
+            trials=programs,
+            seed=0,
+            store=runs / "alone.db",
+            name=f"seed {seed}",
+            progress=True,
+        )
+        for seed in range(2)
+    ]
+    first, second = ([trial.metrics["accuracy"] for trial in study.measured] for study in studies)
+    click.echo(f"alone, {min(first):.3f} to {max(first):.3f}; against another seed: {correlation(first, second)}")
     for method in methods:
         for seed in range(seeds):
-            store = runs / f"{method}-{seed}.supernet"
-            if store.exists():
-                from archlang.relax.run import resume
-
-                outcome = resume(store, data=data, progress=True)
-            else:
-                changes = {
-                    "epochs": shared_epochs,
-                    **({"selection.trials": 50} if method in ("spos", "fairnas") else {}),
-                }
-                outcome = al.train_supernet(
-                    space, data, method=method, settings=changes, seed=seed, store=store, progress=True
-                )
-            found = outcome.against(first)
+            outcome = _trained(space, data, method, seed, shared_epochs, runs / f"{method}-{seed}.supernet")
+            found = outcome.against(studies[0])
             click.echo(f"{method}, seed {seed}: {found.correlation}, the best is number {found.place_of_best}")
 
 
-def _mnist() -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+def _trained(space: al.Space, data: Any, method: str, seed: int, epochs: int, store: Path) -> Relaxed:
+    if store.exists():
+        return resume(store, data=data, progress=True)
+    changes = {"epochs": epochs, **({"selection.trials": 50} if method in ("spos", "fairnas") else {})}
+    return al.train_supernet(space, data, method=method, settings=changes, seed=seed, store=store, progress=True)
+
+
+def _mnist() -> tuple[NDArray[Any], ...]:
     """2,000 samples to train on and 2,000 to measure, as images of three equal channels with a border."""
     arrays = np.load(Path(os.environ["ARCHLANG_DATA"]) / "mnist_first12k.npz")
 
-    def ready(x: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def ready(x: NDArray[Any]) -> NDArray[Any]:
         padded = np.pad(x.astype(np.float32) / 255, ((0, 0), (2, 2), (2, 2)))
         return np.repeat(padded[:, None], 3, axis=1)
 
