@@ -18,6 +18,7 @@ PREPARED = {
     "best.json": '{"width": 32, "unit": "plain"}',
     "nb201.csv": "ops,c10_val_200\n" + "".join(f"{''.join(ops)},90\n" for ops in product("01234", repeat=6)),
 }
+SUPERNET = "runs/digits-spos.supernet"
 QUICK = {"--trials": "2", "--epochs": "1"}
 
 
@@ -73,6 +74,9 @@ def test_examples_run(run: Run, name: str, line: list[str]) -> None:
     Path("wrong.arch").unlink()
     if name in ("resume", "report"):
         prepare_store(Path("runs/digits.db"), second="--name" in line)
+    if SUPERNET in line:
+        settings = {"epochs": 1, "batch_size": 512, "selection.trials": 2}
+        al.train_supernet(al.load("net.arch"), method="spos", settings=settings, store=SUPERNET)
     if "--weights" in line:
         program = al.load("net.arch").program(json.loads(PREPARED["best.json"]))
         program.save_weights(program.build(), "best.safetensors")
