@@ -59,7 +59,9 @@ def main(runs: Path, programs: int, epochs: int, shared_epochs: int, seeds: int,
 def _trained(space: al.Space, data: Any, method: str, seed: int, epochs: int, store: Path) -> Relaxed:
     if store.exists():
         return resume(store, data=data, progress=True)
-    changes = {"epochs": epochs, **({"selection.trials": 50} if method in ("spos", "fairnas") else {})}
+    changes = {"epochs": epochs, "batch_size": 64, "weights.lr": 0.05}  # those of the presets are for larger data
+    if method in ("spos", "fairnas"):
+        changes["selection.trials"] = 50
     return al.train_supernet(space, data, method=method, settings=changes, seed=seed, store=store, progress=True)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 EVEN = 0.99  # an entropy of more than this share of the highest says that nothing has been learnt
+FEW = 8  # steps in an epoch
 COLLAPSED = 0.5  # so many decisions of operations without weights are more than good programs have
 
 
@@ -45,15 +46,20 @@ def _entropy(shares: Sequence[float]) -> float:
     return -sum(p / total * math.log(p / total) for p in shares if p > 0) / math.log(len(shares))
 
 
-def warnings(history: Sequence[Epoch], free: Mapping[str, Sequence[bool]], trained_from: float) -> list[str]:
+def warnings(
+    history: Sequence[Epoch], free: Mapping[str, Sequence[bool]], trained_from: float, steps: int
+) -> list[str]:
     """What looks like a known failure. `free` says of each named alternative whether it has no weights;
-    the architecture is trained from that share of the epochs on."""
+    the architecture is trained from that share of the epochs on; an epoch has so many steps."""
     if not history:
         return []
     found = []
     last = history[-1]
     if not math.isfinite(last.loss):
         found.append("the loss is not finite: lower the learning rate of the weights")
+    if steps < FEW:
+        few = "a step" if steps == 1 else f"{steps} steps"
+        found.append(f"an epoch has {few}: the method is meant for more data; lower `batch_size` and `weights.lr`")
     entropy = last.entropy
     if entropy is not None and trained_from < 1 and entropy > EVEN and len(history) > 1:
         found.append(

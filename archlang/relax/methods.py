@@ -86,10 +86,10 @@ METHODS: dict[str, Method] = {
     ),
     # Chu et al. 2020.
     "fairdarts": Method(sampler=Sigmoid(), penalties=(ZeroOne(),), selection=Argmax(threshold=0.85)),
-    # Cai et al. 2019: two paths for a step of the architecture, weights alone for a quarter of the epochs.
+    # Cai et al. 2019: two paths for every fifth step of the architecture, weights alone for a quarter of the epochs.
     "proxyless": Method(
         sampler=Gates(),
-        update=Alternating(weights_first=True),
+        update=Alternating(weights_first=True, interval=5),
         penalties=(MultipliedCost(),),
         weights=WeightSettings(lr=0.025, least=0.0, nesterov=True, decay=4e-5, clip=None, smoothing=0.1),
         architecture=ArchitectureSettings(lr=1e-3, betas=(0.0, 0.999), decay=0.0),

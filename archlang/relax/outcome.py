@@ -72,9 +72,9 @@ class Relaxed:
     @property
     def warnings(self) -> list[str]:
         """What looks like a known failure."""
-        return warnings(
-            self.history, weightless(self.session.engine.supernet.varied), self.session.method.architecture_from
-        )
+        session = self.session
+        free = weightless(session.engine.supernet.varied)
+        return warnings(self.history, free, session.method.architecture_from, session.feeding.steps)
 
     def against(self, study: Study, recalibration: int = 2048) -> Agreement:
         """How well the shared weights rank the programs of a study, which were trained alone: see `agreement`."""

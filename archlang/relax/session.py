@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class Session:
-    """`progress` is the share of the training that is done, `rate` the learning rate of the weights now.
+    """`progress` is the share of the training that is done, `steps` the steps, `rate` the learning rate of the
+    weights now.
     `random` is for whatever draws without the engine; it begins anew with every epoch. `derived` is the space
     of the programs that are wanted, which are those of `space` but for how they are written there (see
     `supernet_space`). `decided` has, by variable, the positions of picks that are settled: of these decisions
@@ -37,6 +38,7 @@ class Session:
     random: Random
     feeding: Feeding
     progress: float = 0.0
+    steps: int = 0
     rate: float = 0.0
     derived: Space = attrs.field(default=attrs.Factory(lambda session: session.space, takes_self=True))
     decided: dict[int, int] = attrs.field(factory=dict)
@@ -102,6 +104,7 @@ class Session:
         losses = []
         for step, (train, validation) in enumerate(self.feeding.epoch(number)):
             self.progress = min((number + step / self.feeding.steps) / method.epochs, 1.0)
+            self.steps = number * self.feeding.steps + step
             if number >= method.architecture_from * method.epochs:
                 losses.append(method.update.step(self, train, validation))
             else:

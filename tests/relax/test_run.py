@@ -128,13 +128,14 @@ def test_what_looks_wrong_is_said() -> None:
     collapsed = {"a": [0.9, 0.1], "b": [0.9, 0.1], "c": [0.1, 0.9]}
     good = {"a": [0.1, 0.9], "b": [0.1, 0.9], "c": [0.9, 0.1]}
 
-    def said(likelihoods: dict[str, list[float]], loss: float = 1.0) -> str:
-        return " ".join(warnings([Epoch(n, loss, {}, likelihoods, 1.0) for n in range(2)], free, 0.0))
+    def said(likelihoods: dict[str, list[float]], loss: float = 1.0, steps: int = 20) -> str:
+        return " ".join(warnings([Epoch(n, loss, {}, likelihoods, 1.0) for n in range(2)], free, 0.0, steps))
 
     assert "nearly even" in said(even)
     assert "3 of 3 decisions prefer operations without weights" in said(collapsed)
     assert said(good) == ""
     assert "not finite" in said(good, float("nan"))
+    assert "an epoch has a step: the method is meant for more data" in said(good, steps=1)
 
 
 def test_which_alternatives_have_weights() -> None:

@@ -188,3 +188,22 @@ space s(x: f32[n, 4]) {
     assert losses[-1] < 0.4 < losses[0]
     useless, useful = session.engine.tensors.numbers(session.engine.parameters["way"].softmax(-1))
     assert useful > 0.8 > 0.2 > useless
+
+
+def test_the_architecture_is_trained_in_the_last_of_some_steps() -> None:
+    session = session_of(Method(sampler=Softmax(spread=1.0), update=Alternating(interval=3)), SMOOTH)
+    steps = session.feeding.steps
+    moved = []
+    before = session.engine.parameters["first"].detach().clone()
+
+    def stepped(step: int, loss: float) -> None:
+        nonlocal before
+        now = session.engine.parameters["first"].detach().clone()
+        moved.append(not torch.equal(now, before))
+        before = now
+
+    session.stepped = stepped
+    for number in range(2):
+        session.train_epoch(number)
+    assert moved == [step % 3 == 2 for step in range(2 * steps)]
+    assert any(moved)
