@@ -33,20 +33,7 @@ def main(runs: Path, programs: int, epochs: int, shared_epochs: int, seeds: int,
     """Rank correlations of accuracies with shared weights and of programs trained alone."""
     space = al.load("std.spaces.nasbench201", channels=8, repeats=1)
     data = _mnist()
-    studies = [
-        al.search(
-            space,
-            al.train(data, epochs=epochs, batch_size=64, lr=0.1, seed=seed),
-            searcher="random",
-            maximize=["accuracy"],
-            trials=programs,
-            seed=0,
-            store=runs / "alone.db",
-            name=f"seed {seed}",
-            progress=True,
-        )
-        for seed in range(2)
-    ]
+    studies = [_alone(space, data, seed, epochs, programs, runs / f"alone-{seed}.db") for seed in range(2)]
     first, second = ([trial.metrics["accuracy"] for trial in study.measured] for study in studies)
     click.echo(f"alone, {min(first):.3f} to {max(first):.3f}; against another seed: {correlation(first, second)}")
     for method in methods:
@@ -54,6 +41,16 @@ def main(runs: Path, programs: int, epochs: int, shared_epochs: int, seeds: int,
             outcome = _trained(space, data, method, seed, shared_epochs, runs / f"{method}-{seed}.supernet")
             found = outcome.against(studies[0])
             click.echo(f"{method}, seed {seed}: {found.correlation}, the best is number {found.place_of_best}")
+
+
+def _alone(space: al.Space, data: Any, seed: int, epochs: int, programs: int, store: Path) -> al.Study:
+    """Programs trained alone, which hang on no seed, with weights that do."""
+    evaluator = al.train(data, epochs=epochs, batch_size=64, lr=0.1, seed=seed)
+    if store.exists():
+        return al.resume(store, evaluator=evaluator, progress=True)
+    return al.search(
+        space, evaluator, searcher="random", maximize=["accuracy"], trials=programs, store=store, progress=True
+    )
 
 
 def _trained(space: al.Space, data: Any, method: str, seed: int, epochs: int, store: Path) -> Relaxed:
