@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +58,12 @@ class Agreement:
     def summary(self) -> str:
         """What comes of it, in words."""
         found = self.correlation
+        shared, alone = f"{self.shared.metric} with the shared weights", f"{self.alone.metric} alone"
+        begun = f"{found.programs} programs of study `{self.study}`: {shared}"
+        if math.isnan(found.kendall):
+            return f"{begun}, or {alone}, is the same for all, which ranks nothing"
         return (
-            f"{found.programs} programs of study `{self.study}`: {self.shared.metric} with the shared weights ranks "
-            f"them as {self.alone.metric} alone with Kendall's tau {found.kendall:.3f}, Spearman's rho "
+            f"{begun} ranks them as {alone} with Kendall's tau {found.kendall:.3f}, Spearman's rho "
             f"{found.spearman:.3f}; the best by the first is number {self.place_of_best} by the second"
         )
 

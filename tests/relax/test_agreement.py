@@ -6,8 +6,10 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 
 import archlang as al
+from archlang.relax.agreement import Agreement, Measured
 from archlang.relax.page import relaxed_page
 from archlang.relax.selections.searching import measuring
+from archlang.searchers import Objective
 from archlang.space.choices import Choices
 from tests.relax.test_run import SPACE
 
@@ -57,6 +59,14 @@ def test_what_cannot_be_compared(study: al.Study) -> None:
     )
     with pytest.raises(al.ArchError, match="has 1 measured programs"):
         other.against(one)
+
+
+def test_programs_that_measure_the_same_have_no_ranks() -> None:
+    programs = tuple([Measured(Choices(), trial, 0.1, float(trial)) for trial in range(3)])
+    found = Agreement("alone", Objective("accuracy"), Objective("loss", maximize=False), programs)
+    assert found.summary.endswith(
+        "accuracy with the shared weights, or loss alone, is the same for all, which ranks nothing"
+    )
 
 
 def test_choices_are_known_after_a_round_trip_through_json() -> None:
