@@ -16,6 +16,7 @@ from archlang.report.page import figure, header, page, write_page
 from archlang.report.svg import Picture, scale
 
 SHOWN_DECISIONS = 30
+ENTROPY = "entropy of the mixture, of 1"
 BAND_WIDTH, BAND_HEIGHT = 360.0, 190.0
 HUES = (220, 22, 150, 275, 45, 190, 330, 95)  # of bands, told apart also by their order and their tips
 
@@ -72,14 +73,15 @@ def _charts(history: Sequence[Epoch]) -> str:
         curves[f"validation {name}"] = {e.number + 1: e.metrics[name] for e in history if name in e.metrics}
     entropy = {epoch.number + 1: epoch.entropy for epoch in history if epoch.entropy is not None}
     if entropy:
-        curves["entropy of the mixture, of 1"] = {number: value for number, value in entropy.items()}
+        curves[ENTROPY] = {number: value for number, value in entropy.items()}
     pictures = [figure(_curve(values, name), name) for name, values in curves.items() if len(values) > 1]
     return f'<section><h2>Training</h2><div class="charts">{"".join(pictures)}</div></section>'
 
 
 def _curve(values: Mapping[int, float], name: str) -> str:
     x = scale([*values], LEFT, WIDTH - RIGHT, log=False, pad=0.03)
-    y = scale([*values.values()], HEIGHT - BOTTOM, TOP, pad=0.08)
+    whole = [0.0, 1.0] if name == ENTROPY else []  # which small changes are to be seen against
+    y = scale([*values.values(), *whole], HEIGHT - BOTTOM, TOP, pad=0.08)
     picture = Picture(WIDTH, HEIGHT, f"{name} over the epochs")
     picture.axes(x, y, "epoch", name, [tick for tick in x.ticks() if tick == int(tick) and tick > 0])
     picture.line([(x(number), y(value)) for number, value in values.items()], "best-line")

@@ -39,6 +39,7 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-nu
 th, td { text-align: left; padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 500; } .num { text-align: right; white-space: nowrap; }
 tbody tr:last-child td { border-bottom: 0; }
+td:has(> .pick) { min-width: 30em; }
 .pick { display: inline-block; white-space: nowrap; color: var(--soft); margin-right: 10px;
   font: 12.5px/1.6 ui-monospace, "DejaVu Sans Mono", monospace; } .pick b { color: var(--ink); }
 .picks { width: auto; }
