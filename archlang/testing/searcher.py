@@ -29,7 +29,7 @@ from archlang.testing.driving import Event, drive, proposals_of, replay, score
 from archlang.testing.spaces import BUDGETS, SIZES, SPACES, make_space
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 __all__ = ["SIZES", "SPACES", "Event", "SearcherContract", "drive", "make_space", "proposals_of", "replay", "score"]
 
@@ -77,13 +77,13 @@ class SearcherContract:
         if "number" in metafunc.fixturenames:
             metafunc.parametrize("number", [*RANDOM, *MORE_RANDOM])
 
-    def settings_for(self, space: Space) -> Mapping[str, Any]:
+    def settings_for(self, space: SearchSpace) -> Mapping[str, Any]:
         """The settings for a space, where they are not the same for all."""
         return self.settings
 
     def make(
         self,
-        space: Space,
+        space: SearchSpace,
         objectives: Sequence[Objective] = ONE,
         seed: int = 3,
         constraints: Constraints = NO_CONSTRAINTS,
