@@ -40,6 +40,7 @@ class SearchSpace(ABC):
     tables: Mapping[str, CostTable] = {}
     owns: Callable[[str], bool] = staticmethod(_everywhere)  # whether moves change the decision at an address
     _span: Span | None = None  # where its name is written
+    _notes: Sequence[str] = ()  # why some things are not known of such a space
 
     @property
     @abstractmethod
@@ -87,7 +88,7 @@ class SearchSpace(ABC):
     # ---------------------------------------------- what only some spaces can do
 
     def _cannot(self, what: str) -> NoReturn:
-        raise ArchError(error("E0504", f"the programs of `{self.name}` {what}", self._span))
+        raise ArchError(error("E0504", f"the programs of `{self.name}` {what}", self._span, notes=self._notes))
 
     @cached_property
     def size(self) -> int | float:

@@ -53,6 +53,8 @@ class TracedSpace(SearchSpace):
     up to `limit` programs are listed, and so counted.
     """
 
+    _notes = ("what a Python function asks is only found by running it",)
+
     def __init__(self, function: Callable[[], Any], name: str, limit: int = LIMIT):
         self._function = function
         self._name = name
@@ -101,7 +103,7 @@ class TracedSpace(SearchSpace):
         found = self._listing
         if isinstance(found, Listing):
             return found
-        notes = [found, "what a Python function asks is only found by running it"]
+        notes = [found, *self._notes]
         hints = [f"raise the limit, `al.space_of(…, limit={10 * self.limit})`, or write the space in the language"]
         raise ArchError(error("E0504", f"the programs of `{self.name}` {what}", notes=notes, hints=hints))
 
