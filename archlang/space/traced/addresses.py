@@ -10,14 +10,16 @@ from __future__ import annotations
 import ast
 import inspect
 import sysconfig
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 import attrs
 
-from archlang.space.traced.sites import Binding, Site, numbered, site_of
+from archlang.space.traced.sites import TRANSPARENT, Binding, Site, numbered, site_of
 
 MERGED = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")  # parts of the function that they stand in
 NAMELESS = "choice"
@@ -79,6 +81,7 @@ class Addresses:
         self.marks: dict[FrameType, Mark] = {}
         self._own = _package(getattr(inspect.unwrap(function), "__module__", None) or "")
         self._last: list[tuple[FrameType, Body]] = []
+        self._entries: Counter[str] = Counter()
 
     def body(self, caller: FrameType) -> tuple[Body, list[FrameType]]:
         """The run of a function that a frame belongs to, and its frames."""
@@ -98,7 +101,9 @@ class Addresses:
             around = groups[place - 1] if place else []
             label = self._entered(within, around, first, mark)
             path = f"{within.address}/{label}" if within.address else label
-            bodies.append((first, Body(path, within.parents)))
+            self._entries[path] += 1
+            again = self._entries[path] if self._entries[path] > 1 else 0  # beyond what the source tells apart
+            bodies.append((first, Body(numbered(path, again), within.parents)))
         self._last = bodies
         return bodies[-1][1], groups[-1]
 
@@ -133,7 +138,10 @@ class Addresses:
             return f"{numbered(own, site.ordinal)}{within.index(site, around)}"
         direct = site.callee == own or _leads_to(site.callee, around, code, mark)
         index = within.index(site, around, again=not direct)
-        return f"{numbered(site.callee if direct else own, site.ordinal)}{index}"
+        if direct:
+            return f"{numbered(site.callee, site.ordinal)}{index}"
+        through = f"{numbered(site.callee, site.ordinal)}/" if site.callee not in ("", *TRANSPARENT) else ""
+        return f"{through}{own}{index}"
 
     def _label(self, body: Body, frames: Sequence[FrameType], name: str | None) -> str:
         """What a decision is called in the function that asks for it, after what separates it from its address."""
@@ -178,6 +186,8 @@ def _called(frame: FrameType) -> str:
 def _leads_to(name: str, frames: Sequence[FrameType], code: Any, mark: Mark | None) -> bool:
     """Whether a name, where it is called, stands for what has been called."""
     found = _looked_up(name, frames)
+    while isinstance(found, partial):
+        found = found.func
     if mark is not None:
         return found is mark.called or inspect.unwrap(found) is mark.called if callable(found) else False
     if isinstance(found, type):
@@ -202,7 +212,7 @@ def _parameter(binding: Binding, frames: Sequence[FrameType]) -> str:
         function = function.value
     found = _looked_up(function.id, frames) if isinstance(function, ast.Name) else None
     for name in reversed(path):
-        owner, found = found, inspect.getattr_static(found, name, None)
+        owner, found = found, None if found is None else inspect.getattr_static(found, name, None)
         position += isinstance(found, FunctionType) and not isinstance(owner, type | ModuleType)
     try:
         parameters = list(inspect.signature(found).parameters.values()) if callable(found) else []
@@ -211,6 +221,12 @@ def _parameter(binding: Binding, frames: Sequence[FrameType]) -> str:
     if position < len(parameters) and parameters[position].kind is not inspect.Parameter.VAR_POSITIONAL:
         return parameters[position].name
     return str(position)
+
+
+def bound_to(frame: FrameType) -> str:
+    """The name that the value of what a frame calls is bound to, "" without one."""
+    binding = site_of(frame).binding
+    return "" if binding.label else binding.name
 
 
 def outside_label(frame: FrameType) -> str:

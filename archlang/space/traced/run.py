@@ -82,11 +82,15 @@ class Run:
 
     def ask_shared(self, domain: Domain, name: str, owner: object) -> tuple[Decision, Pick]:
         """The decision of something that was made before the run."""
+        self.claim(name, owner)
+        return self._decide(Decision(name, domain))
+
+    def claim(self, name: str, owner: object) -> None:
+        """Give a name to something that was made before the run; ArchError (E0404) when another has it."""
         if self._named.setdefault(name, owner) is not owner:
             what = f"two choices are called `{name}`"
             hints = ['give one a name of its own: `al.choose([…], name="…")`']
             raise ArchError(error("E0404", what, hints=hints))
-        return self._decide(Decision(name, domain))
 
     def excluded(self, fault: Fault) -> FaultSignal:
         """The signal that a requirement is broken; it holds even where the function catches it."""

@@ -9,19 +9,22 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from archlang.diagnostics import ArchError, error
-from archlang.space.traced.addresses import Mark
+from archlang.space.traced.addresses import Mark, bound_to
 from archlang.space.traced.asking import Later
 from archlang.space.traced.run import Run, running
 
 Called = TypeVar("Called", bound=Callable[..., Any])
 
 
+Call = Callable[[Run, tuple[Any, ...], dict[str, Any], str | None], Any]
+
+
 class Deferred(Later):
     """A call of something searchable, with choices among its arguments, that is made in a run: once in each."""
 
-    def __init__(self, call: Callable[..., Any], given: tuple[Any, ...], named: dict[str, Any]):
+    def __init__(self, call: Call, given: tuple[Any, ...], named: dict[str, Any], label: str):
         self._call, self._given, self._named = call, given, named
-        self._label = self.__name__ = getattr(call, "__name__", type(call).__name__)
+        self._label = self.__name__ = label
 
     def __repr__(self) -> str:
         return f"Later({self._label}(…))"
@@ -29,12 +32,13 @@ class Deferred(Later):
     def resolve(self, run: Run) -> Any:
         """The value in a run."""
         if id(self) not in run.shared:
-            run.shared[id(self)] = self._call(*self._given, **self._named)
+            run.claim(self._label, self)
+            run.shared[id(self)] = self._call(run, self._given, self._named, self._label)
         return run.shared[id(self)]
 
     def resolve_of_call(self, run: Run, parameter: str, frame: Any) -> Any:
         """The value as the default of a parameter in a call: made anew."""
-        return self._call(*self._given, **self._named)
+        return self._call(run, self._given, self._named, None)
 
     def __call__(self) -> Any:
         """The value in the run that is going on."""
@@ -69,29 +73,29 @@ def _resolving(inner: Callable[..., Any], called: Callable[..., Any], skipped: i
     defaults = {each.name: each.default for each in parameters if isinstance(each.default, Later)}
     places = [each.name for each in parameters if each.kind is not inspect.Parameter.KEYWORD_ONLY]
 
+    def call(run: Run, given: tuple[Any, ...], named: dict[str, Any], address: str | None) -> Any:
+        frame = sys._getframe()
+        with run.marked(frame, Mark(called if skipped else resolving, address)):
+            for name in lacking(given, named):
+                named = {**named, name: defaults[name].resolve_of_call(run, name, frame)}
+            given = (*given[:skipped], *(_resolved(run, value) for value in given[skipped:]))
+            return inner(*given, **{name: _resolved(run, value) for name, value in named.items()})
+
+    def lacking(given: tuple[Any, ...], named: dict[str, Any]) -> list[str]:
+        return [name for name in defaults if name not in named and name not in places[: len(given) - skipped]]
+
     @functools.wraps(inner, updated=())
     def resolving(*given: Any, **named: Any) -> Any:
         run = running()
-        lacking = [name for name in defaults if name not in named and name not in places[: len(given) - skipped]]
-        if run is None:
-            if not lacking and not any(map(_is_open, (*given, *named.values()))):
-                return inner(*given, **named)
-            if skipped:
-                raise ArchError(
-                    error(
-                        "E0416",
-                        f"`{called.__name__}` is given choices that are open",
-                        hints=[f"make it in a run: `al.space_of(lambda: {called.__name__}(…))`"],
-                    )
-                )
-            return Deferred(resolving, given, named)
-        frame = sys._getframe()
-        with run.marked(frame, Mark(resolving if not skipped else called)):
-            for name in lacking:
-                named[name] = defaults[name].resolve_of_call(run, name, frame)
-            given = (*given[:skipped], *(_resolved(run, value) for value in given[skipped:]))
-            named = {name: _resolved(run, value) for name, value in named.items()}
+        if run is not None:
+            return call(run, given, named, None)
+        if not lacking(given, named) and not any(map(_is_open, (*given, *named.values()))):
             return inner(*given, **named)
+        if skipped:
+            what = f"`{called.__name__}` is given choices that are open"
+            hints = [f"make it in a run: `al.space_of(lambda: {called.__name__}(…))`"]
+            raise ArchError(error("E0416", what, hints=hints))
+        return Deferred(call, given, named, bound_to(sys._getframe(1)) or called.__name__)
 
     return resolving
 

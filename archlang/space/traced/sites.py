@@ -105,6 +105,7 @@ class _Reader:
 
     def __init__(self, tree: ast.Module):
         self._parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        self._known_loops: dict[ast.AST, Loop] = {}
         order = {node: place for place, node in enumerate(_evaluated(tree)) if isinstance(node, ast.Call)}
         calls = sorted(order, key=_place)
         scopes = {call: self._scope(call) for call in calls}
@@ -146,9 +147,9 @@ class _Reader:
         found: list[Loop] = []
         for child, parent in self._up(call):
             if isinstance(parent, ast.For | ast.AsyncFor) and child is not parent.iter and child not in parent.orelse:
-                found.append(Loop(_counter(parent.target, parent.iter, parent.body)))
+                found.append(self._loop(parent, _counter(parent.target, parent.iter, parent.body)))
             elif isinstance(parent, ast.While) and child not in parent.orelse:
-                found.append(Loop(""))
+                found.append(self._loop(parent, ""))
             elif isinstance(parent, COMPREHENSIONS):
                 inner = [each for each in parent.generators if child is not each]
                 if child in parent.generators:
@@ -156,8 +157,11 @@ class _Reader:
                     inner = parent.generators[:place]
                     if not _within(call, parent.generators[place].iter):
                         inner = parent.generators[: place + 1]
-                found += [Loop(_counter(each.target, each.iter, [])) for each in reversed(inner)]
+                found += [self._loop(each, _counter(each.target, each.iter, [])) for each in reversed(inner)]
         return reversed(found)
+
+    def _loop(self, node: ast.AST, counter: str) -> Loop:
+        return self._known_loops.setdefault(node, Loop(counter))
 
     def _bound(self, call: ast.Call) -> Binding:
         """What a call's value is bound to."""
