@@ -52,7 +52,7 @@ class SearchSpace(ABC):
         """Costs of a program that are known before it is evaluated: conditions may limit them."""
         return ()
 
-    @property
+    @cached_property
     @abstractmethod
     def digest(self) -> str:
         """A hash of what decides which programs the space has."""
@@ -69,7 +69,7 @@ class SearchSpace(ABC):
     def program(self, choices: Mapping[str, Any] | None = None) -> Program:
         """The program of these choices; ArchError when they do not fit the space."""
 
-    @property
+    @cached_property
     @abstractmethod
     def _moves(self) -> Moves: ...
 
@@ -137,7 +137,7 @@ class SearchSpace(ABC):
         owns, found = self.owns, copy(self)
         found.owns = lambda address: owns(address) and any(inside(address, part) for part in addresses) is not others
         for name in ("_moves", "encoder"):
-            found.__dict__.pop(name, None)
+            vars(found).pop(name, None)
         return found
 
     @property

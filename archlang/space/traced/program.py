@@ -28,7 +28,7 @@ class TracedProgram(Program):
         """What functions that evaluate are given: the value."""
         return self.value
 
-    @property
+    @cached_property
     def _read(self) -> tuple[None, dict[str, Any]]:
         return None, {}
 

@@ -57,10 +57,10 @@ def searchable(called: Called) -> Called:
     outside of a run with an open choice, a function gives something that is made in a run, which
     `space_of` takes too; a class of one's own is an ArchError (E0416) there.
     """
+    own: Any = called
     if isinstance(called, type) and called.__module__ == sys._getframe(1).f_globals.get("__name__"):
-        own: Any = called
         own.__init__ = _resolving(own.__init__, called, skipped=1)
-        return called
+        return own  # type: ignore[no-any-return]
     return _resolving(called, called)  # type: ignore[return-value]
 
 

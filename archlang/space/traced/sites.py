@@ -10,7 +10,7 @@ import ast
 import dis
 import linecache
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any
@@ -153,7 +153,7 @@ class _Reader:
             elif isinstance(parent, COMPREHENSIONS):
                 inner = [each for each in parent.generators if child is not each]
                 if child in parent.generators:
-                    place = parent.generators.index(child)
+                    place = _at(parent.generators, child)
                     inner = parent.generators[:place]
                     if not _within(call, parent.generators[place].iter):
                         inner = parent.generators[: place + 1]
@@ -177,13 +177,13 @@ class _Reader:
                     if isinstance(function, ast.Attribute) and function.attr in ADDING:
                         return Binding(_name(function.value))
                     if _name(function) not in TRANSPARENT:
-                        return self._argument(parent, "", args.index(child))
+                        return self._argument(parent, "", _at(args, child))
                 case ast.Assign(targets=[target, *_]) | ast.AnnAssign(target=target):
                     return Binding(_target(target, parent.value, call))
                 case ast.AugAssign(target=target) | ast.NamedExpr(target=target):
                     return Binding(_name(target))
                 case ast.Dict(keys=keys, values=values) if child in values:
-                    key = keys[values.index(child)]
+                    key = keys[_at(values, child)]
                     if isinstance(key, ast.Constant) and isinstance(key.value, str):
                         return Binding(key.value)
                 case ast.arguments():
@@ -239,6 +239,10 @@ def _target(target: ast.expr, value: ast.expr | None, part: ast.AST) -> str:
     return _name(target)
 
 
+def _at(nodes: Sequence[ast.AST | None], node: ast.AST) -> int:
+    return next(place for place, each in enumerate(nodes) if each is node)
+
+
 def _within(node: ast.AST, part: ast.AST) -> bool:
     return any(each is node for each in ast.walk(part))
 
@@ -258,9 +262,9 @@ def _parameter(arguments: ast.arguments, default: ast.AST) -> str:
     """The parameter whose default value this is."""
     placed = [*arguments.posonlyargs, *arguments.args]
     if default in arguments.defaults:
-        return placed[len(placed) - len(arguments.defaults) + arguments.defaults.index(default)].arg
+        return placed[len(placed) - len(arguments.defaults) + _at(arguments.defaults, default)].arg
     if default in arguments.kw_defaults:
-        return arguments.kwonlyargs[arguments.kw_defaults.index(default)].arg
+        return arguments.kwonlyargs[_at(arguments.kw_defaults, default)].arg
     return ""
 
 
