@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from archlang.space.loading import loads as loads
     from archlang.space.program import Program as Program
     from archlang.space.space import Space as Space
+    from archlang.space.traced.asking import choose as choose
+    from archlang.space.traced.asking import integer as integer
+    from archlang.space.traced.asking import real as real
+    from archlang.space.traced.asking import require as require
+    from archlang.space.traced.searchable import searchable as searchable
+    from archlang.space.traced.space import space_of as space_of
     from archlang.study import Study as Study
     from archlang.study import resume as resume
     from archlang.study import search as search
@@ -37,11 +43,17 @@ _PUBLIC = {
     "Program": "archlang.space.program",
     "Space": "archlang.space.space",
     "Study": "archlang.study",
+    "choose": "archlang.space.traced.asking",
+    "integer": "archlang.space.traced.asking",
     "load": "archlang.space.loading",
     "loads": "archlang.space.loading",
     "read_supernet": "archlang.relax.run",
+    "real": "archlang.space.traced.asking",
+    "require": "archlang.space.traced.asking",
     "resume": "archlang.study",
     "search": "archlang.study",
+    "searchable": "archlang.space.traced.searchable",
+    "space_of": "archlang.space.traced.space",
     "table": "archlang.evaluate",
     "train": "archlang.evaluate",
     "train_supernet": "archlang.relax.run",
@@ -54,11 +66,17 @@ __all__ = [
     "Space",
     "Study",
     "__version__",
+    "choose",
+    "integer",
     "load",
     "loads",
     "read_supernet",
+    "real",
+    "require",
     "resume",
     "search",
+    "searchable",
+    "space_of",
     "table",
     "train",
     "train_supernet",

@@ -13,14 +13,14 @@ from archlang.space.choices import Choices
 from archlang.space.clauses import Clause, Unwritten, clauses
 
 if TYPE_CHECKING:
-    from archlang.space import Space
+    from archlang.space import SearchSpace
 
 Configuration: TypeAlias = Any  # a ConfigSpace.Configuration
 ConfigurationSpace: TypeAlias = Any  # a ConfigSpace.ConfigurationSpace
 LISTED = 1_000  # picks of a decision that are listed
 
 
-def to_configspace(space: Space, seed: int | None = None) -> ConfigurationSpace:
+def to_configspace(space: SearchSpace, seed: int | None = None) -> ConfigurationSpace:
     """A space as a `ConfigSpace.ConfigurationSpace`: its valid configurations are the programs.
 
     Parameters have the addresses of the decisions. Alternatives are categorical, by their labels; subsets
@@ -57,7 +57,7 @@ def to_configspace(space: Space, seed: int | None = None) -> ConfigurationSpace:
     return found
 
 
-def choices_from(space: Space, configuration: Configuration) -> Choices:
+def choices_from(space: SearchSpace, configuration: Configuration) -> Choices:
     """The choices that a configuration of `to_configspace(space)` stands for; ConfigSpace keeps floats to some
     13 digits."""
     names = Names(space)
@@ -69,7 +69,7 @@ def choices_from(space: Space, configuration: Configuration) -> Choices:
     return space.choices(picks)
 
 
-def configuration_from(space: Space, choices: Choices, within: ConfigurationSpace) -> Configuration:
+def configuration_from(space: SearchSpace, choices: Choices, within: ConfigurationSpace) -> Configuration:
     """The configuration that stands for choices; `within` is `to_configspace(space)`."""
     names = Names(space)
     values = {names.of(decision): _value(decision, choices[decision.address]) for decision in space.decisions(choices)}

@@ -13,7 +13,7 @@ from archlang.space.choices import show_pick
 
 if TYPE_CHECKING:
     from archlang.semantics.decision import Decision
-    from archlang.space import Space
+    from archlang.space import SearchSpace
 
 
 def texts(picks: Iterable[Pick]) -> dict[str, Pick]:
@@ -27,7 +27,7 @@ class Names:
     """What the decisions of a space are called: by their addresses, and where several decisions have one
     address, by their domains too."""
 
-    def __init__(self, space: Space):
+    def __init__(self, space: SearchSpace):
         try:
             counts = Counter(decision.address for decision in space.all_decisions())
         except ArchError:  # the decisions of a space that is not evaluated as a whole are not known

@@ -24,7 +24,7 @@ from archlang.searchers.objectives import INFEASIBLE, Scores
 from archlang.semantics.decision import Decision, Domain, Integers, OneOf, Pick, Reals, Subsets
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Program, Space
+    from archlang.space import Choices, Program, SearchSpace
 
 Trial: TypeAlias = Any  # an optuna.trial.Trial
 LISTED = 1_000  # subsets that are alternatives of their own; more of them are numbered
@@ -94,7 +94,7 @@ class Parameter:
 class Parameters:
     """The decisions of a space as parameters."""
 
-    def __init__(self, space: Space):
+    def __init__(self, space: SearchSpace):
         self._space = space
         self._names = Names(space)
         self._known: dict[tuple[str, Domain], Parameter] = {}
@@ -129,7 +129,7 @@ class Parameters:
         }
 
 
-def suggest(space: Space, trial: Trial) -> Choices:
+def suggest(space: SearchSpace, trial: Trial) -> Choices:
     """The choices that an Optuna trial suggests, decision by decision: its parameters are the addresses.
 
     Where requirements forbid what is suggested, the program is another, always the same for the trial.
@@ -138,7 +138,7 @@ def suggest(space: Space, trial: Trial) -> Choices:
 
 
 def objective(
-    space: Space, evaluator: Evaluator | Callable[[Program], object], metrics: str | Sequence[str] = "value"
+    space: SearchSpace, evaluator: Evaluator | Callable[[Program], object], metrics: str | Sequence[str] = "value"
 ) -> Callable[[Trial], float | tuple[float, ...]]:
     """A function for `optuna.Study.optimize`: the metric (or metrics) of the program that a trial suggests.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,27 +19,29 @@ if TYPE_CHECKING:
 
 @attrs.frozen(slots=False)
 class FunctionEvaluator:
-    """Calls `function(program)`, which gives a number or a dictionary of numbers.
+    """Calls `function(program)`, which gives a number or a dictionary of numbers; of a space that is a Python
+    function with what that returned.
 
     A function with a parameter `fidelity` is given the share of a full evaluation that is asked for, at
-    most 1; others evaluate in full each time. A bare number is the metric `metric`. The costs of the
-    program's network are added under their names (`params`, `macs`, …) where the function gives none of
-    these names itself.
+    most 1; others evaluate in full each time. One with a parameter `choices` is given these.
+    A bare number is the metric `metric`. The costs of the program's network are added under their names
+    (`params`, `macs`, …) where the function gives none of these names itself.
     """
 
-    function: Callable[[Program], Any]
+    function: Callable[..., Any]
     metric: str = "value"
 
     @cached_property
-    def _takes_fidelity(self) -> bool:
+    def _parameters(self) -> Container[str]:
         try:
-            return "fidelity" in inspect.signature(self.function).parameters
+            return inspect.signature(self.function).parameters
         except (TypeError, ValueError):  # some built-in callables have no signature
-            return False
+            return ()
 
     def __call__(self, program: Program, fidelity: Mapping[str, Any], report: Report) -> Metrics:
-        given = {"fidelity": float(fidelity.get("share", 1.0))} if self._takes_fidelity else {}
-        metrics = checked_metrics(self.function(program, **given), self.metric)
+        offered = {"fidelity": float(fidelity.get("share", 1.0)), "choices": program.choices}
+        given = {name: value for name, value in offered.items() if name in self._parameters}
+        metrics = checked_metrics(self.function(program.subject, **given), self.metric)
         return metrics | {name: cost for name, cost in costs(program).items() if name not in metrics}
 
     def at(self, share: float) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from archlang.searchers.objectives import NO_CONSTRAINTS, Constraints, Objective
 from archlang.settings import read_settings
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 
 Told = tuple["Choices", Scores]  # an evaluated program
@@ -46,7 +46,7 @@ class Searcher(ABC):
 
     def __init__(
         self,
-        space: Space,
+        space: SearchSpace,
         objectives: Sequence[Objective],
         seed: int = 0,
         constraints: Constraints = NO_CONSTRAINTS,

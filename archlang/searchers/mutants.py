@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from archlang.diagnostics import ArchError
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 MUTATIONS = 20  # tried for a program that is new
 
 
-def mutant(space: Space, choices: Choices, random: Random, near: bool = True) -> Choices:
+def mutant(space: SearchSpace, choices: Choices, random: Random, near: bool = True) -> Choices:
     """A program one change away; one drawn where requirements leave none."""
     try:
         return space.mutate(choices, random, near)

@@ -25,7 +25,7 @@ from archlang.semantics.decision import Decision, OneOf, Pick, Reals, Subsets
 from archlang.space.encoding import is_ordered, unit
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 Array = np.ndarray[Any, Any]
 Options = tuple[Pick, ...]
@@ -140,7 +140,7 @@ Step = tuple[Factor, int, Pick]  # a decision that a program made: its cell and 
 class Parzen:
     """Programs as rows of cells, and candidates that are likely near some and unlikely near others."""
 
-    def __init__(self, space: Space):
+    def __init__(self, space: SearchSpace):
         self._space = space
         self._choices: list[Choices] = []
         self._cells: list[list[int]] = []  # of each program; -1 where a decision is not made

@@ -21,7 +21,7 @@ from archlang.syntax import ast
 from archlang.syntax.parser import parse_expression
 
 if TYPE_CHECKING:
-    from archlang.space import Space
+    from archlang.space import SearchSpace
 
 
 @attrs.frozen
@@ -48,7 +48,7 @@ class Recipe:
 
     def make(
         self,
-        space: Space,
+        space: SearchSpace,
         objectives: Sequence[Objective],
         seed: int = 0,
         constraints: Constraints = NO_CONSTRAINTS,

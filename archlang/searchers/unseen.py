@@ -12,13 +12,13 @@ from archlang.diagnostics import ArchError
 from archlang.searchers.base import Exhausted
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 ATTEMPTS = 100
 POOL = 10_000
 
 
-def size_of(space: Space) -> int | float:
+def size_of(space: SearchSpace) -> int | float:
     """The number of programs; infinite also where they cannot be counted, as those of a part."""
     try:
         return math.inf if space.is_part else space.size
@@ -30,7 +30,7 @@ class Unseen:
     """The programs proposed so far, and a way to one that is not among them. Of a part of a space only
     its own picks count."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: SearchSpace) -> None:
         self._space = space
         self._seen: set[Choices] = set()
         self._rest: list[Choices] = []

@@ -12,7 +12,7 @@ from archlang.semantics.decision import Decision, Pick
 from archlang.semantics.diagram import Diagrams, Value, support
 
 if TYPE_CHECKING:
-    from archlang.space.space import Space
+    from archlang.space.base import SearchSpace
 
 MAX_CLAUSES = 10_000
 
@@ -33,9 +33,13 @@ class Clauses:
     excluded: tuple[Clause, ...]
 
 
-def clauses(space: Space) -> Clauses:
+def clauses(space: SearchSpace) -> Clauses:
     """The programs of a space in clauses; raises `Unwritten` where it is not evaluated as a whole, has a budget
     or a requirement with too many exceptions, or decisions that say of each other whether they are made."""
+    from archlang.space.space import Space
+
+    if not isinstance(space, Space):
+        raise Unwritten("it is a Python function, whose decisions are only found by running it")
     once, compiled = space.analysis.once, space.analysis.compiled
     if once is None or compiled is None:
         raise Unwritten(f"it is not evaluated as a whole: {space.unproved}")

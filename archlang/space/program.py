@@ -67,6 +67,11 @@ class Program:
         the value under "" for a space that is one number."""
         return dict(self._read[1])
 
+    @property
+    def subject(self) -> Any:
+        """What functions that evaluate are given: the program itself."""
+        return self
+
     def cost(self) -> Cost:
         """Parameters, multiply-adds, activations, memory and depth of the network."""
         return self._cost

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
-from copy import copy
 from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,12 @@ from archlang.semantics.modules import Loader, ModuleScope
 from archlang.semantics.restrictions import Restriction
 from archlang.space import questions
 from archlang.space.analysis import SAMPLES, Analysis
+from archlang.space.base import SearchSpace
 from archlang.space.by_paths import ByPaths
 from archlang.space.by_trial import ByTrial
 from archlang.space.choices import Choices
 from archlang.space.compiled import Count
-from archlang.space.moves import Chooser, Moves, Trace
-from archlang.space.picking import no_decision
+from archlang.space.moves import Moves
 from archlang.space.program import Program
 from archlang.space.values import plain_value
 from archlang.syntax import ast
@@ -39,12 +38,12 @@ if TYPE_CHECKING:
     from archlang.space.bounds import Bounds
     from archlang.space.distinct.count import Distinct
     from archlang.space.distinct.groups import Progress
-    from archlang.space.encoding import Array, Encoder
     from archlang.space.explaining import Explanation
     from archlang.space.optimum import Goal, Optimum, Ranking
+    from archlang.space.resolver import Resolved
 
 
-class Space:
+class Space(SearchSpace):
     """The programs that a space declaration, with its configuration, describes."""
 
     def __init__(
@@ -68,13 +67,20 @@ class Space:
         self.tables = dict(tables or {})  # measured costs of programs, by what they measure
         self.partial_channels = partial_channels  # choices of blocks see one of so many channels
         self._where = tuple(Restriction(parse_expression(text, "condition"), self.tables) for text in where)
-        self.owns: Callable[[str], bool] = _everywhere  # whether moves change the decision at an address
+        self._span = declaration.name_span
         values = {name: plain_value(name, value) for name, value in self.config.items()}
         self.analysis = Analysis(module, declaration, values, self._where, self.tables, prune, partial_channels)
 
     @property
     def name(self) -> str:
         return self.declaration.name
+
+    @property
+    def known_costs(self) -> Sequence[str]:
+        """The costs that conditions may limit: those of `Cost`, and those of tables."""
+        from archlang.space.bounds import BOUNDED
+
+        return (*BOUNDED, *self.tables)
 
     def __repr__(self) -> str:
         return f"Space({self.module.name}:{self.name})"
@@ -217,10 +223,6 @@ class Space:
 
     # ------------------------------------------------------------- decisions
 
-    def decisions(self, choices: Mapping[str, Any]) -> tuple[Decision, ...]:
-        """The decisions that a program with these choices makes, in order."""
-        return tuple(decision for decision, _ in self.analysis.resolve(choices).decisions.values())
-
     def all_decisions(self) -> tuple[Decision, ...]:
         """Every decision that some program makes, in order of address; ArchError where the
         space cannot be evaluated as a whole."""
@@ -228,14 +230,18 @@ class Space:
             raise self.analysis.unknown(f"the decisions of `{self.name}` cannot be listed", self.unproved or "")
         return self.analysis.once.decisions
 
-    def choices(self, picks: Mapping[str, Any]) -> Choices:
-        """The picks as choices of the space; ArchError when they do not fit, with the address and
-        what may be picked."""
-        return self.program(picks).choices
-
     def program(self, choices: Mapping[str, Any] | None = None) -> Program:
         """The program of these choices; ArchError when they do not fit the space."""
         return Program(self, self.analysis.resolve(choices or {}))
+
+    def _resolve(self, choices: Mapping[str, Any]) -> Resolved:
+        return self.analysis.resolve(choices)
+
+    def _require_whole(self, what: str) -> None:
+        self.analysis.whole(what)
+
+    def _no_program(self) -> ArchError:
+        return self.analysis.no_program()
 
     # ------------------------------------------------------- moving in the space
 
@@ -246,46 +252,6 @@ class Space:
             return ByPaths(known.programs, known.resolve, known.resolver, self.owns)
         among = None if known.approximation is None else known.approximation.programs
         return ByTrial(known.resolver, known.resolve, among, self.owns)
-
-    def part(self, *addresses: str, others: bool = False) -> Space:
-        """The same programs, of which only the decisions at these addresses and below them (or only the
-        `others`) are changed, walked and encoded; the rest is drawn. Of a part it is a part of that.
-        ArchError for an address of no decision."""
-        known = [decision.address for decision in self.all_decisions()]
-        for address in addresses:
-            if not any(inside(other, address) for other in known):
-                raise ArchError(no_decision(f"there is no decision at `{address}` in `{self.name}`", address, known))
-        owns, found = self.owns, copy(self)
-        found.owns = lambda address: owns(address) and any(inside(address, part) for part in addresses) is not others
-        for name in ("_moves", "encoder"):
-            found.__dict__.pop(name, None)
-        return found
-
-    @property
-    def is_part(self) -> bool:
-        """Whether only some decisions are changed; see `part`."""
-        return self.owns is not _everywhere
-
-    def own(self, choices: Choices) -> Choices:
-        """The picks of the decisions that are changed: all, unless it is a part."""
-        if not self.is_part:
-            return choices
-        return Choices.of({address: pick for address, pick in choices.items() if self.owns(address)})
-
-    def sample(self, seed: int = 0, evenly: bool = False) -> Program:
-        """A program drawn by a seed; see `draw`."""
-        return self.program(self.draw(Random(seed), evenly))
-
-    def draw(self, random: Random, evenly: bool = False) -> Choices:
-        """Choices with every decision drawn evenly over its own picks, or (`evenly`) drawn evenly
-        over all programs; given that all requirements are met. ArchError when no such choices are
-        found, or when programs cannot be drawn evenly (the space is not evaluated as a whole)."""
-        if evenly:
-            self.analysis.whole("drawn evenly")
-        drawn = self._moves.draw(random, evenly)
-        if drawn is None:
-            raise self.analysis.no_program()
-        return drawn
 
     def sample_many(self, count: int, seed: int = 0, evenly: bool = False) -> Batch:
         """Many choices drawn independently, as `draw` does, in numpy batches: more than a hundred
@@ -354,24 +320,6 @@ class Space:
         graphs = (self.sample(seed).graph for seed in range(samples))
         return list(dict.fromkeys(node.operation for graph in graphs for node in graph.nodes)), False
 
-    def mutate(self, choices: Mapping[str, Any], random: Random, near: bool = False) -> Choices:
-        """Choices with one decision changed, and those that newly hang from it drawn: always
-        another program. The new pick is any other, or (`near`) for numbers mostly a near one, and for
-        a subset one with an element exchanged, added or dropped. Where requirements forbid that, as
-        few others change too as possible. ArchError when there is no other program."""
-        changed = self._moves.mutate(choices, random, near)
-        if changed is None:
-            what = f"no other program of `{self.name}` is one change away"
-            raise ArchError(error("E0411", what, self.declaration.name_span))
-        return changed
-
-    def crossover(self, a: Mapping[str, Any], b: Mapping[str, Any], random: Random, subtree: bool = False) -> Choices:
-        """Choices that take each decision from one of two parents, by chance, and what hangs from it from
-        that parent too unless both have it; or (`subtree`) those of `a` with a decision in which the two
-        differ, and all below it, from `b`. What neither has is drawn. Where requirements forbid the
-        mixture, the program nearest to it."""
-        return self._moves.crossover(a, b, random, subtree) or self.choices(a)
-
     def repair(self, picks: Mapping[str, Any], seed: int = 0, held: Container[str] = ()) -> Choices:
         """The choices nearest to some picks that meet all requirements: the fewest picks differ, and
         those at the addresses `held` do not; those of decisions that there are not are left out, those
@@ -382,50 +330,3 @@ class Space:
         if found is None:
             raise self.analysis.no_program()
         return found
-
-    def neighbours(self, choices: Mapping[str, Any]) -> Iterator[Choices]:
-        """All choices that differ in one decision (decisions that newly hang from it take their
-        first pick). Float decisions have no neighbours."""
-        return self._moves.neighbours(choices)
-
-    def enumerate(self, levels: int | None = None) -> Iterator[Choices]:
-        """All choices, one at a time, in a fixed order; of a float decision so many `levels`, spread
-        evenly over its range, or else ArchError."""
-        return self._moves.enumerate(levels)
-
-    def walk(self, choose: Chooser, random: Random) -> Choices:
-        """Choices made one decision after the other, from the root of the program tree: `choose` is
-        given a decision and the picks that lead on (None where they are too many to list: then it may
-        take any of the decision's domain), and gives one. Decisions without an alternative are not
-        asked. Where requirements forbid what was chosen, it is the nearest program, or one drawn.
-        ArchError when no program is found."""
-        found = self._moves.walk(choose, random)
-        if found is None:
-            raise self.analysis.no_program()
-        return found
-
-    def trace(self, choices: Mapping[str, Any]) -> Trace:
-        """The decisions of a program and their picks, in the order in which `walk` comes to them."""
-        return self._moves.trace(choices)
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        """Turns choices into vectors for regression."""
-        from archlang.space.encoding import Encoder
-
-        return Encoder(self.all_decisions(), self.owns)
-
-    def encode(self, choices: Mapping[str, Any]) -> Array:
-        """A program's choices as a vector of numbers from 0 to 1; see `Encoder`. ArchError where the space
-        is not evaluated as a whole."""
-        vector: Array = self.encoder.many([choices])[0]
-        return vector
-
-
-def _everywhere(address: str) -> bool:
-    return True
-
-
-def inside(address: str, part: str) -> bool:
-    """Whether a decision is the one at an address, or below it."""
-    return address == part or (address.startswith(part) and address[len(part)] in "/.[:#")

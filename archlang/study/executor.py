@@ -15,7 +15,7 @@ from archlang.diagnostics import ArchError
 from archlang.evaluate import Evaluator, checked_metrics
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 OnReport = Callable[[int, Mapping[str, float]], None]
 
@@ -51,7 +51,7 @@ class InProcess:
 
     capacity = 1
 
-    def __init__(self, space: Space, evaluator: Evaluator, on_report: OnReport) -> None:
+    def __init__(self, space: SearchSpace, evaluator: Evaluator, on_report: OnReport) -> None:
         self._space = space
         self._evaluator = evaluator
         self._on_report = on_report
@@ -69,7 +69,7 @@ class InProcess:
 
 
 def evaluate(
-    space: Space,
+    space: SearchSpace,
     evaluator: Evaluator,
     choices: Choices,
     on_report: Callable[[Mapping[str, float]], None],

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from archlang.cost.table import CostTable
 from archlang.diagnostics import ArchError, error
+from archlang.space.space import Space
+from archlang.space.traced.space import TracedSpace
 
 if TYPE_CHECKING:
-    from archlang.space import Space
+    from archlang.space import SearchSpace
+
+SHOWN = 5  # decisions that have changed which an error names
 
 
-def space_record(space: Space) -> dict[str, Any]:
+def space_record(space: SearchSpace) -> dict[str, Any]:
     """All that it takes to make the space again: its module and name, its configuration, and the texts
-    of its files (of those of the library nothing: they come with archlang)."""
+    of its files (of those of the library nothing: they come with archlang). Of a Python function it is what
+    tells it from others."""
+    if isinstance(space, TracedSpace):
+        return space.record()
+    assert isinstance(space, Space)
     texts = dict(space.texts)
     if not space.module.is_library:
         texts.setdefault(space.module.name, space.module.source.text)
@@ -34,7 +42,15 @@ def space_record(space: Space) -> dict[str, Any]:
 
 def space_from_record(record: Mapping[str, Any]) -> Space:
     """The space that a record describes; ArchError (E0904) when its digest is another, which happens
-    when the way spaces are read has changed."""
+    when the way spaces are read has changed, and E0924 when it is a Python function."""
+    if "python" in record:
+        raise ArchError(
+            error(
+                "E0924",
+                f"the space `{record['name']}` is a Python function, which a store cannot hold",
+                hints=("give it again: `resume(store, space=al.space_of(…))`, `read_study(store, space=…)`",),
+            )
+        )
     from archlang.semantics.modules import Loader
     from archlang.space.loading import open_module, space_of
 
@@ -55,22 +71,26 @@ def space_from_record(record: Mapping[str, Any]) -> Space:
     return space
 
 
-def require_same_space(record: Mapping[str, Any], space: Space) -> None:
+def require_same_space(record: Mapping[str, Any], space: SearchSpace) -> None:
     """ArchError (E0904), which says what has changed, unless the space is the one of the record."""
     if space.digest == record["digest"]:
         return
     now = space_record(space)
     changes = []
+    before, after = (each.get("python", {}).get("decisions", {}) for each in (record, now))
+    for address in [address for address in {**before, **after} if before.get(address) != after.get(address)][:SHOWN]:
+        was, is_now = (each.get(address, "not there") for each in (before, after))
+        changes.append(f"the decision `{address}` was {was}, now it is {is_now}")
     if now["name"] != record["name"]:
         changes.append(f"its name was `{record['name']}`, now it is `{now['name']}`")
     for name in sorted({*record["config"], *now["config"]}):
         before, after = record["config"].get(name, "not set"), now["config"].get(name, "not set")
         if before != after:
             changes.append(f"the configuration `{name}` was {before}, now it is {after}")
-    if record.get("tables", []) != now["tables"]:
+    if record.get("tables", []) != now.get("tables", []):
         changes.append("its tables of measured costs are others")
     for name, default in (("prune", "not set"), ("where", "not set"), ("partial_channels", 1)):
-        before, after = record.get(name) or default, now[name] or default
+        before, after = record.get(name) or default, now.get(name) or default
         if before != after:
             changes.append(f"`{name}` was {before}, now it is {after}")
     for path in sorted({*record["texts"], *now["texts"]}):

@@ -10,7 +10,7 @@ from archlang.evaluate import costs
 from archlang.study.record import Trial
 
 if TYPE_CHECKING:
-    from archlang.space import Space
+    from archlang.space import SearchSpace
 
 FUNCTION, CHOICES, OUTPUTS, NONE = MODES = ("function", "choices", "outputs", "none")
 
@@ -30,7 +30,7 @@ class Known:
     What cannot be worked out for a program (an op that numpy has not, say) costs an evaluation and ends nothing.
     """
 
-    def __init__(self, space: Space, mode: str) -> None:
+    def __init__(self, space: SearchSpace, mode: str) -> None:
         self._space = space
         self._mode = mode
         self._trials: dict[tuple[str, float], Trial] = {}  # by what is the same, and the fidelity

@@ -15,7 +15,6 @@ from archlang.diagnostics import ArchError, did_you_mean, error
 from archlang.evaluate import Evaluator, FunctionEvaluator, evaluator_from_spec
 from archlang.searchers import NO_CONSTRAINTS, Constraint, Constraints, Exhausted, Objective, Recipe, Searcher
 from archlang.settings import read_settings
-from archlang.space.bounds import BOUNDED
 from archlang.study.executor import Executor, InProcess, Outcome
 from archlang.study.origin import require_same_space, space_from_record, space_record, versions
 from archlang.study.progress import Listener, ProgressBar, Silent
@@ -25,15 +24,15 @@ from archlang.study.store import Store, open_store
 from archlang.study.study import Study, study_of
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Program, Space
+    from archlang.space import Choices, SearchSpace
 
 Metrics = str | Sequence[str]
 AnySearcher = str | type[Searcher] | Recipe
-AnyEvaluator = Evaluator | Callable[["Program"], Any]
+AnyEvaluator = Evaluator | Callable[..., Any]
 
 
 def search(
-    space: Space,
+    space: SearchSpace,
     evaluator: AnyEvaluator,
     *,
     searcher: AnySearcher = "smbo",
@@ -54,13 +53,13 @@ def search(
     """Search a space and return the study.
 
     `searcher` is a name such as `evolution`, a text such as `then(random, 50, evolution)`, or a class.
-    `evaluator` is one such as `train("digits")`, or a function from a program to a number or a dictionary
-    of numbers. What counts is given by `maximize` and `minimize` (names of metrics; those to maximize come
-    first), or in another order by `objectives`. `constraints` such as `macs <= 600M` are never left where
-    they limit a cost that is known before an evaluation; what they mean for other metrics is said by
-    `handling` and `weight` (see `Constraints`). `store` is the path of a SQLite file or a database URL; without
-    it the study lives in memory. `name` is the study's name in the store, by default the space's. `settings`
-    are the searcher's.
+    `evaluator` is one such as `train("digits")`, or a function from a program (of a Python function, what that
+    returned) to a number or a dictionary of numbers. What counts is given by `maximize` and `minimize` (names of
+    metrics; those to maximize come first), or in another order by `objectives`. `constraints` such as `macs <=
+    600M` are never left where they limit a cost that is known before an evaluation; what they mean for other
+    metrics is said by `handling` and `weight` (see `Constraints`). `store` is the path of a SQLite file or a
+    database URL; without it the study lives in memory. `name` is the study's name in the store, by default the
+    space's. `settings` are the searcher's.
 
     `reuse` says when a result is known, so that nothing is evaluated: "function" (or True) for a program that
     computes the same as a measured one (`Program.functional_hash`), "outputs" by `Program.output_hash`, "choices"
@@ -104,18 +103,19 @@ def resume(
     name: str | None = None,
     *,
     evaluator: AnyEvaluator | None = None,
-    space: Space | None = None,
+    space: SearchSpace | None = None,
     searcher: AnySearcher | None = None,
     trials: int | None = None,
     progress: bool | Listener = False,
 ) -> Study:
     """Go on with a study where it was, exactly as if it had never stopped, and return it.
 
-    Trials that were in flight are evaluated first. Space and evaluator are made again from the store; a
-    function, arrays, and a searcher that is not in the registry have to be given again. `trials` is the
-    number that the study is to have in all, by default as many as it was begun with.
-    ArchError: see `open_store`, and E0904 the space has changed, E0908 no such study, E0912 an evaluator
-    is needed or is another, E0913 the searcher does not propose again what it did.
+    Trials that were in flight are evaluated first. Space and evaluator are made again from the store; a function
+    (as evaluator or as space), arrays, and a searcher that is not in the registry have to be given again. `trials`
+    is the number that the study is to have in all, by default as many as it was begun with.
+    ArchError: see `open_store`, and E0904 the space has changed, E0908 no such study, E0912 an evaluator is needed
+    or is another, E0924 the space is a Python function that is not given, E0913 the searcher does not propose again
+    what it did.
     """
     with open_store(store) as opened:
         record = opened.only_study(name)
@@ -139,7 +139,7 @@ class Run:
         self,
         store: Store,
         record: StudyRecord,
-        space: Space,
+        space: SearchSpace,
         evaluator: Evaluator,
         searcher: Recipe,
         listener: Listener,
@@ -340,12 +340,12 @@ def _objectives(maximize: Metrics, minimize: Metrics, given: Sequence[Objective]
     return found
 
 
-def _limits(space: Space, constraints: Sequence[str], how: Mapping[str, Any]) -> tuple[Space, Constraints]:
+def _limits(space: SearchSpace, constraints: Sequence[str], how: Mapping[str, Any]) -> tuple[SearchSpace, Constraints]:
     """The programs that keep the limits on known costs, and the constraints that are left."""
     limits = []
     for text in constraints:
         limit = Constraint.parse(text)
-        if limit.metric in (*BOUNDED, *space.tables):
+        if limit.metric in space.known_costs:
             space = space.narrowed(text)
         else:
             limits.append(limit)

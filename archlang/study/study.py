@@ -13,7 +13,7 @@ from archlang.study.record import CACHED, COMPLETE, FAILED, StudyRecord, StudySu
 from archlang.study.store import Store, damaged, open_store
 
 if TYPE_CHECKING:
-    from archlang.space import Program, Space
+    from archlang.space import Program, SearchSpace
 
 
 class Study:
@@ -28,7 +28,7 @@ class Study:
         record: StudyRecord,
         trials: tuple[Trial, ...],
         store: str,
-        space: Space | None = None,
+        space: SearchSpace | None = None,
         interrupted: bool = False,
     ) -> None:
         self.record = record
@@ -50,7 +50,7 @@ class Study:
         return self.record.objectives
 
     @cached_property
-    def space(self) -> Space:
+    def space(self) -> SearchSpace:
         """The space that is searched; made from the store's texts when it was not given."""
         return self._given_space if self._given_space is not None else space_from_record(self.record.space)
 
@@ -148,7 +148,7 @@ class Study:
         }
 
 
-def read_study(store: str | Path, name: str | None = None, space: Space | None = None) -> Study:
+def read_study(store: str | Path, name: str | None = None, space: SearchSpace | None = None) -> Study:
     """The study in a store, as it is now; `name` may be left out where there is only one.
 
     A running search may be read at any time. ArchError: see `open_store`, and E0908 for no such study.
@@ -160,7 +160,7 @@ def read_study(store: str | Path, name: str | None = None, space: Space | None =
         return study_of(opened, record, space)
 
 
-def study_of(store: Store, record: StudyRecord, space: Space | None = None, interrupted: bool = False) -> Study:
+def study_of(store: Store, record: StudyRecord, space: SearchSpace | None = None, interrupted: bool = False) -> Study:
     """A study from an open store."""
     trials = tuple(store.trials(record.name))
     for trial in trials:

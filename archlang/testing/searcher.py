@@ -29,7 +29,7 @@ from archlang.testing.driving import Event, drive, proposals_of, replay, score
 from archlang.testing.spaces import BUDGETS, SIZES, SPACES, make_space
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 __all__ = ["SIZES", "SPACES", "Event", "SearcherContract", "drive", "make_space", "proposals_of", "replay", "score"]
 
@@ -58,32 +58,34 @@ class SearcherContract:
     `spaces` are the names of `SPACES` to run on; `seeded`: another seed gives other proposals;
     `exhausts`: a finite space is used up, each of its programs proposed once; `infinite`: infinite spaces
     will do, else they are refused with E0910; `entangled`: spaces that are not evaluated as a whole will
-    do, else they are refused with E0504 (or E0910).
+    do, else they are refused with E0504 (or E0910); `traced`: spaces that are Python functions will do, else they
+    are refused with E0504.
     """
 
     searcher: ClassVar[type[Searcher]]
     settings: ClassVar[Mapping[str, Any]] = {}
-    spaces: ClassVar[Sequence[str]] = ("flat", "conditional", "constrained", "floats", "budget")
+    spaces: ClassVar[Sequence[str]] = ("flat", "conditional", "constrained", "floats", "budget", "python")
     seeded: ClassVar[bool] = True
     exhausts: ClassVar[bool] = True
     infinite: ClassVar[bool] = True
     entangled: ClassVar[bool] = True
+    traced: ClassVar[bool] = True
     steps: ClassVar[int] = 60
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Runs each test that takes `space_name` on all spaces, and those that take `number` on random ones."""
         if "space_name" in metafunc.fixturenames:
-            metafunc.parametrize("space_name", self.spaces)
+            metafunc.parametrize("space_name", [name for name in self.spaces if self.traced or name != "python"])
         if "number" in metafunc.fixturenames:
             metafunc.parametrize("number", [*RANDOM, *MORE_RANDOM])
 
-    def settings_for(self, space: Space) -> Mapping[str, Any]:
+    def settings_for(self, space: SearchSpace) -> Mapping[str, Any]:
         """The settings for a space, where they are not the same for all."""
         return self.settings
 
     def make(
         self,
-        space: Space,
+        space: SearchSpace,
         objectives: Sequence[Objective] = ONE,
         seed: int = 3,
         constraints: Constraints = NO_CONSTRAINTS,
@@ -115,8 +117,9 @@ class SearcherContract:
 
     def test_second_process_gives_same_proposals(self) -> None:
         kind = self.searcher
-        settings = json.dumps([dict(self.settings_for(make_space(name))) for name in self.spaces])
-        arguments = (f"{kind.__module__}:{kind.__qualname__}", settings, tuple(self.spaces), self.steps)
+        spaces = [name for name in self.spaces if self.traced or name != "python"]
+        settings = json.dumps([dict(self.settings_for(make_space(name))) for name in spaces])
+        arguments = (f"{kind.__module__}:{kind.__qualname__}", settings, tuple(spaces), self.steps)
         script = (
             f"import sys; sys.path[:] = {sys.path!r}; "
             f"from archlang.testing.searcher import trace; print(trace(*{arguments!r}))"
@@ -291,8 +294,12 @@ class SearcherContract:
 
     # ------------------------------------------------- when a space is used up
 
-    @pytest.mark.parametrize("name", ["small", "constrained", "conditional"])
+    @pytest.mark.parametrize("name", ["small", "constrained", "conditional", "python"])
     def test_finite_space_is_used_up(self, name: str) -> None:
+        if name == "python" and not self.traced:
+            with pytest.raises(ArchError, match="E0504"):
+                self.make(make_space(name))
+            return
         searcher = self.make(make_space(name))
         events = drive(searcher, 4 * SIZES[name], seed=1, parallel=3)
         proposals = proposals_of(events)

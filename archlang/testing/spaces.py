@@ -1,4 +1,4 @@
-"""Spaces to try searchers on: some that have one difficulty each, and random ones."""
+"""Spaces to try searchers on: some that have one difficulty each, a Python function, and random ones."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from archlang.diagnostics import ArchError
+from archlang.space.traced.asking import choose, integer, require
+from archlang.space.traced.space import space_of
 
 if TYPE_CHECKING:
-    from archlang.space import Space
+    from archlang.space import SearchSpace, Space
 
 SPACES = {
     # 4 * 3 * 2 * 3 programs
@@ -72,14 +74,26 @@ space floats {
 }
 """,
 }
-SIZES = {"flat": 72, "conditional": 19, "constrained": 28, "budget": 57, "small": 6, "single": 1}
+SIZES = {"flat": 72, "conditional": 19, "constrained": 28, "budget": 57, "small": 6, "single": 1, "python": 39}
 BUDGETS = {"budget": ("params", 400)}
 
 
-def make_space(name: str) -> Space:
+def python() -> tuple[int, list[int], list[str]]:
+    """A Python function with 39 programs: width 8 has 3, width 16 (3 + 9) * 3."""
+    width = choose([8, 16])
+    units = []
+    for _ in range(integer(1, 2)):
+        units.append(choose({"plain": 0, "wide": lambda: choose([1, 2])}, name="unit"))
+    require(width > 8 or len(units) == 1, "narrow networks are short")
+    return width, units, choose(["a", "b"], (1, 2), name="heads") if width > 8 else []
+
+
+def make_space(name: str) -> SearchSpace:
     """The space of that name, newly loaded; or the random space of a number given as text."""
     from archlang.space import loads
 
+    if name == "python":
+        return space_of(python)
     if name.isdigit():
         return random_space(int(name))
     space = loads(SPACES[name])

@@ -18,6 +18,7 @@ class TestIntegerProgramming(SearcherContract):
     searcher = IntegerProgramming
     settings: ClassVar = {"start": 4, "candidates": 3}
     entangled = False
+    traced = False
 
 
 NETWORK = """

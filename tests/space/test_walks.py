@@ -16,7 +16,7 @@ from archlang.semantics import costs
 from archlang.semantics.decision import Decision, Pick
 from archlang.semantics.fault import Entangled
 from archlang.space import Choices, Space
-from archlang.space.space import inside
+from archlang.space.base import inside
 from tests.space.random_spaces import budget_spaces, network_spaces, static_spaces
 from tests.space.test_against_enumeration import choices_of, collect, space_in
 

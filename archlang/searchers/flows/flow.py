@@ -14,7 +14,7 @@ from archlang.searchers.objectives import Scores
 
 if TYPE_CHECKING:
     from archlang.searchers.recipe import Recipe
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 Key = tuple[Hashable, float]
 
@@ -33,7 +33,7 @@ class Flow(Searcher):
         self._history: list[tuple[Choices, Scores | None] | None] = []  # what was told; None: an ask
         self._took = False
 
-    def child(self, recipe: Recipe, name: str, space: Space | None = None) -> Searcher:
+    def child(self, recipe: Recipe, name: str, space: SearchSpace | None = None) -> Searcher:
         """A new searcher of the flow; its seed follows from the flow's and its name."""
         seed = Random(f"{self.seed}/{self.name}/{name}").getrandbits(32)
         return recipe.make(space or self.space, self.objectives, seed, self.constraints)
@@ -85,7 +85,7 @@ def key_of(choices: Choices) -> Key:
     return choices, choices.fidelity
 
 
-def as_proposed(proposal: Choices, choices: Choices, space: Space) -> Choices:
+def as_proposed(proposal: Choices, choices: Choices, space: SearchSpace) -> Choices:
     """A program as the searcher of a part of the space is to be told of it: as its own proposal, which
     it may wait for, if the program has the picks of that part."""
     return proposal.at(choices.fidelity) if space.own(proposal) == space.own(choices) else choices

@@ -24,7 +24,7 @@ from archlang.searchers.unseen import Unseen
 from archlang.semantics.decision import Decision, Pick
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 Weighted = tuple[Pick, Options, float, float]
 
@@ -47,7 +47,7 @@ class Step:
 class Policy:
     """Chances of the programs of a space: the product of those of their picks."""
 
-    def __init__(self, space: Space):
+    def __init__(self, space: SearchSpace):
         self._space = space
         self._known: dict[str, list[tuple[Decision, Distribution]]] = {}
 

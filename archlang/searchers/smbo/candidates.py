@@ -12,7 +12,7 @@ import numpy as np
 from archlang.diagnostics import ArchError
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 Array = np.ndarray[Any, Any]
 
@@ -29,7 +29,7 @@ class Effort:
 
 
 def candidates(
-    space: Space,
+    space: SearchSpace,
     best: Sequence[Choices],
     draw: Callable[[], Choices],
     allowed: Callable[[Choices], bool],
@@ -52,7 +52,7 @@ def candidates(
     return ranked
 
 
-def _children(space: Space, parents: Sequence[Choices], count: int, random: Random) -> list[Choices]:
+def _children(space: SearchSpace, parents: Sequence[Choices], count: int, random: Random) -> list[Choices]:
     """Mutants of each parent, every other of them near, and one child that it has with another."""
     found: list[Choices] = []
     for parent in parents:

@@ -13,7 +13,7 @@ from archlang.semantics.decision import Decision
 from archlang.space.encoding import Encoder, is_ordered
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 Array = np.ndarray[Any, Any]
 
@@ -25,7 +25,7 @@ class Features:
     """What surrogates see of programs: their choices, as the space encodes them (where its decisions
     cannot be listed: those met so far), the neighbourhoods in their graphs, or both."""
 
-    def __init__(self, space: Space, encoding: str = CHOICES):
+    def __init__(self, space: SearchSpace, encoding: str = CHOICES):
         self._space = space
         self._encoding = encoding
         self._columns: dict[str, int] = {}  # of the neighbourhoods met in programs told

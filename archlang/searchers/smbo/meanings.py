@@ -12,7 +12,7 @@ from archlang.ir.functional import functional_form
 from archlang.ir.neighbourhoods import neighbourhoods
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 MOST = 20_000  # programs that are kept of a space
 
@@ -26,10 +26,10 @@ class Meanings:
     graphs: dict[Choices, Counter[str]] = attrs.field(factory=dict)
 
 
-_known: WeakKeyDictionary[Space, Meanings] = WeakKeyDictionary()
+_known: WeakKeyDictionary[SearchSpace, Meanings] = WeakKeyDictionary()
 
 
-def _meanings(space: Space) -> Meanings:
+def _meanings(space: SearchSpace) -> Meanings:
     found = _known.setdefault(space, Meanings())
     for kept in (found.functions, found.graphs):
         while len(kept) > MOST:
@@ -37,7 +37,7 @@ def _meanings(space: Space) -> Meanings:
     return found
 
 
-def function(space: Space, choices: Choices) -> str:
+def function(space: SearchSpace, choices: Choices) -> str:
     """The functional hash of a program."""
     kept = _meanings(space).functions
     if choices not in kept:
@@ -45,7 +45,7 @@ def function(space: Space, choices: Choices) -> str:
     return kept[choices]
 
 
-def graph_counts(space: Space, choices: Choices) -> Counter[str]:
+def graph_counts(space: SearchSpace, choices: Choices) -> Counter[str]:
     """How often each neighbourhood occurs in the graph of a program; none for one without a network."""
     kept = _meanings(space).graphs
     if choices not in kept:

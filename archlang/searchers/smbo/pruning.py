@@ -15,7 +15,7 @@ from archlang.semantics.decision import Decision, Pick, Subsets
 from archlang.space.encoding import is_ordered
 
 if TYPE_CHECKING:
-    from archlang.space import Choices, Space
+    from archlang.space import Choices, SearchSpace
 
 Banned = dict[str, set[Pick]]  # picks by address
 
@@ -49,7 +49,7 @@ def is_banned(choices: Choices, banned: Banned) -> bool:
     return any(choices.get(address) in picks for address, picks in banned.items())
 
 
-def draw(space: Space, banned: Banned, random: Random) -> Choices:
+def draw(space: SearchSpace, banned: Banned, random: Random) -> Choices:
     """A program drawn decision by decision, without banned picks where there are others."""
 
     def choose(decision: Decision, options: tuple[Pick, ...] | None) -> Pick:
