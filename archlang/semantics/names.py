@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from archlang.diagnostics import ArchError, Collector, Diagnostic, Label, Span, did_you_mean, error
+from archlang.semantics.derived import ANY, Layer, link
 from archlang.semantics.modules import TABLE_COSTS, ModuleScope, library_modules
 from archlang.semantics.parameters import counted
+from archlang.semantics.rewriting import OTHERS
 from archlang.semantics.sites import assigned, target_names
 from archlang.syntax import ast
 
@@ -66,6 +68,44 @@ class _Checker:
                 self._in_op = True
                 self._op(item)
                 self._in_op = False
+            case ast.Derived():
+                try:
+                    layer = link(self._module, item).layers[-1]
+                except ArchError as problem:
+                    self.found.extend(problem.diagnostics)
+                    return
+                inner = _Checker(layer.scope)
+                inner._rules(layer)
+                self.found.extend(inner.found)
+
+    def _rules(self, layer: Layer) -> None:
+        statements = layer.declaration.statements
+        self._bodies.append(assigned(statements))
+        scope = self._statements(statements, {})
+        for rule in layer.declaration.rules:
+            inner = {**scope, **rule.pattern.names}
+            self._pattern(rule.pattern, layer, scope)
+            self._expr(rule.pattern.condition, inner)
+            self._expr(rule.replacement, {**inner, OTHERS: None})
+        self._bodies.pop()
+
+    def _pattern(self, pattern: ast.Pattern, layer: Layer, scope: dict[str, None]) -> None:
+        for argument in pattern.arguments or ():
+            if not isinstance(argument.value, ast.Name):
+                self._expr(argument.value, scope)
+        try:
+            declared = layer.called(pattern.called)
+            if pattern.within is not None:
+                layer.enclosing(pattern.within)
+        except ArchError as problem:
+            self.found.extend(problem.diagnostics)
+            return
+        if declared is not None:
+            variadic = any(given.variadic for given in declared.inputs)
+            self._fit(pattern.arguments or (), declared.name, declared.config, not variadic)
+        elif pattern.arguments is not None:
+            what = f"`{ANY}` stands for any call, and is written without arguments"
+            self.found.add(error("E0210", what, pattern.span))
 
     def _op(self, op: ast.Op) -> None:
         scope = self._parameters(op.config, {})
@@ -218,6 +258,9 @@ class _Checker:
                 self._expr(function, scope)
                 for argument in arguments:
                     self._expr(argument.value, scope)
+                if expr.others and OTHERS not in scope:
+                    what = "`...` stands for arguments in a rule of `with` only"
+                    self.found.add(error("E0221", what, expr.span, hints=["name the arguments"]))
                 if isinstance(function, ast.Name) and function.name not in scope:
                     self._call(expr, function.name)
             case ast.Index(value, index):
@@ -299,12 +342,26 @@ class _Checker:
             parameters = declared.config or declared.inputs
         else:
             return
+        given, shown = self._fit(call.arguments, name, parameters, positional)
+        missing = [p.name for p in parameters if p.default is None and p.name not in given and not p.variadic]
+        if missing and positional and not call.others:
+            needed = " and ".join(f"`{parameter}`" for parameter in missing)
+            self.found.add(error("E0213", f"`{name}` needs {needed}", call.span, hints=[shown]))
+
+    def _fit(
+        self,
+        arguments: Sequence[ast.Argument],
+        name: str,
+        parameters: Sequence[ast.Parameter],
+        positional: bool,
+    ) -> tuple[dict[str, Span], str]:
+        """The parameters that are given and where, each once, and what parameters there are."""
         names = [parameter.name for parameter in parameters]
         shown = ", ".join(p.name if p.default is None else f"{p.name}=…" for p in parameters)
         shown = f"the parameters are ({shown})" if shown else f"`{name}` has no parameters"
         given: dict[str, Span] = {}
         position = 0
-        for argument in call.arguments:
+        for argument in arguments:
             target = argument.name
             if target is None:
                 if not positional:
@@ -335,7 +392,4 @@ class _Checker:
                 first = Label(given[target], "given first here")
                 self.found.add(error("E0212", f"`{target}` is given twice", argument.span, first))
             given[target] = argument.span
-        missing = [p.name for p in parameters if p.default is None and p.name not in given and not p.variadic]
-        if missing and positional:
-            needed = " and ".join(f"`{parameter}`" for parameter in missing)
-            self.found.add(error("E0213", f"`{name}` needs {needed}", call.span, hints=[shown]))
+        return given, shown

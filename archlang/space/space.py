@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from archlang.cost.table import CostTable
 from archlang.diagnostics import ArchError, Diagnostic, error
 from archlang.semantics.decision import Decision, Reals
+from archlang.semantics.derived import RewrittenSpace
 from archlang.semantics.fault import Entangled
 from archlang.semantics.modules import Loader, ModuleScope
 from archlang.semantics.restrictions import Restriction
@@ -75,6 +76,12 @@ class Space:
     @property
     def name(self) -> str:
         return self.declaration.name
+
+    @property
+    def scope(self) -> ModuleScope:
+        """Where the names in the space's text are looked up."""
+        rewritten = isinstance(self.declaration, RewrittenSpace)
+        return self.declaration.layers[-1].scope if rewritten else self.module
 
     def __repr__(self) -> str:
         return f"Space({self.module.name}:{self.name})"

@@ -158,6 +158,9 @@ class _Formatter:
                 head = [f"space {item.name}", *(self._parameters(entries) for entries in _space_lists(item))]
             case ast.Op():
                 return concat(*lead, self._op(item))
+            case ast.Derived():
+                head = [f"space {item.name} = {item.base.name} with "]
+                return concat(*lead, *head, self._block(item.entries, item.span))
         if item.result is not None:
             head += [" -> ", self.type(item.result)]
         if isinstance(item, ast.Block) and item.limit is not None:
@@ -282,9 +285,9 @@ class _Formatter:
         result = self._element(body.result.span, lambda: self.expr(body.result))
         return group("{", nest(LINE, result, *self._dangling(body.span.end - 1)), LINE, "}")
 
-    def _block(self, entries: Sequence[ast.Statement | ast.Expr], span: Span | None) -> Doc:
+    def _block(self, entries: Sequence[ast.Statement | ast.Rule | ast.Expr], span: Span | None) -> Doc:
         lines: list[Doc] = []
-        previous: ast.Statement | ast.Expr | None = None
+        previous: ast.Statement | ast.Rule | ast.Expr | None = None
         for entry in entries:
             comments = self._comments[self._next : self._next + 1]
             first = comments[0].span if comments and comments[0].span.start < entry.span.start else entry.span
@@ -296,8 +299,10 @@ class _Formatter:
             lines += self._dangling(span.end - 1)
         return concat("{", nest(*lines), HARD, "}") if lines else "{}"
 
-    def _statement(self, entry: ast.Statement | ast.Expr) -> Doc:
+    def _statement(self, entry: ast.Statement | ast.Rule | ast.Expr) -> Doc:
         match entry:
+            case ast.Rule(pattern, replacement):
+                return concat(self._pattern(pattern), " => ", self.expr(replacement))
             case ast.Bind(target, value):
                 return concat(self._target(target), " = ", self.expr(value))
             case ast.For(target, iterable, body):
@@ -309,6 +314,20 @@ class _Formatter:
                 return self._require(entry)
             case _:
                 return self.expr(entry)
+
+    def _pattern(self, pattern: ast.Pattern) -> Doc:
+        parts: list[Doc] = [pattern.called.name]
+        if pattern.arguments is not None:
+            parts.append(self._arguments(pattern.arguments, pattern.others, pattern.called.span))
+        if pattern.original is not None:
+            parts.append(f" as {pattern.original}")
+        if pattern.within is not None:
+            parts.append(f" in {pattern.within.name}")
+        if pattern.address is not None:
+            parts.append(f" at {quoted(pattern.address.value)}")
+        if pattern.condition is not None:
+            parts += [" if ", self.expr(pattern.condition)]
+        return concat(*parts)
 
     def _if_statement(self, entry: ast.IfStatement) -> Doc:
         parts: list[Doc] = ["if ", self.expr(entry.condition), " "]
@@ -404,10 +423,19 @@ class _Formatter:
 
     def _call(self, call: ast.Call) -> Doc:
         function = self.expr(call.function, _POSTFIX)
-        if len(call.arguments) == 1 and self._hugs(call.arguments[0].value):
+        if len(call.arguments) == 1 and not call.others and self._hugs(call.arguments[0].value):
             return concat(function, "(", self._argument(call.arguments[0]), ")")
-        arguments = [(entry.span, partial(self._argument, entry)) for entry in call.arguments]
-        return concat(function, self._bracketed("(", ")", arguments, call.span.end - 1))
+        return concat(function, self._arguments(call.arguments, call.others, call.function.span, call.span.end - 1))
+
+    def _arguments(
+        self, arguments: Sequence[ast.Argument], others: bool, called: Span, end: int | None = None
+    ) -> Doc:
+        entries: list[tuple[Span, Callable[[], Doc]]]
+        entries = [(entry.span, partial(self._argument, entry)) for entry in arguments]
+        if others:
+            last = arguments[-1].span if arguments else called
+            entries.append((Span(last.source, last.end, last.end), lambda: "..."))
+        return self._bracketed("(", ")", entries, end)
 
     def _hugs(self, value: ast.Expr) -> bool:
         """Whether brackets join those around them, as in `f([…])`."""
