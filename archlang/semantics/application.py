@@ -71,12 +71,14 @@ def _stage(ev: Evaluator, part: ast.Expr, value: Value, env: Env, pinned: ast.Pi
     if ev.varying:
         ev.ahead(value)
     if ev.partial > 1:
-        return _applied_partly(ev, Thunk(part, env), value, site, part.span, env.frame)
+        return applied_partly(ev, Thunk(part, env), value, site, part.span, env.frame)
     function = ev.evaluate(part, env)
     return ev.bind(function, lambda leaf: apply(ev, leaf, [value], site, part.span, env.frame))
 
 
-def _applied_partly(ev: Evaluator, function: Value, value: Value, site: Site, span: Span, frame: Frame) -> Value:
+def applied_partly(ev: Evaluator, function: Value, value: Value, site: Site, span: Span, frame: Frame) -> Value:
+    """A function (a thunk) applied to one value, where choices of blocks see a part of the channels."""
+
     def applied(leaf: Value, value: Value) -> Value:
         return apply(ev, leaf, [value], site, span, frame)
 
@@ -91,9 +93,8 @@ def call(ev: Evaluator, expr: ast.Call, env: Env) -> Value:
     if ev.partial > 1 and [name for name, _, _ in arguments] == [None]:
         return _called_partly(ev, expr, arguments[0][1], site, env)
     function = ev.evaluate(expr.function, env)
-    if expr.others:
-        return ev.bind(function, lambda leaf: _call(ev, leaf, _with_others(leaf, arguments, expr, env), site, expr, env))
-    return ev.bind(function, lambda leaf: _call(ev, leaf, arguments, site, expr, env))
+    given = partial(_with_others, arguments=arguments, expr=expr, env=env) if expr.others else lambda _: arguments
+    return ev.bind(function, lambda leaf: _call(ev, leaf, given(leaf), site, expr, env))
 
 
 def _with_others(function: Value, arguments: Arguments, expr: ast.Call, env: Env) -> Arguments:
@@ -233,7 +234,7 @@ def _apply_repeat(
     def _step(value: Value, index: int) -> Any:
         here = Site(f"{site.path}[{index}]", f"{site.decisions}[{index}]", f"{site.weights}[{index}]")
         if ev.partial > 1:
-            return lambda: _applied_partly(ev, function.function, value, here, span, frame)
+            return lambda: applied_partly(ev, function.function, value, here, span, frame)
         repeated = ev.force(function.function)
         return lambda: ev.bind(repeated, lambda leaf: apply(ev, leaf, [value], here, span, frame))
 

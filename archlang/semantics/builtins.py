@@ -171,10 +171,8 @@ def _add(call: _Call, values: list[Value]) -> Value:
     op = operations.library_op("add", call.env.frame.module)
     plain = partial(operations.apply_op, call.ev, op, values, call.site, call.span, "`sum`")
     frame = call.env.frame
-    if frame.rewriting:
-        total = rewriting.applied(call.ev, op, values, call.site, call.span, frame, plain)
-    else:
-        total = plain()
+    rewritten = partial(rewriting.applied, call.ev, op, values, call.site, call.span, frame, plain)
+    total = rewritten() if frame.rewriting else plain()
     given = call.ev.force(call.values[0])
     if type(given) is List and given.subset is not None and type(total) is Tensor:
         return Tensor(SelectNode(given.subset, (total,)), total.dtype, total.shape, total.ok)

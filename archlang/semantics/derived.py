@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import attrs
@@ -18,6 +19,15 @@ ANY = "_"  # what a pattern calls that rewrites any call
 
 
 @attrs.frozen(eq=False)
+class Target:
+    """What a rule's pattern names: the block or op that is called, None for any, and the block around as frames
+    name it, None for no matter which."""
+
+    called: Declaration | None
+    within: str | None
+
+
+@attrs.frozen(eq=False, slots=False)
 class Layer:
     """The rules of one `with`, and the scope in which their names are looked up: the file that they
     stand in, and beneath it the names of the space that is rewritten. `prefix` begins the addresses of
@@ -32,29 +42,35 @@ class Layer:
         """The names of the places in the rules."""
         return self.scope.sites(self.declaration)
 
-    def called(self, name: ast.Name) -> Declaration | None:
-        """The block or op that a pattern names; None for any. ArchError where there is none."""
-        return None if name.name == ANY else self._block(name, "calls of blocks and ops are rewritten")
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """What the patterns of the rules name; ArchError where there is nothing of that name."""
+        return tuple(self.target(rule.pattern) for rule in self.declaration.rules)
 
-    def enclosing(self, name: ast.Name) -> str:
-        """How frames name the block that a pattern names after `in`; ArchError where there is none."""
-        declaration = self._block(name, "`in` names a block")
-        home, _ = self.scope.find(name.name) or (self.scope, None)
-        return f"{home.name}:{declaration.name}"
+    def target(self, pattern: ast.Pattern) -> Target:
+        """What a pattern names; ArchError where there is nothing of that name."""
+        called = within = None
+        if pattern.called.name != ANY:
+            _, called = self._block(pattern.called, "calls of blocks and ops are rewritten")
+        if pattern.within is not None:
+            home, around = self._block(pattern.within, "`in` names a block")
+            within = f"{home.name}:{around.name}"
+        return Target(called, within)
 
-    def _block(self, name: ast.Name, why: str) -> ast.Block | ast.Op | ast.Space:
+    def _block(self, name: ast.Name, why: str) -> tuple[ModuleScope, ast.Block | ast.Op | ast.Space]:
         found = self.scope.find(name.name)
         if found is None:
             if self.scope.resolve(name.name) == "builtin":
                 raise ArchError(error("E0220", f"`{name.name}` is a function of the language: {why}", name.span))
-            hints = did_you_mean(name.name, self.scope.names()) or ["bring it in with `use`, if the space calls it"]
+            hints = did_you_mean(name.name, self.scope.names())
+            hints = hints or ("bring it in with `use`, if the space calls it",)
             raise ArchError(error("E0201", f"there is nothing called `{name.name}`", name.span, hints=hints))
-        declaration = found[1]
+        home, declaration = found
         if not isinstance(declaration, ast.Block | ast.Op | ast.Space):
             kind = "function" if isinstance(declaration, ast.Def) else "constant"
             declared = Label(declaration.name_span, "declared here")
             raise ArchError(error("E0220", f"`{name.name}` is a {kind}: {why}", name.span, declared))
-        return declaration
+        return home, declaration
 
 
 @attrs.frozen(eq=False)
@@ -72,16 +88,18 @@ def link(module: ModuleScope, declaration: ast.Derived) -> RewrittenSpace:
     base = declaration.base
     found = module.find(base.name)
     if found is None:
-        if module.deriving(base.name):
+        if module.is_linking(base.name):
             raise ArchError(error("E0220", f"`{declaration.name}` is derived from itself", base.span))
+        if module.is_lost(base.name):
+            raise ArchError([])  # what is wrong is told where it stands
         hints = did_you_mean(base.name, module.names())
         raise ArchError(error("E0201", f"there is nothing called `{base.name}`", base.span, hints=hints))
     home, space = found
     if not isinstance(space, ast.Space):
         declared = Label(space.name_span, "declared here")
         what = f"`{base.name}` is no space, and only spaces are rewritten"
-        hints = ["put it into a space: `space s(x: f32[n, 3, 32, 32]) { x |> … }`"]
-        raise ArchError(error("E0220", what, base.span, declared, hints=hints))
+        advice = "put it into a space: `space s(x: f32[n, 3, 32, 32]) { x |> … }`"
+        raise ArchError(error("E0220", what, base.span, declared, hints=[advice]))
     before = space.layers if isinstance(space, RewrittenSpace) else ()
     beneath = before[-1].scope if before else home
     same = sum(layer.declaration.name == declaration.name for layer in before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -72,7 +71,8 @@ class ModuleScope:
         self.lost: set[str] | None = set()  # names that a faulty `use` should have brought in; None: any name
         self.operations: dict[object, object] = {}  # worked-out op rules; see semantics.operations
         self._sites: dict[int, Mapping[int, Names]] = {}
-        self._derived: dict[str, RewrittenSpace | None] = {}  # None while one is worked out, or where it cannot be
+        self._derived: dict[str, RewrittenSpace | ArchError] = {}
+        self._linking: set[str] = set()
 
     def declaration(self, name: str) -> Own | None:
         """The item of that name of this module itself, as it stands there."""
@@ -88,8 +88,11 @@ class ModuleScope:
         rewrites. None for a name of nothing, and of a space whose `with` is wrong."""
         own = self.declaration(name)
         if isinstance(own, ast.Derived):
-            rewritten = self._rewritten(name, own)
-            return None if rewritten is None else (rewritten.home, rewritten)
+            try:
+                rewritten = self.rewritten(own)
+            except ArchError:  # told when the item itself is checked
+                return None
+            return rewritten.home, rewritten
         if own is not None:
             return self, own
         origin = self.imports.get(name)
@@ -97,16 +100,32 @@ class ModuleScope:
             return None
         return origin.find(name)
 
-    def _rewritten(self, name: str, declaration: ast.Derived) -> RewrittenSpace | None:
+    def rewritten(self, declaration: ast.Derived) -> RewrittenSpace:
+        """The space that an item of this module derives; ArchError with what is wrong with it."""
+        name = declaration.name
+        if name in self._linking:
+            raise ArchError([])  # told by the one that asks
         if name not in self._derived:
-            self._derived[name] = None
-            with suppress(ArchError):  # told when the item itself is checked
+            self._linking.add(name)
+            try:
                 self._derived[name] = link(self, declaration)
-        return self._derived[name]
+            except ArchError as problem:
+                self._derived[name] = problem
+            finally:
+                self._linking.remove(name)
+        found = self._derived[name]
+        if isinstance(found, ArchError):
+            raise found
+        return found
 
-    def deriving(self, name: str) -> bool:
-        """Whether a name is that of a derived space here, of which it is not known what it is."""
-        return self._derived.get(name, self) is None
+    def is_linking(self, name: str) -> bool:
+        """Whether it is being worked out what the derived space of a name is."""
+        origin = self.imports.get(name)
+        return name in self._linking or (name not in self.items and origin is not None and origin.is_linking(name))
+
+    def is_lost(self, name: str) -> bool:
+        """Whether nothing can be said of a name because of an error that is told elsewhere."""
+        return self.lost is None or name in self.lost or name in self.items or name in self.imports
 
     def above(self, beneath: ModuleScope) -> ModuleScope:
         """The names of this module, and where it has none those of another, private ones too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from archlang.diagnostics import ArchError, Collector, Diagnostic, Label, Span, did_you_mean, error
-from archlang.semantics.derived import ANY, Layer, link
+from archlang.semantics.derived import ANY, Layer
 from archlang.semantics.modules import TABLE_COSTS, ModuleScope, library_modules
 from archlang.semantics.parameters import counted
 from archlang.semantics.rewriting import OTHERS
@@ -70,7 +70,7 @@ class _Checker:
                 self._in_op = False
             case ast.Derived():
                 try:
-                    layer = link(self._module, item).layers[-1]
+                    layer = self._module.rewritten(item).layers[-1]
                 except ArchError as problem:
                     self.found.extend(problem.diagnostics)
                     return
@@ -83,7 +83,7 @@ class _Checker:
         self._bodies.append(assigned(statements))
         scope = self._statements(statements, {})
         for rule in layer.declaration.rules:
-            inner = {**scope, **rule.pattern.names}
+            inner = {**scope, **dict.fromkeys(rule.pattern.names)}
             self._pattern(rule.pattern, layer, scope)
             self._expr(rule.pattern.condition, inner)
             self._expr(rule.replacement, {**inner, OTHERS: None})
@@ -94,13 +94,11 @@ class _Checker:
             if not isinstance(argument.value, ast.Name):
                 self._expr(argument.value, scope)
         try:
-            declared = layer.called(pattern.called)
-            if pattern.within is not None:
-                layer.enclosing(pattern.within)
+            declared = layer.target(pattern).called
         except ArchError as problem:
             self.found.extend(problem.diagnostics)
             return
-        if declared is not None:
+        if isinstance(declared, ast.Block | ast.Op | ast.Space):
             variadic = any(given.variadic for given in declared.inputs)
             self._fit(pattern.arguments or (), declared.name, declared.config, not variadic)
         elif pattern.arguments is not None:
@@ -243,8 +241,8 @@ class _Checker:
                 pass
             case ast.Name(name):
                 if name not in scope and self._module.resolve(name) is None:
-                    if self._module.lost is None or name in self._module.lost:
-                        return  # what is wrong is the `use` that should have brought it in
+                    if self._module.is_lost(name):
+                        return  # what is wrong is the `use` that should have brought it in, or a `with`
                     hints = self._bound_later(name) or did_you_mean(name, [*scope, *self._module.names()])
                     hints = hints or self._where_to_find(name)
                     self.found.add(error("E0201", f"there is nothing called `{name}`", expr.span, hints=hints))

@@ -131,9 +131,7 @@ def _evaluated(ev: Evaluator, call: Call, arguments: _Arguments, faulty: Sequenc
     start = len(ev.diagrams.sizes)
     around = call.frame
     place = Site(prefix, prefix, prefix)
-    frame = Frame(
-        place, around.names, around.module, around.depth, around.open_calls, rewriting=around.rewriting
-    )
+    frame = Frame(place, around.names, around.module, around.depth, around.open_calls, rewriting=around.rewriting)
     slots, config, inputs = arguments.on_placeholders(ev, call, faulty)
     needs, ev.needs = ev.needs, {}
     blocks, ev.blocks = ev.blocks, {}

@@ -18,10 +18,21 @@ import attrs
 from archlang.diagnostics import Span
 from archlang.semantics import application, globs, statements
 from archlang.semantics.arithmetic import binary
-from archlang.semantics.derived import ANY, Layer, RewrittenSpace
+from archlang.semantics.derived import Layer, RewrittenSpace, Target
 from archlang.semantics.parameters import Given, bind_config, match
 from archlang.semantics.patterns import bind_inputs
-from archlang.semantics.values import FUNCTIONS, BlockValue, Env, Frame, OpValue, OriginalValue, Record, Site, Value
+from archlang.semantics.values import (
+    FUNCTIONS,
+    BlockValue,
+    Env,
+    Frame,
+    OpValue,
+    OriginalValue,
+    Record,
+    Site,
+    Thunk,
+    Value,
+)
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
@@ -86,13 +97,12 @@ def state(ev: Evaluator, frame: Frame) -> Any:
     found: list[Any] = []
     for active in frame.rewriting:
         found.append((id(active.layer), id(active.env), active.exempt))
-        for number, rule in enumerate(active.layer.declaration.rules):
-            pattern = rule.pattern
+        for number, (rule, target) in enumerate(zip(active.layer.declaration.rules, active.layer.targets, strict=True)):
             if number not in active.exempt:
-                if pattern.within is not None:
-                    found.append(active.layer.enclosing(pattern.within) in frame.open_calls)
-                if pattern.address is not None:
-                    found.append(globs.after(pattern.address.value, path))
+                if target.within is not None:
+                    found.append(target.within in frame.open_calls)
+                if rule.pattern.address is not None:
+                    found.append(globs.after(rule.pattern.address.value, path))
     return tuple(found)
 
 
@@ -137,20 +147,19 @@ def _from(ev: Evaluator, call: _Call, layer: int, first: int) -> Value:
         active = call.frame.rewriting[at]
         rules = () if active.silent else active.layer.declaration.rules
         for number in range(first, len(rules)):
-            if number not in active.exempt and _may_match(ev, call, active, rules[number]):
+            if number not in active.exempt and _may_match(ev, call, rules[number], active.layer.targets[number]):
                 return _where_it_matches(ev, call, at, number)
         first = 0
     return call.plain()
 
 
-def _may_match(ev: Evaluator, call: _Call, active: Active, rule: ast.Rule) -> bool:
+def _may_match(ev: Evaluator, call: _Call, rule: ast.Rule, target: Target) -> bool:
     """Whether a call matches a pattern as far as that is known before anything is evaluated."""
-    pattern, layer = rule.pattern, active.layer
-    wanted = layer.called(pattern.called)
-    if wanted is not None and call.function.declaration is not wanted:
+    pattern = rule.pattern
+    if target.called is not None and call.function.declaration is not target.called:
         return False
     ev.rewrites.nearly(rule, CALLED, call.path)
-    if pattern.within is not None and layer.enclosing(pattern.within) not in call.frame.open_calls:
+    if target.within is not None and target.within not in call.frame.open_calls:
         return False
     ev.rewrites.nearly(rule, WITHIN, call.path)
     if pattern.address is not None and not globs.matches(pattern.address.value, call.path):
@@ -213,6 +222,9 @@ def _replaced(ev: Evaluator, call: _Call, at: int, number: int, names: Mapping[s
         configured = attrs.evolve(call.function, config=call.given)
         names[rule.pattern.original] = OriginalValue(configured, passed)
     span = rule.replacement.span
+    if ev.partial > 1 and len(call.inputs) == 1:
+        function = Thunk(rule.replacement, Env(names, text))
+        return application.applied_partly(ev, function, call.inputs[0], call.site, span, text)
     value = ev.evaluate(rule.replacement, Env(names, text))
     return ev.bind(value, lambda leaf: application.apply(ev, leaf, call.inputs, call.site, span, text))
 

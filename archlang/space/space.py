@@ -80,8 +80,8 @@ class Space:
     @property
     def scope(self) -> ModuleScope:
         """Where the names in the space's text are looked up."""
-        rewritten = isinstance(self.declaration, RewrittenSpace)
-        return self.declaration.layers[-1].scope if rewritten else self.module
+        declaration = self.declaration
+        return declaration.layers[-1].scope if isinstance(declaration, RewrittenSpace) else self.module
 
     def __repr__(self) -> str:
         return f"Space({self.module.name}:{self.name})"

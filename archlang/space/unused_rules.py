@@ -27,7 +27,7 @@ def _unused(layer: Layer, number: int, rewrites: Rewrites) -> Diagnostic:
     pattern = rules[number].pattern
     called = pattern.called.name
     stage, address = rewrites.near.get(id(rules[number]), (0, ""))
-    wanted = layer.called(pattern.called)
+    wanted = layer.targets[number].called
     place, hints = pattern.span, list[str]()
     if stage == CALLED:
         assert pattern.within is not None
@@ -52,4 +52,6 @@ def _unused(layer: Layer, number: int, rewrites: Rewrites) -> Diagnostic:
     else:
         hints = ["an earlier rule rewrites these calls: the first that matches is taken"]
     what = "call" if wanted is None else f"call of `{called}`"
-    return error("E0219", f"no program of `{layer.declaration.name}` has a {what} that this rule rewrites", place, hints=hints)
+    return error(
+        "E0219", f"no program of `{layer.declaration.name}` has a {what} that this rule rewrites", place, hints=hints
+    )

@@ -427,9 +427,7 @@ class _Formatter:
             return concat(function, "(", self._argument(call.arguments[0]), ")")
         return concat(function, self._arguments(call.arguments, call.others, call.function.span, call.span.end - 1))
 
-    def _arguments(
-        self, arguments: Sequence[ast.Argument], others: bool, called: Span, end: int | None = None
-    ) -> Doc:
+    def _arguments(self, arguments: Sequence[ast.Argument], others: bool, called: Span, end: int | None = None) -> Doc:
         entries: list[tuple[Span, Callable[[], Doc]]]
         entries = [(entry.span, partial(self._argument, entry)) for entry in arguments]
         if others:

@@ -8,7 +8,7 @@ by one when it is needed (`library`, `parse_item`). All errors of a text are rep
 
 from __future__ import annotations
 
-from archlang.diagnostics import ArchError, Diagnostic, Source, Span, error
+from archlang.diagnostics import ArchError, Diagnostic, Source
 from archlang.syntax import ast
 from archlang.syntax.builder import Builder
 from archlang.syntax.machine import run
