@@ -30,12 +30,12 @@ class Target:
 @attrs.frozen(eq=False, slots=False)
 class Layer:
     """The rules of one `with`, and the scope in which their names are looked up: the file that they
-    stand in, and beneath it the names of the space that is rewritten. `prefix` begins the addresses of
-    the decisions that the rules have in common."""
+    stand in, and beneath it the names of the space that is rewritten. `mark` stands in the addresses of
+    the decisions that the rules add, so that none has that of another."""
 
     declaration: ast.Derived
     scope: ModuleScope
-    prefix: str
+    mark: str
 
     @property
     def names(self) -> Mapping[int, Names]:
@@ -103,7 +103,7 @@ def link(module: ModuleScope, declaration: ast.Derived) -> RewrittenSpace:
     before = space.layers if isinstance(space, RewrittenSpace) else ()
     beneath = before[-1].scope if before else home
     same = sum(layer.declaration.name == declaration.name for layer in before)
-    prefix = f"{declaration.name}#{same + 1}" if same else declaration.name
+    mark = f"+{declaration.name}#{same + 1}" if same else f"+{declaration.name}"
     return RewrittenSpace(
         declaration.name,
         space.config,
@@ -114,5 +114,5 @@ def link(module: ModuleScope, declaration: ast.Derived) -> RewrittenSpace:
         span=declaration.span,
         name_span=declaration.name_span,
         home=home,
-        layers=(*before, Layer(declaration, module.above(beneath), prefix)),
+        layers=(*before, Layer(declaration, module.above(beneath), mark)),
     )

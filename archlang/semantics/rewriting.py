@@ -76,7 +76,8 @@ def begun(ev: Evaluator, declaration: ast.Block | ast.Space, frame: Frame) -> tu
         return frame, []
     actives, checks = [], []
     for layer in declaration.layers:
-        site = frame.site.enter(layer.prefix)
+        site = frame.site
+        site = Site(site.path + layer.mark, site.decisions + layer.mark, site.weights + layer.mark)
         inner = Frame(site, layer.names, layer.scope, frame.depth, frame.open_calls, frame.within)
         env, found = statements.run(ev, layer.declaration.statements, Env({}, inner))
         actives.append(Active(layer, env))
@@ -208,8 +209,9 @@ def _replaced(ev: Evaluator, call: _Call, at: int, number: int, names: Mapping[s
     ev.rewrites.used.add(id(rule))
     passed = tuple(attrs.evolve(other, silent=True) for other in rewriting[: at + 1])
     within = (*passed[:-1], attrs.evolve(passed[-1], exempt=active.exempt | {number}), *rewriting[at + 1 :])
+    site = call.site
     text = Frame(
-        call.site,
+        Site(site.path, site.decisions + active.layer.mark, site.weights),
         active.layer.names,
         active.layer.scope,
         frame.depth,

@@ -192,12 +192,8 @@ def without_statement(tokens: Sequence[Token], index: int) -> tuple[Token, ...] 
         sign = ":" if is_record else "="
         segment = tokens[first:last]
         stand_in: tuple[Token, ...] = (name, Token(sign, sign, place, place), name)
-        if (
-            tokens[at - 1].text != "with"
-            and not is_record
-            and tokens[last].kind == "}"
-            and all(token.kind != "=" for token in segment)
-        ):
+        ends_body = tokens[last].kind == "}" and not is_record and tokens[at - 1].text != "with"
+        if ends_body and all(token.kind != "=" for token in segment):
             stand_in = (name,)
         if not segment:
             return None
