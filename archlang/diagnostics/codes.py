@@ -79,6 +79,7 @@ CODES: dict[str, str] = {
     "E0413": "configuration that is no number, text, list or record",
     "E0414": "a setting that is not written NAME=VALUE",
     "E0415": "a file of choices that cannot be read",
+    "E0416": "a network of which there is nothing to open",
     "E0501": "choices that a requirement excludes",
     "E0502": "choices that nest a block deeper than its limit",
     "E0503": "a space in which no program meets the requirements",

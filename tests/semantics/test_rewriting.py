@@ -95,7 +95,7 @@ def networks(space: al.Space) -> Counter[str]:
         (
             "width = choose [4, 8]\nx |> conv2d(width) |> relu",
             "conv2d(out) if out == 8 => conv2d(out, kernel=choose [1, 3])",
-            "width = choose [4, 8]\nx |> (if width == 8 { conv2d(8, kernel=choose [1, 3]) } else { conv2d(4) }) |> relu",
+            "w = choose [4, 8]\nx |> (if w == 8 { conv2d(8, kernel=choose [1, 3]) } else { conv2d(4) }) |> relu",
         ),
         (
             "x + (x |> conv2d(4)) |> relu",
@@ -303,8 +303,9 @@ def test_rewriting_calls_is_rewriting_text(text: str) -> None:
     try:
         space = al.loads(f"{text}space t = s with {{\n{rules}}}\n", "t")
     except ArchError as problem:
-        assert [found.code for found in problem.diagnostics] == ["E0219"]  # what is written is never needed
-        return
+        if {found.code for found in problem.diagnostics} == {"E0219"}:
+            return  # what is written is never needed
+        raise
     assert space.size == total
     if total <= 500:
         assert networks(space) == networks(written)
