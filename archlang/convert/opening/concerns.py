@@ -131,7 +131,8 @@ def kernels(graph: Graph) -> list[Part]:
 
 def _kernel(node: Node) -> tuple[str, int, int, int]:
     operation = node.operation
-    return operation.name, *(int(operation.attribute(name)) for name in ("kernel", "padding", "dilation"))
+    kernel, padding, dilation = (int(operation.attribute(name)) for name in ("kernel", "padding", "dilation"))
+    return operation.name, kernel, padding, dilation
 
 
 def activations(graph: Graph) -> list[Part]:

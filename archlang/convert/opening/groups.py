@@ -211,7 +211,6 @@ class _Classes:
             ]
 
     def _source(self, node: Node, name: str, axis: Axis, given: list[int]) -> None:
-        operation = node.operation
         groups = _groups(node)
         written: tuple[str, ...] = (name,)
         if groups > 1:

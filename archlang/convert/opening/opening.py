@@ -51,9 +51,10 @@ def open_up(
     a row, `activation` changes activations, `attention_heads` how many heads there are, and `quantize` the bits of
     convolutions and linear layers.
 
-    The text uses the network's file where that is a file of the user (it is to be put into `folder`); a network of
-    the library is written out. ArchError where nothing can be opened, or where the space has no network.
+    The text uses the network's file where that is a file of the user (it is to be put into `folder`); another
+    network is written out. ArchError where nothing can be opened, or where the space has no network.
     """
+    asked = any((width, expand, kernel, depth, activation, attention_heads, quantize))
     program = first_program(space)
     base, name = _base(space, program, Path(folder))
     graph = first_program(_space(base, None, folder, name)).graph
@@ -82,7 +83,7 @@ def open_up(
         if kept:
             fitting.append((step, kept))
     if not fitting:
-        raise ArchError(error("E0416", f"there is nothing to open in `{space.name}`", hints=_advice(left_out)))
+        raise ArchError(error("E0416", f"there is nothing to open in `{space.name}`", hints=[_advice(asked, left_out)]))
     for number, (step, parts) in enumerate(fitting, 1):
         target = f"{space.name}_open" if number == len(fitting) else f"{space.name}_{step}"
         text += _derived(target, current, parts)
@@ -99,16 +100,20 @@ def first_program(space: Space) -> Program:
     return space.program({decision.address: pick for decision, pick in resolved.decisions.values()})
 
 
-def _advice(left_out: Sequence[str]) -> list[str]:
+def _advice(asked: bool, left_out: Sequence[str]) -> str:
     if left_out:
-        return ["its own blocks fix the sizes by their result types"]
-    return ["say what to open: width, expand, kernel, depth, activation, attention_heads, quantize"]
+        return "its own text does not allow it: the result type of a block fixes a size, for example"
+    if asked:
+        return "it has nothing of the kind that was asked for"
+    return "say what: width, expand, kernel, depth, activation, attention_heads, quantize"
 
 
 def _base(space: Space, program: Program, folder: Path) -> tuple[str, str]:
     """The text that brings the network in, and its name there."""
     if space.module.is_library:
         return program.source(), space.name
+    if not Path(space.module.name).is_file():  # a text that is in no file
+        return f"use std.nn\n{space.module.source.text}\n", space.name
     path = Path(os.path.relpath(space.module.name, folder)).as_posix()
     path = path if path.startswith("../") else f"./{path}"
     return f'use std.nn\nuse "{path}": {space.name}\n', space.name
@@ -141,7 +146,7 @@ def _fitting(text: str, base: str, parts: list[Part], folder: str | Path) -> tup
 def _space(text: str, name: str | None, folder: str | Path, used: str | None = None) -> Space:
     """A space of a text that stands in a folder, or one that the text uses."""
     loader = Loader()
-    key = str(PurePosixPath(Path(folder).as_posix()) / "opened.arch")
+    key = str(PurePosixPath(Path(folder).as_posix()) / "<opened>")
     module = loader.load_source(key, Source(key, text))
     loader.texts[key] = text
     for each in loader.user_modules:
