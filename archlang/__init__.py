@@ -5,7 +5,7 @@
                                                           └──cost──▶ params, MACs, memory
 searchers/ ask for Choices and are told metrics · evaluate/ turns a Program into metrics
 study/ runs, stores and resumes · report/ shows · bench/ measures searchers · adapters/ lead to other libraries
-relax/ trains all programs of a space in one network
+relax/ trains all programs of a space in one network · convert/ opens fixed networks
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archlang.convert.opening import open_up as open_up
     from archlang.diagnostics import ArchError as ArchError
     from archlang.evaluate import table as table
     from archlang.evaluate import train as train
@@ -47,6 +48,7 @@ _PUBLIC = {
     "integer": "archlang.space.traced.asking",
     "load": "archlang.space.loading",
     "loads": "archlang.space.loading",
+    "open_up": "archlang.convert.opening",
     "read_supernet": "archlang.relax.run",
     "real": "archlang.space.traced.asking",
     "require": "archlang.space.traced.asking",
@@ -70,6 +72,7 @@ __all__ = [
     "integer",
     "load",
     "loads",
+    "open_up",
     "read_supernet",
     "real",
     "require",

@@ -8,7 +8,7 @@ import sys
 import click
 
 from archlang import __version__
-from archlang.cli import bench, profiling, programs, spaces, studies
+from archlang.cli import bench, opening, profiling, programs, spaces, studies
 from archlang.diagnostics import ArchError
 
 
@@ -50,6 +50,7 @@ for command in (
     spaces.fmt,
     spaces.count,
     spaces.optimum,
+    opening.open_command,
     programs.sample,
     programs.show,
     programs.cost,

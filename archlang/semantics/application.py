@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archlang.diagnostics import Span, error
-from archlang.semantics import blocks, builtins, operations
+from archlang.semantics import blocks, builtins, operations, rewriting
 from archlang.semantics import partial as partial_channels
 from archlang.semantics.arithmetic import binary
 from archlang.semantics.fault import broken
@@ -24,6 +24,7 @@ from archlang.semantics.values import (
     Frame,
     LabelledValue,
     OpValue,
+    OriginalValue,
     RepeatValue,
     SharedValue,
     Site,
@@ -70,12 +71,14 @@ def _stage(ev: Evaluator, part: ast.Expr, value: Value, env: Env, pinned: ast.Pi
     if ev.varying:
         ev.ahead(value)
     if ev.partial > 1:
-        return _applied_partly(ev, Thunk(part, env), value, site, part.span, env.frame)
+        return applied_partly(ev, Thunk(part, env), value, site, part.span, env.frame)
     function = ev.evaluate(part, env)
     return ev.bind(function, lambda leaf: apply(ev, leaf, [value], site, part.span, env.frame))
 
 
-def _applied_partly(ev: Evaluator, function: Value, value: Value, site: Site, span: Span, frame: Frame) -> Value:
+def applied_partly(ev: Evaluator, function: Value, value: Value, site: Site, span: Span, frame: Frame) -> Value:
+    """A function (a thunk) applied to one value, where choices of blocks see a part of the channels."""
+
     def applied(leaf: Value, value: Value) -> Value:
         return apply(ev, leaf, [value], site, span, frame)
 
@@ -84,12 +87,29 @@ def _applied_partly(ev: Evaluator, function: Value, value: Value, site: Site, sp
 
 def call(ev: Evaluator, expr: ast.Call, env: Env) -> Value:
     """`f(arguments)`: configures a block or op, applies a configured one, or calls a function."""
+    arguments: Arguments
     arguments = [(argument.name, ev.thunk(argument.value, env), argument.span) for argument in expr.arguments]
     site = site_at(env, expr)
     if ev.partial > 1 and [name for name, _, _ in arguments] == [None]:
         return _called_partly(ev, expr, arguments[0][1], site, env)
     function = ev.evaluate(expr.function, env)
-    return ev.bind(function, lambda leaf: _call(ev, leaf, arguments, site, expr, env))
+    given = partial(_with_others, arguments=arguments, expr=expr, env=env) if expr.others else lambda _: arguments
+    return ev.bind(function, lambda leaf: _call(ev, leaf, given(leaf), site, expr, env))
+
+
+def _with_others(function: Value, arguments: Arguments, expr: ast.Call, env: Env) -> Arguments:
+    """The arguments with those of the call that is rewritten which neither its pattern nor this call names."""
+    while isinstance(function, LabelledValue | SharedValue | OriginalValue):
+        function = function.function
+    parameters: tuple[ast.Parameter, ...] = ()
+    if isinstance(function, BlockValue | OpValue):
+        parameters = function.declaration.config
+    elif isinstance(function, DefValue):
+        parameters = function.declaration.parameters
+    positions = sum(name is None for name, _, _ in arguments)
+    given = {name for name, _, _ in arguments} | {parameter.name for parameter in parameters[:positions]}
+    others = env.names[rewriting.OTHERS].fields
+    return [*arguments, *((name, value, expr.span) for name, value in others.items() if name not in given)]
 
 
 def _called_partly(ev: Evaluator, expr: ast.Call, argument: Value, site: Site, env: Env) -> Value:
@@ -113,6 +133,9 @@ def _call(ev: Evaluator, function: Value, arguments: Arguments, site: Site, expr
             return ev.lift(
                 lambda leaf: SharedValue(leaf, shared, tied) if isinstance(leaf, FUNCTIONS) else leaf, result
             )
+        case OriginalValue(inner):
+            inside = Env(env.names, rewriting.as_before(function, env.frame), env.loops)
+            return _call(ev, inner, arguments, site, expr, inside)
         case BlockValue(declaration, module, None, _) if declaration.config:
             found = match(declaration.config, arguments, f"`{declaration.name}`", span)
             return BlockValue(declaration, module, found, span)
@@ -153,10 +176,14 @@ def apply(ev: Evaluator, function: Value, inputs: list[Value], site: Site, span:
         case SharedValue(inner, shared, tied):
             here = _shared_site(site, shared, tied)
             return apply(ev, inner, inputs, here, span, frame)
-        case OpValue():
-            return operations.apply_op(ev, function, inputs, site, _nearer(function, span))
-        case BlockValue():
-            return blocks.apply_block(ev, function, inputs, site, _nearer(function, span), frame)
+        case OriginalValue(inner):
+            return apply(ev, inner, inputs, site, span, rewriting.as_before(function, frame))
+        case OpValue() | BlockValue():
+            near = _nearer(function, span)
+            if not frame.rewriting:
+                return _applied(ev, function, inputs, site, near, frame)
+            plain = partial(_applied, ev, function, inputs, site, near, frame)
+            return rewriting.applied(ev, function, inputs, site, near, frame, plain)
         case ComposeValue(first, second, (name, then)):
             site_first = site if name is None else site.enter(name)
             passed = Deferred(lambda: apply(ev, first, inputs, site_first, span, frame))
@@ -170,6 +197,14 @@ def apply(ev: Evaluator, function: Value, inputs: list[Value], site: Site, span:
             arguments = [(None, value, span) for value in inputs]
             return _builtin(ev, name, arguments, site, span, Env({}, frame))
     raise broken(error("E0301", f"only blocks, ops and functions can be applied, and this is {a_type(function)}", span))
+
+
+def _applied(
+    ev: Evaluator, function: OpValue | BlockValue, inputs: list[Value], site: Site, span: Span, frame: Frame
+) -> Value:
+    if isinstance(function, OpValue):
+        return operations.apply_op(ev, function, inputs, site, span)
+    return blocks.apply_block(ev, function, inputs, site, span, frame)
 
 
 def _nearer(function: OpValue | BlockValue, span: Span) -> Span:
@@ -199,7 +234,7 @@ def _apply_repeat(
     def _step(value: Value, index: int) -> Any:
         here = Site(f"{site.path}[{index}]", f"{site.decisions}[{index}]", f"{site.weights}[{index}]")
         if ev.partial > 1:
-            return lambda: _applied_partly(ev, function.function, value, here, span, frame)
+            return lambda: applied_partly(ev, function.function, value, here, span, frame)
         repeated = ev.force(function.function)
         return lambda: ev.bind(repeated, lambda leaf: apply(ev, leaf, [value], here, span, frame))
 
@@ -225,6 +260,9 @@ def operator(ev: Evaluator, symbol: str, left: Value, right: Value, expr: ast.Bi
             if type(other) is not Tensor
             else error("E0301", f"`{symbol}` cannot take tensors", expr.span)
         )
+    op, site = operations.library_op(name, env.frame.module), site_at(env, expr)
     places = (expr.left.span, expr.right.span)
-    op = operations.library_op(name, env.frame.module)
-    return operations.apply_op(ev, op, [left, right], site_at(env, expr), expr.span, f"`{symbol}`", places)
+    plain = partial(operations.apply_op, ev, op, [left, right], site, expr.span, f"`{symbol}`", places)
+    if not env.frame.rewriting:
+        return plain()
+    return rewriting.applied(ev, op, [left, right], site, expr.span, env.frame, plain)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from archlang.diagnostics import Label, Span, error
-from archlang.semantics import reuse, statements
+from archlang.semantics import reuse, rewriting, statements
 from archlang.semantics.by_need import MAX_DEPTH
 from archlang.semantics.diagram import Diagram
 from archlang.semantics.fault import Entangled, Fault, FaultSignal, broken, excluded
@@ -55,9 +55,10 @@ def apply_block(
     ev.blocks[site.path] = declaration.name
 
     def value(config: Mapping[str, Value], inputs: list[Value], inner: Frame) -> Value:
+        inner, checks = rewriting.begun(ev, declaration, inner)
         env = bind_config(ev, declaration.config, config, Env({}, inner), what, lambda: env)
         env = bind_inputs(ev, declaration.inputs, inputs, env, what, span)
-        result = statements.body(ev, declaration.body, env)
+        result = statements.body(ev, declaration.body, env, checks)
         if declaration.result is not None:
             result = check_result(ev, result, declaration.result, env, what)
         return result
@@ -126,7 +127,7 @@ def _enter(
 ) -> Frame:
     """The frame of an application, unless it is nested too deeply."""
     name = f"{module.name}:{declaration.name}"
-    names = module.sites(declaration.name, declaration)
+    names = module.sites(declaration)
     if isinstance(declaration, ast.Block) and declaration.limit is not None:
         ev.limited.add(name)
         limit = ev.evaluate(declaration.limit, Env({}, Frame(site, names, module)))
@@ -150,4 +151,5 @@ def _enter(
                 ],
             )
         )
-    return Frame(site, names, module, depth, (*frame.open_calls, name), frame.within)
+    inside = rewriting.entered(frame.rewriting)
+    return Frame(site, names, module, depth, (*frame.open_calls, name), frame.within, rewriting=inside)

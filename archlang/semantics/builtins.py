@@ -11,7 +11,7 @@ from archlang.cost.cost import METRICS
 from archlang.cost.table import UNITS
 from archlang.diagnostics import Span, error
 from archlang.ir.types import SymbolicDim
-from archlang.semantics import bounded, costs, measured, operations
+from archlang.semantics import bounded, costs, measured, operations, rewriting
 from archlang.semantics.arithmetic import binary, checked
 from archlang.semantics.diagram import Diagram, leaves
 from archlang.semantics.fault import Entangled, broken
@@ -169,7 +169,10 @@ def _add(call: _Call, values: list[Value]) -> Value:
     if len(values) == 1:
         return values[0]
     op = operations.library_op("add", call.env.frame.module)
-    total = operations.apply_op(call.ev, op, values, call.site, call.span, "`sum`")
+    plain = partial(operations.apply_op, call.ev, op, values, call.site, call.span, "`sum`")
+    frame = call.env.frame
+    rewritten = partial(rewriting.applied, call.ev, op, values, call.site, call.span, frame, plain)
+    total = rewritten() if frame.rewriting else plain()
     given = call.ev.force(call.values[0])
     if type(given) is List and given.subset is not None and type(total) is Tensor:
         return Tensor(SelectNode(given.subset, (total,)), total.dtype, total.shape, total.ok)

@@ -79,6 +79,12 @@ class ByNeed(ABC):
         self._places[place] = site
         return place
 
+    def placed(self, path: str) -> str:
+        """A path among nodes without stand-ins: in a template, that of the call which it is made of."""
+        while "\0" in path:
+            path = _PLACE.sub(lambda place: self._places[place[0]].path, path)
+        return path
+
     def readable(self, problem: Entangled) -> Entangled:
         """The exception with the addresses of the decisions that it names."""
 

@@ -15,6 +15,7 @@ from archlang.diagnostics import Diagnostic, error
 from archlang.ir.graph import Input
 from archlang.ir.types import SymbolicDim, TensorType
 from archlang.semantics import statements
+from archlang.semantics.derived import RewrittenSpace
 from archlang.semantics.diagram import Diagram, leaf_key, leaves
 from archlang.semantics.evaluator import Evaluator
 from archlang.semantics.fault import Entangled, broken
@@ -25,6 +26,7 @@ from archlang.semantics.needs import flat
 from archlang.semantics.parameters import bind_config, match
 from archlang.semantics.patterns import check_result
 from archlang.semantics.restrictions import Restriction, restricted
+from archlang.semantics.rewriting import begun
 from archlang.semantics.ties import agreement
 from archlang.semantics.values import (
     FUNCTIONS,
@@ -187,7 +189,9 @@ def _evaluate(
     where: Sequence[Restriction],
 ) -> Evaluated:
     what = f"space `{declaration.name}`"
-    frame = Frame(Site(), module.sites(declaration.name, declaration), module)
+    if isinstance(declaration, RewrittenSpace):
+        module = declaration.home
+    frame, common = begun(ev, declaration, Frame(Site(), module.sites(declaration), module))
     lacking = [p.name for p in declaration.config if p.default is None and p.name not in config]
     if lacking:
         raise broken(_not_given(declaration, lacking, what))
@@ -204,7 +208,7 @@ def _evaluate(
     # What the space requires is kept apart from its result, each requirement by itself: all of
     # them in one may hang from very many decisions.
     env, checks = statements.run(ev, declaration.body.statements, env)
-    conditions = [check() for check in checks]
+    conditions = [check() for check in (*common, *checks)]
     value = ev.evaluate(declaration.body.result, env)
     if declaration.result is not None:
         value = check_result(ev, value, declaration.result, env, what)

@@ -19,6 +19,7 @@ from archlang.semantics.by_need import ByNeed
 from archlang.semantics.diagram import Diagram
 from archlang.semantics.fault import broken
 from archlang.semantics.modules import BUILTINS, ModuleScope
+from archlang.semantics.rewriting import Rewrites
 from archlang.semantics.sites import flatten
 from archlang.semantics.sums import Condition
 from archlang.semantics.values import (
@@ -65,6 +66,7 @@ class Evaluator(ByNeed):
         self.ties: dict[str, Span] = {}  # where weights are tied, by their path
         self.limited: set[str] = set()  # the blocks that have a `limit`
         self.rules: dict[Any, Any] = {}  # the rules of ops on diagrams; see semantics.operations
+        self.rewrites = Rewrites()  # what became of the rules of derived spaces
         self.sums = False  # whether a cost is kept as a sum; see semantics.sums
         self._constants: dict[tuple[int, str], Thunk] = {}
 
@@ -119,7 +121,7 @@ class Evaluator(ByNeed):
                 thunk = self._constants.get(key)
                 if thunk is None:
                     site = Site()
-                    frame = Frame(site, home.sites(name, declaration), home)
+                    frame = Frame(site, home.sites(declaration), home)
                     thunk = self._constants[key] = Thunk(declaration.value, Env({}, frame))
                 return self.force(thunk)
 

@@ -10,12 +10,14 @@ from archlang.cost.cost import METRICS
 from archlang.cost.table import UNITS, CostTable, table_text
 from archlang.diagnostics import ArchError, Collector, Diagnostic, Label, Source, Span, did_you_mean, error
 from archlang.resources import stdlib_path
-from archlang.semantics.sites import Names, site_names
+from archlang.semantics.derived import RewrittenSpace, link
+from archlang.semantics.sites import Names, Scoped, site_names
 from archlang.syntax import ast
 from archlang.syntax.library import LibraryItem, library_items
 from archlang.syntax.parser import parse
 
 Declaration = ast.Constant | ast.Def | ast.Block | ast.Space | ast.Op
+Own = Declaration | ast.Derived  # what stands in a file
 
 TABLE_COSTS = tuple(UNITS)  # the functions whose cost is read from a table
 COSTS = (*METRICS, *TABLE_COSTS)  # the functions that give a cost of everything before a tensor
@@ -64,14 +66,16 @@ class ModuleScope:
         self.is_library = is_library
         self.library = library  # the library module of a dotted name
         self.table = table  # the table of a path, relative to the module; None where tables are not looked at
-        self.items: dict[str, Declaration | LibraryItem] = {}
+        self.items: dict[str, Own | LibraryItem] = {}
         self.imports: dict[str, ModuleScope] = {}
         self.lost: set[str] | None = set()  # names that a faulty `use` should have brought in; None: any name
         self.operations: dict[object, object] = {}  # worked-out op rules; see semantics.operations
-        self._sites: dict[str, Mapping[int, Names]] = {}
+        self._sites: dict[int, Mapping[int, Names]] = {}
+        self._derived: dict[str, RewrittenSpace | ArchError] = {}
+        self._linking: set[str] = set()
 
-    def declaration(self, name: str) -> Declaration | None:
-        """The item of that name of this module itself."""
+    def declaration(self, name: str) -> Own | None:
+        """The item of that name of this module itself, as it stands there."""
         found = self.items.get(name)
         if isinstance(found, LibraryItem):
             item = found.parsed()
@@ -80,8 +84,15 @@ class ModuleScope:
         return found
 
     def find(self, name: str) -> tuple[ModuleScope, Declaration] | None:
-        """The item that a name stands for here, and its module."""
+        """The item that a name stands for here, and its module; for a derived space that of the text that it
+        rewrites. None for a name of nothing, and of a space whose `with` is wrong."""
         own = self.declaration(name)
+        if isinstance(own, ast.Derived):
+            try:
+                rewritten = self.rewritten(own)
+            except ArchError:  # told when the item itself is checked
+                return None
+            return rewritten.home, rewritten
         if own is not None:
             return self, own
         origin = self.imports.get(name)
@@ -89,11 +100,47 @@ class ModuleScope:
             return None
         return origin.find(name)
 
-    def sites(self, name: str, declaration: ast.Def | ast.Block | ast.Space | ast.Constant) -> Mapping[int, Names]:
+    def rewritten(self, declaration: ast.Derived) -> RewrittenSpace:
+        """The space that an item of this module derives; ArchError with what is wrong with it."""
+        name = declaration.name
+        if name in self._linking:
+            raise ArchError([])  # told by the one that asks
+        if name not in self._derived:
+            self._linking.add(name)
+            try:
+                self._derived[name] = link(self, declaration)
+            except ArchError as problem:
+                self._derived[name] = problem
+            finally:
+                self._linking.remove(name)
+        found = self._derived[name]
+        if isinstance(found, ArchError):
+            raise found
+        return found
+
+    def is_linking(self, name: str) -> bool:
+        """Whether it is being worked out what the derived space of a name is."""
+        origin = self.imports.get(name)
+        return name in self._linking or (name not in self.items and origin is not None and origin.is_linking(name))
+
+    def is_lost(self, name: str) -> bool:
+        """Whether nothing can be said of a name because of an error that is told elsewhere."""
+        return self.lost is None or name in self.lost or name in self.items or name in self.imports
+
+    def above(self, beneath: ModuleScope) -> ModuleScope:
+        """The names of this module, and where it has none those of another, private ones too."""
+        scope = ModuleScope(self.name, self.source, self.library, self.is_library, self.table)
+        scope.lost, scope.operations = self.lost, self.operations
+        for module in (beneath, self):
+            scope.imports.update(dict.fromkeys([*module.imports, *module.items], module))
+        return scope
+
+    def sites(self, declaration: Scoped) -> Mapping[int, Names]:
         """The names of the places in a declaration of this module."""
-        found = self._sites.get(name)
+        text = declaration.body if isinstance(declaration, ast.Def | ast.Block | ast.Space) else declaration
+        found = self._sites.get(id(text))
         if found is None:
-            found = self._sites[name] = site_names(declaration, self.resolve)
+            found = self._sites[id(text)] = site_names(declaration, self.resolve)
         return found
 
     def resolve(self, name: str) -> ast.Item | str | None:
@@ -110,7 +157,7 @@ class ModuleScope:
     def public(self) -> list[str]:
         return [name for name in self.items if not name.startswith("_")]
 
-    def declarations(self) -> Iterator[Declaration]:
+    def declarations(self) -> Iterator[Own]:
         """All items of the module, in order."""
         for name in list(self.items):
             found = self.declaration(name)
@@ -122,7 +169,7 @@ class ModuleScope:
         return [
             name
             for name, item in self.items.items()
-            if (item.kind == "space" if isinstance(item, LibraryItem) else isinstance(item, ast.Space))
+            if (item.kind == "space" if isinstance(item, LibraryItem) else isinstance(item, ast.Space | ast.Derived))
         ]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from archlang.diagnostics import ArchError, Collector, Diagnostic, Label, Span, did_you_mean, error
+from archlang.semantics.derived import ANY, Layer
 from archlang.semantics.modules import TABLE_COSTS, ModuleScope, library_modules
 from archlang.semantics.parameters import counted
+from archlang.semantics.rewriting import OTHERS
 from archlang.semantics.sites import assigned, target_names
 from archlang.syntax import ast
 
@@ -66,6 +68,42 @@ class _Checker:
                 self._in_op = True
                 self._op(item)
                 self._in_op = False
+            case ast.Derived():
+                try:
+                    layer = self._module.rewritten(item).layers[-1]
+                except ArchError as problem:
+                    self.found.extend(problem.diagnostics)
+                    return
+                inner = _Checker(layer.scope)
+                inner._rules(layer)
+                self.found.extend(inner.found)
+
+    def _rules(self, layer: Layer) -> None:
+        statements = layer.declaration.statements
+        self._bodies.append(assigned(statements))
+        scope = self._statements(statements, {})
+        for rule in layer.declaration.rules:
+            inner = {**scope, **dict.fromkeys(rule.pattern.names)}
+            self._pattern(rule.pattern, layer, scope)
+            self._expr(rule.pattern.condition, inner)
+            self._expr(rule.replacement, {**inner, OTHERS: None})
+        self._bodies.pop()
+
+    def _pattern(self, pattern: ast.Pattern, layer: Layer, scope: dict[str, None]) -> None:
+        for argument in pattern.arguments or ():
+            if not isinstance(argument.value, ast.Name):
+                self._expr(argument.value, scope)
+        try:
+            declared = layer.target(pattern).called
+        except ArchError as problem:
+            self.found.extend(problem.diagnostics)
+            return
+        if isinstance(declared, ast.Block | ast.Op | ast.Space):
+            variadic = any(given.variadic for given in declared.inputs)
+            self._fit(pattern.arguments or (), declared.name, declared.config, not variadic)
+        elif pattern.arguments is not None:
+            what = f"`{ANY}` stands for any call, and is written without arguments"
+            self.found.add(error("E0210", what, pattern.span))
 
     def _op(self, op: ast.Op) -> None:
         scope = self._parameters(op.config, {})
@@ -203,8 +241,8 @@ class _Checker:
                 pass
             case ast.Name(name):
                 if name not in scope and self._module.resolve(name) is None:
-                    if self._module.lost is None or name in self._module.lost:
-                        return  # what is wrong is the `use` that should have brought it in
+                    if self._module.is_lost(name):
+                        return  # what is wrong is the `use` that should have brought it in, or a `with`
                     hints = self._bound_later(name) or did_you_mean(name, [*scope, *self._module.names()])
                     hints = hints or self._where_to_find(name)
                     self.found.add(error("E0201", f"there is nothing called `{name}`", expr.span, hints=hints))
@@ -218,6 +256,9 @@ class _Checker:
                 self._expr(function, scope)
                 for argument in arguments:
                     self._expr(argument.value, scope)
+                if expr.others and OTHERS not in scope:
+                    what = "`...` stands for arguments in a rule of `with` only"
+                    self.found.add(error("E0221", what, expr.span, hints=["name the arguments"]))
                 if isinstance(function, ast.Name) and function.name not in scope:
                     self._call(expr, function.name)
             case ast.Index(value, index):
@@ -299,12 +340,26 @@ class _Checker:
             parameters = declared.config or declared.inputs
         else:
             return
+        given, shown = self._fit(call.arguments, name, parameters, positional)
+        missing = [p.name for p in parameters if p.default is None and p.name not in given and not p.variadic]
+        if missing and positional and not call.others:
+            needed = " and ".join(f"`{parameter}`" for parameter in missing)
+            self.found.add(error("E0213", f"`{name}` needs {needed}", call.span, hints=[shown]))
+
+    def _fit(
+        self,
+        arguments: Sequence[ast.Argument],
+        name: str,
+        parameters: Sequence[ast.Parameter],
+        positional: bool,
+    ) -> tuple[dict[str, Span], str]:
+        """The parameters that are given and where, each once, and what parameters there are."""
         names = [parameter.name for parameter in parameters]
         shown = ", ".join(p.name if p.default is None else f"{p.name}=…" for p in parameters)
         shown = f"the parameters are ({shown})" if shown else f"`{name}` has no parameters"
         given: dict[str, Span] = {}
         position = 0
-        for argument in call.arguments:
+        for argument in arguments:
             target = argument.name
             if target is None:
                 if not positional:
@@ -335,7 +390,4 @@ class _Checker:
                 first = Label(given[target], "given first here")
                 self.found.add(error("E0212", f"`{target}` is given twice", argument.span, first))
             given[target] = argument.span
-        missing = [p.name for p in parameters if p.default is None and p.name not in given and not p.variadic]
-        if missing and positional:
-            needed = " and ".join(f"`{parameter}`" for parameter in missing)
-            self.found.add(error("E0213", f"`{name}` needs {needed}", call.span, hints=[shown]))
+        return given, shown

@@ -20,7 +20,7 @@ import attrs
 
 from archlang.diagnostics import Span
 from archlang.ir.types import SymbolicDim
-from archlang.semantics import instances
+from archlang.semantics import instances, rewriting
 from archlang.semantics.diagram import Diagram, leaves, support
 from archlang.semantics.fault import Fault, FaultSignal, NotReusable
 from archlang.semantics.instances import Slot, Template
@@ -38,6 +38,7 @@ from archlang.semantics.values import (
     LabelledValue,
     List,
     OpValue,
+    OriginalValue,
     Record,
     RepeatValue,
     SharedValue,
@@ -82,7 +83,7 @@ def _from_template(ev: Evaluator, call: Call) -> Value:
     if not arguments.usable:
         return None
     limits = tuple(name for name in call.frame.open_calls if name in ev.limited)
-    key: Any = (id(declaration), arguments.key, limits)
+    key: Any = (id(declaration), arguments.key, limits, rewriting.state(ev, call.frame))
     template = _known(ev, call, arguments, key)
     if template is not None and template.result.ok is not True:
         faulty = [at for at, tensor in enumerate(arguments.tensors) if tensor is not None and tensor.ok is not True]
@@ -129,7 +130,8 @@ def _evaluated(ev: Evaluator, call: Call, arguments: _Arguments, faulty: Sequenc
     prefix = ev.new_place(call.frame.site)
     start = len(ev.diagrams.sizes)
     around = call.frame
-    frame = Frame(Site(prefix, prefix, prefix), around.names, around.module, around.depth, around.open_calls)
+    place = Site(prefix, prefix, prefix)
+    frame = Frame(place, around.names, around.module, around.depth, around.open_calls, rewriting=around.rewriting)
     slots, config, inputs = arguments.on_placeholders(ev, call, faulty)
     needs, ev.needs = ev.needs, {}
     blocks, ev.blocks = ev.blocks, {}
@@ -240,6 +242,8 @@ class _Arguments:
             return kind, self._key(value.function), value.label, value.decision
         if kind is SharedValue:
             return kind, self._key(value.function), value.site, value.tied
+        if kind is OriginalValue:
+            return kind, self._key(value.function), *map(id, value.passed)
         if kind is ComposeValue:
             return kind, self._key(value.first), self._key(value.second), value.names
         if kind is RepeatValue:

@@ -33,10 +33,18 @@ class _Entry(NamedTuple):
     depth: int
 
 
-def site_names(declaration: ast.Def | ast.Block | ast.Space | ast.Constant, resolve: Resolve) -> dict[int, Names]:
+Scoped = ast.Def | ast.Block | ast.Space | ast.Derived | ast.Constant  # what has places of its own
+
+
+def site_names(declaration: Scoped, resolve: Resolve) -> dict[int, Names]:
     """The names of all places in a declaration, by the `id` of their expression."""
-    namer = _Namer(resolve, _bound_names(declaration), isinstance(declaration, ast.Space | ast.Constant))
-    if isinstance(declaration, ast.Constant):
+    root = isinstance(declaration, ast.Space | ast.Derived | ast.Constant)
+    namer = _Namer(resolve, _bound_names(declaration), root)
+    if isinstance(declaration, ast.Derived):
+        namer.statements(declaration.statements, 0)
+        for rule in declaration.rules:
+            namer.rule(rule)
+    elif isinstance(declaration, ast.Constant):
         namer.visit(declaration.value, declaration.name, 0)
     else:
         parameters = declaration.parameters if isinstance(declaration, ast.Def) else declaration.config
@@ -87,6 +95,14 @@ class _Namer:
         inner = _Namer(self._resolve, set(), False)
         inner.names = self.names
         inner.visit(value, "", 0)
+        inner.close()
+
+    def rule(self, rule: ast.Rule) -> None:
+        """The places of a rule, whose replacement is applied where a call that it rewrites is."""
+        inner = _Namer(self._resolve, set(rule.pattern.names), False)
+        inner.names = self.names
+        inner.visit(rule.pattern.condition, "if", 0)
+        inner.visit(rule.replacement, "", 0)
         inner.close()
 
     # --------------------------------------------------------------- visiting
@@ -268,10 +284,12 @@ def _variadic(op: ast.Op) -> bool:
     return any(parameter.variadic for parameter in op.inputs)
 
 
-def _bound_names(declaration: ast.Def | ast.Block | ast.Space | ast.Constant) -> set[str]:
+def _bound_names(declaration: Scoped) -> set[str]:
     """The names that a declaration binds itself, which hide those of the module."""
     if isinstance(declaration, ast.Constant):
         return set()
+    if isinstance(declaration, ast.Derived):
+        return set(assigned(declaration.statements))
     found: set[str] = set()
     if isinstance(declaration, ast.Def):
         found.update(parameter.name for parameter in declaration.parameters)

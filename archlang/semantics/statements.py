@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 Check = Callable[[], Value]  # a `require`: True, or a diagram of True and faults
 
 
-def body(ev: Evaluator, body: ast.Body, env: Env) -> Value:
-    """The value of a body, where its `require`s hold."""
-    if not body.statements:
+def body(ev: Evaluator, body: ast.Body, env: Env, common: Sequence[Check] = ()) -> Value:
+    """The value of a body, where its `require`s hold, and before them others."""
+    if not body.statements and not common:
         return ev.evaluate(body.result, env)
     env, checks = run(ev, body.statements, env)
     ok: Value = True
-    for check in checks:
+    for check in (*common, *checks):
         ok = ev.both_ok(ok, check())
     return ev.after(ok, lambda: ev.evaluate(body.result, env))
 

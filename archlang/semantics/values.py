@@ -50,7 +50,8 @@ class Frame:
     """One application of a block or function, or one alternative of a choice: where it is, and
     the names of the sites in its text. `within` are the decisions whose alternatives it is in. `dims`,
     where these matter (`semantics.partial`), are the dimensions of its inputs by the names that stand for
-    them: the input, and the place of the dimension, from the end where it is negative."""
+    them: the input, and the place of the dimension, from the end where it is negative. `rewriting` are the
+    rules that rewrite its calls (see `semantics.rewriting`), those that come first first."""
 
     site: Site
     names: Mapping[int, Any]
@@ -59,11 +60,18 @@ class Frame:
     open_calls: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
     dims: dict[str, tuple[Value, int]] | None = None
+    rewriting: tuple[Any, ...] = ()
+
+    def rewriting_with(self, rewriting: tuple[Any, ...]) -> Frame:
+        """The frame with other rules that hold in it."""
+        return attrs.evolve(self, rewriting=rewriting)
 
     def inside(self, decision: str, site: Site | None = None) -> Frame:
         """The frame as it is inside an alternative of a decision, perhaps at another site."""
         within = (*self.within, decision)
-        return Frame(site or self.site, self.names, self.module, self.depth, self.open_calls, within, self.dims)
+        return Frame(
+            site or self.site, self.names, self.module, self.depth, self.open_calls, within, self.dims, self.rewriting
+        )
 
 
 class Env:
@@ -202,7 +210,26 @@ class SharedValue:
     tied: bool
 
 
-FUNCTIONS = (BlockValue, OpValue, DefValue, BuiltinValue, RepeatValue, ComposeValue, LabelledValue, SharedValue)
+@attrs.frozen(eq=False)
+class OriginalValue:
+    """The function of a call that is rewritten, as its rule has it by name; and the rules up to that one as
+    they hold where it is called."""
+
+    function: BlockValue | OpValue
+    passed: tuple[Any, ...]
+
+
+FUNCTIONS = (
+    BlockValue,
+    OpValue,
+    DefValue,
+    BuiltinValue,
+    RepeatValue,
+    ComposeValue,
+    LabelledValue,
+    SharedValue,
+    OriginalValue,
+)
 
 
 # -------------------------------------------------------------------- tensors
@@ -327,7 +354,7 @@ def type_name(value: Value) -> str:
         return "tensor"
     if isinstance(value, range | FloatRange):
         return "range"
-    if isinstance(value, LabelledValue | SharedValue):
+    if isinstance(value, LabelledValue | SharedValue | OriginalValue):
         return type_name(value.function)
     if isinstance(value, OpValue):
         return "op"

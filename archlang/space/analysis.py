@@ -18,6 +18,7 @@ from archlang.space.compiled import Compiled, Count, Programs
 from archlang.space.moves import TRIES
 from archlang.space.picking import resolved
 from archlang.space.resolver import EachAnew, OnceForAll, Resolved, Resolver
+from archlang.space.unused_rules import unused_rules
 from archlang.syntax import ast
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ class Analysis:
             each_anew = EachAnew(self._module, self._declaration, self._config, self._where)
             resolver = each_anew if self._partial_channels == 1 else once
             raise ArchError([with_sizes(found, resolver) for found in errors])
+        self._check_rules(once)
         with suppress(Entangled):
             # What cannot be followed now are requirements: whatever they say, no program is wrong.
             if self.programs is not None and not self.programs.possible():
@@ -188,8 +190,15 @@ class Analysis:
         with suppress(Entangled):
             if not compiled.possible(bounded.evaluated.conditions):
                 raise ArchError(self._no_program_meets())
+        self._check_rules(bounded)
         doubt = check_bounded(bounded, compiled, self.resolver)
         return doubt is None and all(each.requirement for each in bounded.open)
+
+    def _check_rules(self, whole: OnceForAll) -> None:
+        """Raise ArchError with the rules of a derived space that rewrite no call."""
+        found = unused_rules(self._declaration, whole.evaluated.evaluator.rewrites)
+        if found:
+            raise ArchError(found)
 
     @property
     def left_open(self) -> tuple[str, ...]:

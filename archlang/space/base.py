@@ -225,4 +225,4 @@ class SearchSpace(ABC):
 
 def inside(address: str, part: str) -> bool:
     """Whether a decision is the one at an address, or below it."""
-    return address == part or (address.startswith(part) and address[len(part)] in "/.[:#")
+    return address == part or (address.startswith(part) and address[len(part)] in "/.[:#+")

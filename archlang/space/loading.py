@@ -91,7 +91,8 @@ def space_of(
             hints = [f"name one: `{module.name}:{names[0]}`"] if names else ["declare one: `space name(inputs) { … }`"]
             raise ArchError(error("E0209", f"`{module.name}` has {what}", hints=hints))
         name = names[0]
-    declaration = module.declaration(name)
+    found = module.find(name) if name in names else None
+    declaration = found[1] if found is not None else None
     if not isinstance(declaration, ast.Space):
         raise ArchError(
             error(

@@ -135,7 +135,7 @@ class Program:
         from archlang.syntax.parser import parse_text
 
         graph = self._read[0] or Graph(self.space.name, (), (), ())
-        module = self.space.module
+        module = self.space.scope
         uses, items = declarations_for(module, graph)
         if flat:
             return flat_text(graph, self._notes(), values=self.values, uses=uses, items=items)

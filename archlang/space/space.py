@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from archlang.cost.table import CostTable
 from archlang.diagnostics import ArchError, Diagnostic, error
 from archlang.semantics.decision import Decision, Reals
+from archlang.semantics.derived import RewrittenSpace
 from archlang.semantics.fault import Entangled
 from archlang.semantics.modules import Loader, ModuleScope
 from archlang.semantics.restrictions import Restriction
@@ -81,6 +82,12 @@ class Space(SearchSpace):
         from archlang.space.bounds import BOUNDED
 
         return (*BOUNDED, *self.tables)
+
+    @property
+    def scope(self) -> ModuleScope:
+        """Where the names in the space's text are looked up."""
+        declaration = self.declaration
+        return declaration.layers[-1].scope if isinstance(declaration, RewrittenSpace) else self.module
 
     def __repr__(self) -> str:
         return f"Space({self.module.name}:{self.name})"

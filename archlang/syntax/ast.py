@@ -80,10 +80,12 @@ class Argument:
 
 @attrs.frozen
 class Call:
-    """`function(arguments)`: configures a block or op, or calls a function."""
+    """`function(arguments)`: configures a block or op, or calls a function. `others` marks `...` at the
+    end, in a replacement: the arguments of the call that is rewritten which its pattern does not name."""
 
     function: Expr
     arguments: tuple[Argument, ...]
+    others: bool = False
     span: Span = _span()
 
 
@@ -445,6 +447,63 @@ class Space:
 
 
 @attrs.frozen
+class Pattern:
+    """`conv2d(out, kernel=k, ...) as f in block at "address" if condition`: which calls a rule rewrites.
+
+    `called` is `_` for any. An argument that is a `Name` is captured, another is compared. `arguments` are
+    None where no list stands: then there may be any, as with `others` (`...`).
+    """
+
+    called: Name
+    arguments: tuple[Argument, ...] | None = None
+    others: bool = False
+    original: str | None = None
+    within: Name | None = None
+    address: String | None = None
+    condition: Expr | None = None
+    span: Span = _span()
+
+    @property
+    def names(self) -> dict[str, Span]:
+        """The names that the pattern binds, and where."""
+        found = {
+            argument.value.name: argument.value.span
+            for argument in self.arguments or ()
+            if isinstance(argument.value, Name) and argument.value.name != "_"
+        }
+        return found if self.original is None else {**found, self.original: self.span}
+
+
+@attrs.frozen
+class Rule:
+    """`pattern => replacement`."""
+
+    pattern: Pattern
+    replacement: Expr
+    span: Span = _span()
+
+
+@attrs.frozen
+class Derived:
+    """`space t = s with { … }`: rules that rewrite calls, and names that they have in common."""
+
+    name: str
+    base: Name
+    entries: tuple[Rule | Bind | Require, ...]
+    doc: str | None = None
+    span: Span = _span()
+    name_span: Span = _span()
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return tuple(entry for entry in self.entries if isinstance(entry, Rule))
+
+    @property
+    def statements(self) -> tuple[Bind | Require, ...]:
+        return tuple(entry for entry in self.entries if not isinstance(entry, Rule))
+
+
+@attrs.frozen
 class WhereClause:
     """`where name = value, …`: one of them."""
 
@@ -509,7 +568,7 @@ class Op:
     name_span: Span = _span()
 
 
-Item = Use | Constant | Def | Block | Space | Op
+Item = Use | Constant | Def | Block | Space | Derived | Op
 
 
 @attrs.frozen

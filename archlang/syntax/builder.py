@@ -133,6 +133,61 @@ class Builder:
             name_span=self.at(name),
         )
 
+    def derived(self, start: int, end: int, parts: Parts) -> ast.Derived:
+        name, base, entries = parts
+        span = self.span(start, end)
+        return ast.Derived(name.text, base, entries, self.doc, span=span, name_span=self.at(name))
+
+    def rewritten(self, start: int, end: int, parts: Parts) -> ast.Name:
+        return ast.Name(parts[0].text, span=self.at(parts[0]))
+
+    def rules(self, start: int, end: int, parts: Parts) -> tuple[ast.Rule | ast.Bind | ast.Require, ...]:
+        return tuple(parts)
+
+    def binding(self, start: int, end: int, parts: Parts) -> ast.Bind:
+        name, value = parts
+        return ast.Bind(ast.NameTarget(name.text, span=self.at(name)), value, span=self.span(start, end))
+
+    def rule(self, start: int, end: int, parts: Parts) -> ast.Rule:
+        return ast.Rule(parts[0], parts[1], span=self.span(start, end))
+
+    def pattern(self, start: int, end: int, parts: Parts) -> ast.Pattern:
+        called, *rest = parts
+        given: dict[str, Any] = {}
+        for word, value, span in rest:
+            if word in given:
+                self.report("E0120", f"`{word}` is given twice", span)
+            given[word] = value
+        arguments, others = given.get("(", (None, False))
+        self._in_order(arguments or ())
+        captured = [argument.value for argument in arguments or () if isinstance(argument.value, ast.Name)]
+        self._distinct([name for name in captured if name.name != "_"], "capture")
+        return ast.Pattern(
+            called,
+            arguments,
+            others,
+            given.get("as"),
+            given.get("in"),
+            given.get("at"),
+            given.get("if"),
+            span=self.span(start, end),
+        )
+
+    def pattern_arguments(self, start: int, end: int, parts: Parts) -> tuple[str, Any, Span]:
+        return "(", self._arguments(parts), self.span(start, end)
+
+    def qualifier_as(self, start: int, end: int, parts: Parts) -> tuple[str, str, Span]:
+        return "as", parts[0].text, self.span(start, end)
+
+    def qualifier_in(self, start: int, end: int, parts: Parts) -> tuple[str, ast.Name, Span]:
+        return "in", parts[0], self.span(start, end)
+
+    def qualifier_at(self, start: int, end: int, parts: Parts) -> tuple[str, ast.String, Span]:
+        return "at", self.string(start, end, parts), self.span(start, end)
+
+    def guard(self, start: int, end: int, parts: Parts) -> tuple[str, ast.Expr, Span]:
+        return "if", parts[0], self.span(start, end)
+
     def op(self, start: int, end: int, parts: Parts) -> ast.Op:
         name, config, inputs, result, clauses = self._head(parts)
         self._no_variadic(config, "only the inputs of an op may be variadic")
@@ -437,7 +492,16 @@ class Builder:
         return ast.Tie(parts[0], span=self.span(start, end))
 
     def call(self, start: int, end: int, parts: Parts) -> ast.Call:
-        arguments = tuple(parts[1:])
+        arguments, others = self._arguments(parts[1:])
+        self._in_order(arguments)
+        return ast.Call(parts[0], arguments, others, span=self.span(start, end))
+
+    def _arguments(self, parts: Parts) -> tuple[tuple[ast.Argument, ...], bool]:
+        """The arguments of a list, and whether `...` stands at its end."""
+        others = bool(parts) and isinstance(parts[-1], Token)
+        return tuple(parts[:-1] if others else parts), others
+
+    def _in_order(self, arguments: tuple[ast.Argument, ...]) -> None:
         named = [argument for argument in arguments if argument.name is not None]
         self._distinct(named, "argument")
         for argument in arguments[arguments.index(named[0]) :] if named else ():
@@ -448,7 +512,6 @@ class Builder:
                     argument.span,
                     hints=["name it too, or move it to the front"],
                 )
-        return ast.Call(parts[0], arguments, span=self.span(start, end))
 
     def argument(self, start: int, end: int, parts: Parts) -> ast.Argument:
         return ast.Argument(parts[0], None, span=self.span(start, end))

@@ -5,12 +5,12 @@ Parsing what is formatted gives the tree that was formatted, and formatting it a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from archlang.diagnostics import Span
 from archlang.syntax import ast
+from archlang.syntax.blanks import blank_before, blank_follows
 from archlang.syntax.literals import quoted
 from archlang.syntax.operators import BINDING, COMPOSE, NEGATIVE, NOT, PIPE, POWER, RANGE, opens_with_list
 from archlang.syntax.pretty import (
@@ -34,7 +34,6 @@ __all__ = ["format_expression", "format_item", "format_module", "format_type"]
 WIDTH = 100
 _POSTFIX = POWER + 1
 _ATOM = POWER + 2
-_BLANK_LINE = re.compile(r"[^\n]*\n[ \t\r]*\n")
 
 
 def format_module(module: ast.Module) -> str:
@@ -104,7 +103,7 @@ class _Formatter:
         text = module.source.text
         doc_start = text.find("##") if module.doc is not None else 0
         for comment in self._take_before(doc_start):
-            parts += [_plain(comment.text), HARD, *([EMPTY_LINE] if _blank_follows(comment.span) else [])]
+            parts += [_plain(comment.text), HARD, *([EMPTY_LINE] if blank_follows(comment.span) else [])]
         if module.doc is not None:
             parts += [_doc(module.doc), HARD]
         previous: ast.Item | None = None
@@ -115,7 +114,7 @@ class _Formatter:
             behind = self._take_on_line(item.span.end)
             lead: list[Doc] = []
             for comment in comments:
-                lead += [_plain(comment.text), HARD, *([EMPTY_LINE] if _blank_follows(comment.span) else [])]
+                lead += [_plain(comment.text), HARD, *([EMPTY_LINE] if blank_follows(comment.span) else [])]
             for comment in inside:
                 lead += [_plain(comment.text), HARD]
             if parts and not self._is_tight(previous, item, comments + inside, module):
@@ -126,7 +125,7 @@ class _Formatter:
         if rest and parts:
             parts.append(EMPTY_LINE)
         for number, comment in enumerate(rest, 1):
-            blank = number < len(rest) and _blank_follows(comment.span)
+            blank = number < len(rest) and blank_follows(comment.span)
             parts += [_plain(comment.text), HARD, *([EMPTY_LINE] if blank else [])]
         return layout(concat(*parts), WIDTH)
 
@@ -140,7 +139,7 @@ class _Formatter:
             return isinstance(previous, ast.Use)
         if not isinstance(item, ast.Constant) or not isinstance(previous, ast.Constant):
             return False
-        return not _blank_follows(previous.span)
+        return not blank_follows(previous.span)
 
     def item(self, item: ast.Item) -> Doc:
         if isinstance(item, ast.Use):
@@ -158,6 +157,9 @@ class _Formatter:
                 head = [f"space {item.name}", *(self._parameters(entries) for entries in _space_lists(item))]
             case ast.Op():
                 return concat(*lead, self._op(item))
+            case ast.Derived():
+                head = [f"space {item.name} = {item.base.name} with "]
+                return concat(*lead, *head, self._block(item.entries, item.span))
         if item.result is not None:
             head += [" -> ", self.type(item.result)]
         if isinstance(item, ast.Block) and item.limit is not None:
@@ -282,13 +284,13 @@ class _Formatter:
         result = self._element(body.result.span, lambda: self.expr(body.result))
         return group("{", nest(LINE, result, *self._dangling(body.span.end - 1)), LINE, "}")
 
-    def _block(self, entries: Sequence[ast.Statement | ast.Expr], span: Span | None) -> Doc:
+    def _block(self, entries: Sequence[ast.Statement | ast.Rule | ast.Expr], span: Span | None) -> Doc:
         lines: list[Doc] = []
-        previous: ast.Statement | ast.Expr | None = None
+        previous: ast.Statement | ast.Rule | ast.Expr | None = None
         for entry in entries:
             comments = self._comments[self._next : self._next + 1]
             first = comments[0].span if comments and comments[0].span.start < entry.span.start else entry.span
-            if previous is not None and _blank_before(previous.span, first):
+            if previous is not None and blank_before(previous.span, first):
                 lines.append(EMPTY_LINE)
             lines += [HARD, self._element(entry.span, partial(self._statement, entry))]
             previous = entry
@@ -296,8 +298,10 @@ class _Formatter:
             lines += self._dangling(span.end - 1)
         return concat("{", nest(*lines), HARD, "}") if lines else "{}"
 
-    def _statement(self, entry: ast.Statement | ast.Expr) -> Doc:
+    def _statement(self, entry: ast.Statement | ast.Rule | ast.Expr) -> Doc:
         match entry:
+            case ast.Rule(pattern, replacement):
+                return concat(self._pattern(pattern), " => ", self.expr(replacement))
             case ast.Bind(target, value):
                 return concat(self._target(target), " = ", self.expr(value))
             case ast.For(target, iterable, body):
@@ -309,6 +313,20 @@ class _Formatter:
                 return self._require(entry)
             case _:
                 return self.expr(entry)
+
+    def _pattern(self, pattern: ast.Pattern) -> Doc:
+        parts: list[Doc] = [pattern.called.name]
+        if pattern.arguments is not None:
+            parts.append(self._arguments(pattern.arguments, pattern.others, pattern.called.span))
+        if pattern.original is not None:
+            parts.append(f" as {pattern.original}")
+        if pattern.within is not None:
+            parts.append(f" in {pattern.within.name}")
+        if pattern.address is not None:
+            parts.append(f" at {quoted(pattern.address.value)}")
+        if pattern.condition is not None:
+            parts += [" if ", self.expr(pattern.condition)]
+        return concat(*parts)
 
     def _if_statement(self, entry: ast.IfStatement) -> Doc:
         parts: list[Doc] = ["if ", self.expr(entry.condition), " "]
@@ -404,10 +422,17 @@ class _Formatter:
 
     def _call(self, call: ast.Call) -> Doc:
         function = self.expr(call.function, _POSTFIX)
-        if len(call.arguments) == 1 and self._hugs(call.arguments[0].value):
+        if len(call.arguments) == 1 and not call.others and self._hugs(call.arguments[0].value):
             return concat(function, "(", self._argument(call.arguments[0]), ")")
-        arguments = [(entry.span, partial(self._argument, entry)) for entry in call.arguments]
-        return concat(function, self._bracketed("(", ")", arguments, call.span.end - 1))
+        return concat(function, self._arguments(call.arguments, call.others, call.function.span, call.span.end - 1))
+
+    def _arguments(self, arguments: Sequence[ast.Argument], others: bool, called: Span, end: int | None = None) -> Doc:
+        entries: list[tuple[Span, Callable[[], Doc]]]
+        entries = [(entry.span, partial(self._argument, entry)) for entry in arguments]
+        if others:
+            last = arguments[-1].span if arguments else called
+            entries.append((Span(last.source, last.end, last.end), lambda: "..."))
+        return self._bracketed("(", ")", entries, end)
 
     def _hugs(self, value: ast.Expr) -> bool:
         """Whether brackets join those around them, as in `f([…])`."""
@@ -573,12 +598,3 @@ def _doc(text: str) -> Doc:
 def _plain(text: str) -> str:
     """A comment as it may stand between items, where `##` would be documentation."""
     return text[1:] if text.startswith("##") and not text.startswith("###") else text
-
-
-def _blank_follows(span: Span) -> bool:
-    return _BLANK_LINE.match(span.source.text, span.end) is not None
-
-
-def _blank_before(previous: Span, span: Span) -> bool:
-    """Whether the author left a line empty between two places."""
-    return re.search(r"\n[ \t\r]*\n", span.source.text[previous.end : span.start]) is not None

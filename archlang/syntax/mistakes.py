@@ -100,7 +100,7 @@ def _expected(accepted: frozenset[str], bracket: Token | None) -> list[str]:
         ",": "in" in accepted or ("=" in accepted and in_body),
         "{": "NUMBER" in accepted or "list" in accepted,
     }
-    for sign in (":", "=", ",", "->", "in", "else", "{"):
+    for sign in (":", "=", ",", "->", "=>", "with", "in", "else", "{"):
         if sign in accepted and not unlikely.get(sign):
             expected.append(f"`{sign}`")
     for sign in ("(", "["):
@@ -192,7 +192,8 @@ def without_statement(tokens: Sequence[Token], index: int) -> tuple[Token, ...] 
         sign = ":" if is_record else "="
         segment = tokens[first:last]
         stand_in: tuple[Token, ...] = (name, Token(sign, sign, place, place), name)
-        if not is_record and tokens[last].kind == "}" and all(token.kind != "=" for token in segment):
+        ends_body = tokens[last].kind == "}" and not is_record and tokens[at - 1].text != "with"
+        if ends_body and all(token.kind != "=" for token in segment):
             stand_in = (name,)
         if not segment:
             return None

@@ -8,7 +8,7 @@ by one when it is needed (`library`, `parse_item`). All errors of a text are rep
 
 from __future__ import annotations
 
-from archlang.diagnostics import ArchError, Diagnostic, Source, Span, error
+from archlang.diagnostics import ArchError, Diagnostic, Source
 from archlang.syntax import ast
 from archlang.syntax.builder import Builder
 from archlang.syntax.machine import run
@@ -70,8 +70,6 @@ def _parse_chunk(chunk: ItemChunk) -> tuple[ast.Item | None, list[Diagnostic]]:
     if chunk.broken:
         return None, []
     source, tokens = chunk.span.source, chunk.tokens
-    if chunk.kind == "space" and [token.kind for token in tokens[1:3]] == ["NAME", "="]:
-        return None, [_rewriting(source, tokens)]
     start = "constant" if chunk.kind == "constant" else "item"
     item, problems = _parse_tokens(source, tokens, start, chunk.doc)
     return item, problems  # type: ignore[return-value]
@@ -102,16 +100,6 @@ def _parse_tokens(
 def _not_caused(found: list[Diagnostic], something_left_out: bool) -> list[Diagnostic]:
     """The errors that do not come from a statement having been left out."""
     return [diagnostic for diagnostic in found if not (something_left_out and diagnostic.code in _ABOUT_VALUES)]
-
-
-def _rewriting(source: Source, tokens: tuple[Token, ...]) -> Diagnostic:
-    word = next((token for token in tokens if token.text == "with"), tokens[2])
-    return error(
-        "E0190",
-        "spaces made by rewriting another (`with`) are not supported yet",
-        Span(source, word.start, word.end),
-        hints=["write the space out: `space name(config)(inputs) { … }`"],
-    )
 
 
 def _in_order(found: list[Diagnostic]) -> list[Diagnostic]:

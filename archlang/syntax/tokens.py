@@ -40,8 +40,8 @@ CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 # A line that ends in one of these goes on in the next; so does one before a line that starts with
 # one of `LEADING`.
-TRAILING = _words("LOW ARITH MINUS STAR RANGE NOT if else for in choose share tie require , ( [ { = : -> . @")
-LEADING = _words("LOW ARITH STAR RANGE else -> . , = ) ] }")
+TRAILING = _words("LOW ARITH MINUS STAR RANGE NOT if else for in choose share tie require , ( [ { = : -> => . @")
+LEADING = _words("LOW ARITH STAR RANGE else -> => . , = ) ] }")
 
 # Words between two operands, the same in the head of an item, and the ends of operands.
 INFIX_WORDS = _words("of step as at tied")
@@ -51,7 +51,7 @@ CLAUSE_WORDS = _words("where weight state macs matmul_macs bops")
 
 # What makes a chain of operators longer, and what ends one.
 CHAIN = _words("LOW ARITH MINUS STAR RANGE NOT choose share tie else .")
-CHAIN_ENDS = _words(", = : -> _NEWLINE")
+CHAIN_ENDS = _words(", = : -> => _NEWLINE")
 
 SPACE, WORD, NUMBER, NEWLINE, OPEN, CLOSE, SIGN, STRING, COMMENT, OTHER = range(1, 11)
 
@@ -63,7 +63,7 @@ PATTERN = re.compile(
     | (\n)
     | ([(\[{])
     | ([)\]}])
-    | (\.\.\.|\.\.<|\.\.|\|>|>>|->|==|!=|<=|>=|//(?!=)|/(?!/?=)|[-+%](?!=)|\*(?![=*])|\^|[<>=,:.@])
+    | (\.\.\.|\.\.<|\.\.|\|>|>>|->|=>|==|!=|<=|>=|//(?!=)|/(?!/?=)|[-+%](?!=)|\*(?![=*])|\^|[<>=,:.@])
     | ("(?:[^"\\\n]|\\[^\n])*")
     | (\#[^\n]*)
     | ('(?:[^'\\\n]|\\[^\n])*'|"[^\n]*|\*\*=?|[-+*/%]=|//=|&&|\|\||[^\W\d_]\w*|.)

@@ -38,11 +38,17 @@ def followed(once: OnceForAll, program: Resolved) -> Resolved:
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(calling_spaces())
 def test_programs_graphs_and_faults_agree(text: str) -> None:
-    space = space_in(text)
+    agree(text, "s")
+
+
+def agree(text: str, name: str, most: int = MANY) -> None:
+    """Assert that each program of a space is what it is in the space evaluated as a whole; of spaces of `most`
+    programs."""
+    space = space_in(text, name)
     programs = []
     for program in each_program(space):
         programs.append(program)
-        assume(len(programs) <= MANY)
+        assume(len(programs) <= most)
     once = varied(space)
     if isinstance(once, FaultSignal):
         assert told(once.fault) in {told(program.fault) for program in programs}

@@ -21,10 +21,10 @@ relaxed = settings(
 )
 
 
-def space_in(text: str) -> Space:
+def space_in(text: str, name: str = "s") -> Space:
     loader = Loader()
     module = loader.load_source("<text>", Source("<text>", text))
-    declaration = module.declaration("s")
+    _, declaration = module.find(name) or (module, None)
     assert isinstance(declaration, ast.Space)
     return Space(module, declaration, loader)
 

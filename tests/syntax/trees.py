@@ -99,7 +99,7 @@ class _Maker:
         function = self.expr()
         first = self.some(lambda: ast.Argument(self.expr(), span=AT), most=2)
         named = self.named(lambda name: ast.Argument(self.expr(), name, span=AT))
-        return ast.Call(function, (*first, *named), span=AT)
+        return ast.Call(function, (*first, *named), self.flag(), span=AT)
 
     def index(self):
         value = self.expr()
@@ -313,7 +313,38 @@ def ops(draw):
     )
 
 
-items = st.one_of(uses, constants, defs, blocks, spaces, ops())
+@st.composite
+def patterns(draw):
+    places = draw(st.lists(small, max_size=2))
+    named = draw(unique(st.builds(lambda name, value: ast.Argument(value, name, span=AT), names, small), max_size=2))
+    captures = [argument.value.name for argument in named if isinstance(argument.value, ast.Name)]
+    arguments = (*(ast.Argument(value, span=AT) for value in places if not isinstance(value, ast.Name)), *named)
+    without_list = len(set(captures)) < len(captures) or draw(st.booleans())
+    return ast.Pattern(
+        ast.Name(draw(names), span=AT),
+        None if without_list else arguments,
+        not without_list and draw(st.booleans()),
+        draw(st.none() | names),
+        draw(st.none() | names.map(lambda name: ast.Name(name, span=AT))),
+        draw(st.none() | texts.map(lambda text: ast.String(text, span=AT))),
+        draw(st.none() | small),
+        span=AT,
+    )
+
+
+rules = st.builds(lambda pattern, value: ast.Rule(pattern, value, span=AT), patterns(), expressions)
+bindings = st.builds(lambda name, value: ast.Bind(ast.NameTarget(name, span=AT), value, span=AT), names, small)
+requirements = st.builds(lambda value, message: ast.Require(value, message, span=AT), small, st.none() | texts)
+derived = st.builds(
+    lambda name, base, entries, doc: ast.Derived(
+        name, ast.Name(base, span=AT), tuple(entries), doc, span=AT, name_span=AT
+    ),
+    names,
+    names,
+    st.lists(st.one_of(rules, rules, bindings, requirements), max_size=4),
+    docs,
+)
+items = st.one_of(uses, constants, defs, blocks, spaces, derived, ops())
 modules = st.builds(
     lambda found, doc: ast.Module(tuple(found), (), doc, source=AT.source), st.lists(items, max_size=4), docs
 )
