@@ -42,6 +42,7 @@ class Lowerer:
         self.batch = batch
         self.at: Place = ()  # the modules around the call
         self.around: Place = ()  # those but torch's own layers, to which rearranged inputs do not belong
+        self.tables: set[object] = set()  # the parameters that are tables of embeddings
         self._settled: dict[tuple[int, Layout], int] = {}
 
     # -------------------------------------------------------------- data and values

@@ -34,14 +34,12 @@ def attention(
         window, masked = pattern
         heads = q.shape[1]
         served = [_served(lo, x, heads) for x in (k, v)]
-        flat = [_tokens(lo, x) for x in (q, *served)]
+        flat = [heads_joined(lo, x) for x in (q, *served)]
         kinds = {x.shape[1] for x in served}
         if len(kinds) == 1:
             causal = causal or masked
             made = lo.add("attention", *flat, heads=heads, causal=causal, kv_heads=kinds.pop(), window=window)
-            tokens, width = lo.builder.sizes(made)
-            split = reshape(lo, lo.data(made), (lo.batch, tokens, heads, width // heads))
-            return permute(lo, split, (0, 2, 1, 3))
+            return heads_split(lo, made, heads)
     if causal or enable_gqa or isinstance(mask, Data):
         raise Unsupported("attention with a mask that is computed, or of another form than heads")
     scores = mul(lo, matmul(lo, q, swapped(k)), 1 / sqrt(q.shape[-1]))
@@ -66,10 +64,16 @@ def _served(lo: Lowerer, x: Data, heads: int) -> Data:
     return x
 
 
-def _tokens(lo: Lowerer, x: Data) -> int:
+def heads_joined(lo: Lowerer, x: Data) -> int:
     """[n, heads, tokens, width] as [n, tokens, heads * width]."""
     n, heads, tokens, width = x.shape
     return lo.plain(reshape(lo, permute(lo, x, (0, 2, 1, 3)), (n, tokens, heads * width)))
+
+
+def heads_split(lo: Lowerer, value: int, heads: int) -> Data:
+    """[n, tokens, heads * width] as [n, heads, tokens, width]."""
+    tokens, width = lo.builder.sizes(value)
+    return permute(lo, reshape(lo, lo.data(value), (lo.batch, tokens, heads, width // heads)), (0, 2, 1, 3))
 
 
 def _masked(mask: Known | Data | None, t: int, s: int) -> tuple[int, bool] | None:

@@ -92,6 +92,9 @@ def _each(sizes: Sequence[int] | int, space: int) -> tuple[int, ...]:
 def linear(lo: Lowerer, x: Data, weight: Known, bias: Known | None = None) -> Data:
     if not isinstance(weight, Known) or not isinstance(bias, Known | None):
         raise Unsupported("a linear map with a kernel that is computed")
+    if weight.key is not None and weight.key in lo.tables:
+        y = lo.last("unembedding", x, {"table": weight}, vocabulary=weight.shape[0])
+        return y if bias is None else lo.last("feature_bias", y, {"bias": bias})
     return lo.last("linear", x, {"kernel": weight, "bias": bias}, out=weight.shape[0], bias=bias is not None)
 
 

@@ -12,6 +12,7 @@ def embedding(lo: Lowerer, table: Known, tokens: Data, *_: object) -> Data:
         raise Unsupported("an embedding with a table that is computed")
     settled = lo.settle(tokens)
     rows, width = table.shape
+    lo.tables.add(table.key)
     made = lo.add("embedding", settled.value, weights={"table": table}, vocabulary=rows, dim=width)
     return lo.data(made)
 
