@@ -137,6 +137,8 @@ class _Capture:
                     Known(one, source, (*moves, lambda t, i=i: call(t, *tensors[1:])[i])) for i, one in enumerate(found)
                 ]
             return Known(found, source, (*moves, lambda t: call(t, *tensors[1:])))
+        if moves is not None and name in ("to", "_to_copy", "type_as", "float") and found.dtype == known[0].tensor.dtype:
+            return Known(found, source, moves)
         result = pytree.tree_map(lambda t: Known(t, source) if isinstance(t, Tensor) else t, found)
         if name.endswith("_") and not name.startswith("_") and isinstance(node.args[0], fx.Node):
             self._values[node.args[0]] = result
