@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from archlang.evaluate import train as train
     from archlang.relax.run import read_supernet as read_supernet
     from archlang.relax.run import train_supernet as train_supernet
+    from archlang.convert.converting import Conversion as Conversion
+    from archlang.convert.converting import convert as convert
     from archlang.space.choices import Choices as Choices
     from archlang.space.loading import load as load
     from archlang.space.loading import loads as loads
@@ -34,9 +36,11 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "ArchError": "archlang.diagnostics",
     "Choices": "archlang.space.choices",
+    "Conversion": "archlang.convert.converting",
     "Program": "archlang.space.program",
     "Space": "archlang.space.space",
     "Study": "archlang.study",
+    "convert": "archlang.convert.converting",
     "load": "archlang.space.loading",
     "loads": "archlang.space.loading",
     "read_supernet": "archlang.relax.run",
@@ -50,10 +54,12 @@ _PUBLIC = {
 __all__ = [
     "ArchError",
     "Choices",
+    "Conversion",
     "Program",
     "Space",
     "Study",
     "__version__",
+    "convert",
     "load",
     "loads",
     "read_supernet",

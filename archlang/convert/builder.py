@@ -62,12 +62,13 @@ class GraphBuilder:
     """Collects inputs and ops. Values are numbers, as in `Graph`; inputs come before ops."""
 
     def __init__(self, name: str):
-        self.name = identifier(name)
+        named = identifier(name)
         self.inputs: list[Input] = []
         self.notes: list[str] = []
         self._drafts: list[_Draft] = []
         self._loader = Loader()
         self._library = self._loader.load_library("std.nn")
+        self.name = f"{named}_model" if named in self._library.names() else named
         self._opaque: dict[str, tuple[ModuleScope, Opaque]] = {}
 
     def input(self, name: str, dtype: str, shape: Sequence[int]) -> int:

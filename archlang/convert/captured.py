@@ -33,11 +33,14 @@ class Opaque:
 class Captured:
     """A model as a graph of the standard library's ops (and opaque ones), with its weights.
 
-    `notes` tell where the graph is not the model to the letter though it computes the same: parameters
+    `outputs` are the model's own names for the graph's outputs, in order; `modules` the modules of the
+    opaque parts by the names of their ops. `notes` tell where the graph is not the model to the letter though it computes the same: parameters
     that nothing uses, weights that are worked out of others.
     """
 
     graph: Graph
     weights: Mapping[str, Array]
+    outputs: tuple[str, ...] = ("",)
     opaque: tuple[Opaque, ...] = ()
+    modules: Mapping[str, Any] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()

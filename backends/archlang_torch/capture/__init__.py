@@ -6,6 +6,6 @@
 `patterns` recognises what ATen spells out.
 """
 
-from archlang_torch.capture.capture import capture
+from archlang_torch.capture.capture import capture, outputs
 
-__all__ = ["capture"]
+__all__ = ["capture", "outputs"]

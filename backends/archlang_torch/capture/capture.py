@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
 import torch
 from archlang.convert.builder import GraphBuilder
 from archlang.convert.captured import Captured
@@ -17,7 +18,7 @@ from torch.utils import _pytree as pytree
 
 import archlang_torch.capture.rules  # noqa: F401  # registers them
 from archlang_torch.building import DTYPES
-from archlang_torch.capture.exporting import exported
+from archlang_torch.capture.exporting import evaluating, exported
 from archlang_torch.capture.hierarchy import Hierarchy
 from archlang_torch.capture.lowerer import RULES, Lowerer
 from archlang_torch.capture.patterns import recognised
@@ -37,7 +38,7 @@ _MOVES = frozenset(
 def capture(model: nn.Module, inputs: Sequence[Tensor], name: str, told: Callable[[str], None] | None = None) -> Captured:
     """The module in evaluation mode as a graph, for inputs like these (the first dimension is the batch).
 
-    ArchError: E0812 when it does not take them or cannot be followed, E0813 for what has no op.
+    ArchError: E0810 when it does not take them or cannot be followed, E0811 for what has no op.
     """
     told = told or (lambda step: None)
     told("following the calls")
@@ -67,8 +68,12 @@ class _Capture:
             if node.op == "call_function":
                 self._lowerer.at, self._lowerer.around = self._hierarchy.of(node)
                 self._values[node] = self._called(node)
-        captured = self._lowerer.builder.captured(self._outputs())
-        return captured
+        results = self._outputs()
+        names = [name for name, _ in results] if len(results) > 1 else [""]
+        captured = self._lowerer.builder.captured(
+            [(name, value) for name, (_, value) in zip(names, results, strict=True)]
+        )
+        return attrs.evolve(captured, outputs=tuple([name for name, _ in results]))
 
     def _place(self) -> None:
         """The values of the placeholders: inputs, parameters, constants."""
@@ -171,7 +176,7 @@ class _Capture:
     def _refused(self, node: fx.Node, reason: str) -> ArchError:
         stack = list((node.meta.get("nn_module_stack") or {}).values())
         path, kind = stack[-1] if stack else ("", type(self._model).__name__)
-        return ArchError(error("E0813", f"`{path or kind}` holds {reason}"))
+        return ArchError(error("E0811", f"`{path or kind}` holds {reason}"))
 
     def _outputs(self) -> list[tuple[str, int]]:
         """The names of the results and their values."""
@@ -183,17 +188,26 @@ class _Capture:
         for path, node in pytree.tree_flatten_with_path(tree)[0]:
             value = self._values.get(node) if isinstance(node, fx.Node) else None
             if isinstance(value, Data):
-                name = "".join(_step(key) for key in path).lstrip(".")
-                found.append((name, self._lowerer.plain(value)))
+                found.append((_name(path), self._lowerer.plain(value)))
         if not found:
-            raise ArchError(error("E0813", "the module gives no tensor that its inputs decide"))
-        if len(found) == 1:
-            return [("", found[0][1])]
+            raise ArchError(error("E0811", "the module gives no tensor that its inputs decide"))
         return found
+
+
+def outputs(model: nn.Module, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
+    """What a module gives in evaluation mode, by the path of each result."""
+    with evaluating(model), torch.no_grad():
+        found = pytree.tree_flatten_with_path(model(*inputs))[0]
+    return {_name(path): x for path, x in found if isinstance(x, Tensor)}
 
 
 def _is_value(x: Any) -> bool:
     return isinstance(x, Data | Known)
+
+
+def _name(path: Sequence[Any]) -> str:
+    """The path of a result: `logits`, `hidden[0]`."""
+    return "".join(map(_step, path)).lstrip(".")
 
 
 def _step(key: Any) -> str:

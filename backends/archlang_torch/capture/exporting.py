@@ -14,17 +14,18 @@ from torch.export import ExportedProgram
 
 
 def exported(model: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
-    """The calls of a module in evaluation mode for these inputs; ArchError (E0812) when it does not take
+    """The calls of a module in evaluation mode for these inputs; ArchError (E0810) when it does not take
     them, or cannot be followed."""
-    with _evaluating(model), torch.no_grad(), warnings.catch_warnings():
+    with evaluating(model), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             model(*inputs)
         except Exception as failure:
-            shapes = ", ".join(f"{str(x.dtype).removeprefix('torch.')}{list(x.shape)}" for x in inputs)
+            kinds = [(str(x.dtype).removeprefix("torch."), ", ".join(map(str, ["n", *x.shape[1:]]))) for x in inputs]
+            shapes = " and ".join(f"{dtype}[{sizes}]" for dtype, sizes in kinds)
             raise ArchError(
                 error(
-                    "E0812",
+                    "E0810",
                     f"the module does not take {shapes}: {_first_line(failure)}",
                     hints=("give the shapes that it takes, the batch first, such as 1,3,224,224 or i64:1,128",),
                 )
@@ -34,7 +35,7 @@ def exported(model: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
         except Exception as failure:
             raise ArchError(
                 error(
-                    "E0812",
+                    "E0810",
                     f"the module's calls cannot be followed: {_first_line(failure)}",
                     notes=("`torch.export` refuses it: what it computes may depend on the values of its inputs",),
                 )
@@ -46,7 +47,7 @@ def _first_line(failure: Exception) -> str:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """The module in evaluation mode, without the caches that generation uses; then as it was."""
     modes = {name: module.training for name, module in model.named_modules()}
     config: Any = getattr(model, "config", None)
