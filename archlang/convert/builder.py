@@ -71,6 +71,11 @@ class GraphBuilder:
         self.name = f"{named}_model" if named in self._library.names() else named
         self._opaque: dict[str, tuple[ModuleScope, Opaque]] = {}
 
+    @property
+    def taken(self) -> set[str]:
+        """The names that an op of one's own may not have."""
+        return {self.name, *self._library.names()}
+
     def input(self, name: str, dtype: str, shape: Sequence[int]) -> int:
         """An input of these sizes for each sample; its value."""
         assert not self._drafts, "inputs come before ops"
@@ -175,7 +180,8 @@ class GraphBuilder:
             blocks,
         )
         opaque = [found for name, (_, found) in self._opaque.items() if name in used]
-        return Captured(verify(graph), weights, tuple(opaque), tuple(dict.fromkeys(self.notes)))
+        notes = tuple(dict.fromkeys(self.notes))
+        return Captured(verify(graph), weights, opaque=tuple(opaque), notes=notes)
 
     def _needed(self, outputs: Sequence[int]) -> list[int]:
         """The values of the ops that the outputs need, in order."""

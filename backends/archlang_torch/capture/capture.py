@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -21,6 +22,7 @@ from archlang_torch.building import DTYPES
 from archlang_torch.capture.exporting import evaluating, exported
 from archlang_torch.capture.hierarchy import Hierarchy
 from archlang_torch.capture.lowerer import RULES, Lowerer
+from archlang_torch.capture.opaque import Opaques, calls_of
 from archlang_torch.capture.patterns import recognised
 from archlang_torch.capture.values import Data, Known, Unsupported
 
@@ -42,9 +44,21 @@ def capture(model: nn.Module, inputs: Sequence[Tensor], name: str, told: Callabl
     """
     told = told or (lambda step: None)
     told("following the calls")
-    program = exported(model, [_samples(x) for x in inputs])
+    samples = [_samples(x) for x in inputs]
+    program = exported(model, samples)
     told("writing them as ops")
-    return _Capture(program, model, name).run()
+    kept: dict[str, str] = {}  # the paths of modules that stay, with what in them has no op
+    with evaluating(model):
+        while True:
+            try:
+                return _Capture(program, model, samples, name, kept).run()
+            except _Refusal as refusal:
+                path = next((path for path in refusal.paths if path not in kept), None)
+                if path is None:
+                    where = refusal.paths[0] if refusal.paths else type(model).__name__
+                    raise ArchError(error("E0811", f"`{where}` holds {refusal}")) from refusal
+                kept[path] = str(refusal)
+                told(f"keeping the module {path}, which holds {refusal}")
 
 
 def _samples(x: Tensor) -> Tensor:
@@ -52,10 +66,29 @@ def _samples(x: Tensor) -> Tensor:
     return x[:1].expand(_BATCH, *x.shape[1:]).contiguous()
 
 
+class _Refusal(Exception):
+    """What no op can express; `paths` are the modules around it, innermost first."""
+
+    def __init__(self, reason: str, paths: tuple[str, ...]):
+        super().__init__(reason)
+        self.paths = paths
+
+
 class _Capture:
-    def __init__(self, program: ExportedProgram, model: nn.Module, name: str):
+    """`kept` are the paths of modules that are not looked into."""
+
+    def __init__(
+        self,
+        program: ExportedProgram,
+        model: nn.Module,
+        inputs: Sequence[Tensor],
+        name: str,
+        kept: Mapping[str, str],
+    ):
         self._program = program
-        self._model = model
+        self._kept = kept
+        self._opaques = Opaques(program, model, inputs)
+        self._inside: set[fx.Node] = set()  # the calls within modules that are kept
         self._lowerer = Lowerer(GraphBuilder(name), _BATCH)
         self._hierarchy = Hierarchy(name)
         self._values: dict[fx.Node, Any] = {}
@@ -65,15 +98,37 @@ class _Capture:
         graph = self._program.graph
         self._place()
         for node in graph.nodes:
-            if node.op == "call_function":
+            if node.op == "call_function" and node not in self._inside:
                 self._lowerer.at, self._lowerer.around = self._hierarchy.of(node)
-                self._values[node] = self._called(node)
+                call = next(((key, path) for key, path in calls_of(node) if path in self._kept), None)
+                if call is not None:
+                    self._keep(node, *call)
+                else:
+                    self._values[node] = self._called(node)
         results = self._outputs()
         names = [name for name, _ in results] if len(results) > 1 else [""]
         captured = self._lowerer.builder.captured(
             [(name, value) for name, (_, value) in zip(names, results, strict=True)]
         )
-        return attrs.evolve(captured, outputs=tuple([name for name, _ in results]))
+        used = {opaque.name for opaque in captured.opaque}
+        modules = {name: module for name, module in self._opaques.modules.items() if name in used}
+        return attrs.evolve(captured, outputs=tuple([name for name, _ in results]), modules=modules)
+
+    def _keep(self, node: fx.Node, key: str, path: str) -> None:
+        """A call of a module that is kept, as an op of its own."""
+        lowerer = self._lowerer
+        try:
+            region = self._opaques.region(key, path, lambda given: isinstance(self._values.get(given), Data))
+            values = [lowerer.plain(self._values[given]) for given in region.inputs]
+            if region.output.meta["val"].shape[0] != _BATCH:
+                raise Unsupported(f"`{path}`, whose result has no batch")
+        except Unsupported as refusal:
+            outer = [p for _, p in reversed(calls_of(node)) if path.startswith(f"{p}.")]
+            raise _Refusal(str(refusal), tuple(outer)) from refusal
+        place = tuple(itertools.takewhile(lambda frame: frame.address != self._hierarchy.address(key), lowerer.at))
+        made = self._opaques.apply(lowerer.builder, region, values, place, self._kept[path])
+        self._inside |= set(region.nodes)
+        self._values[region.output] = lowerer.data(made)
 
     def _place(self) -> None:
         """The values of the placeholders: inputs, parameters, constants."""
@@ -173,10 +228,8 @@ class _Capture:
                 result = recognised(lowerer, result)
         return result
 
-    def _refused(self, node: fx.Node, reason: str) -> ArchError:
-        stack = list((node.meta.get("nn_module_stack") or {}).values())
-        path, kind = stack[-1] if stack else ("", type(self._model).__name__)
-        return ArchError(error("E0811", f"`{path or kind}` holds {reason}"))
+    def _refused(self, node: fx.Node, reason: str) -> _Refusal:
+        return _Refusal(reason, tuple([path for _, path in reversed(calls_of(node))]))
 
     def _outputs(self) -> list[tuple[str, int]]:
         """The names of the results and their values."""
@@ -188,7 +241,10 @@ class _Capture:
         for path, node in pytree.tree_flatten_with_path(tree)[0]:
             value = self._values.get(node) if isinstance(node, fx.Node) else None
             if isinstance(value, Data):
-                found.append((_name(path), self._lowerer.plain(value)))
+                try:
+                    found.append((_name(path), self._lowerer.plain(value)))
+                except Unsupported as refusal:
+                    raise ArchError(error("E0811", f"the result `{_name(path)}` is {refusal}")) from refusal
         if not found:
             raise ArchError(error("E0811", "the module gives no tensor that its inputs decide"))
         return found

@@ -41,6 +41,10 @@ class Hierarchy:
             outer = path
         return tuple(frames), tuple(frames[:around])
 
+    def address(self, key: str) -> str | None:
+        """The address of a call of a module."""
+        return next((address for (_, known), address in self._addresses.items() if known == key), None)
+
     def _address(self, above: str, below: str, key: str) -> str:
         found = self._addresses.get((above, key))
         if found is None:
