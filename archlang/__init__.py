@@ -14,13 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archlang.conversion.converting import Conversion as Conversion
+    from archlang.conversion.converting import convert as convert
     from archlang.diagnostics import ArchError as ArchError
     from archlang.evaluate import table as table
     from archlang.evaluate import train as train
     from archlang.relax.run import read_supernet as read_supernet
     from archlang.relax.run import train_supernet as train_supernet
-    from archlang.convert.converting import Conversion as Conversion
-    from archlang.convert.converting import convert as convert
     from archlang.space.choices import Choices as Choices
     from archlang.space.loading import load as load
     from archlang.space.loading import loads as loads
@@ -36,11 +36,11 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "ArchError": "archlang.diagnostics",
     "Choices": "archlang.space.choices",
-    "Conversion": "archlang.convert.converting",
+    "Conversion": "archlang.conversion.converting",
     "Program": "archlang.space.program",
     "Space": "archlang.space.space",
     "Study": "archlang.study",
-    "convert": "archlang.convert.converting",
+    "convert": "archlang.conversion.converting",
     "load": "archlang.space.loading",
     "loads": "archlang.space.loading",
     "read_supernet": "archlang.relax.run",

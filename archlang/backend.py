@@ -167,8 +167,8 @@ class Capturer(Protocol):
         ...
 
     def capture(self, model: Any, inputs: Sequence[Array], name: str, told: Callable[[str], None]) -> Any:
-        """The model in evaluation mode as an `archlang.convert.captured.Captured`; see
-        `archlang.convert.converting.convert` for the errors."""
+        """The model in evaluation mode as an `archlang.conversion.captured.Captured`; see
+        `archlang.conversion.converting.convert` for the errors."""
         ...
 
     def outputs(self, model: Any, inputs: Sequence[Array]) -> Mapping[str, Array]:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from archlang.backend import Capturer, capturer
 from archlang.cli.common import as_json, print_json, writing
 from archlang.diagnostics import ArchError, did_you_mean, error
 from archlang.space.values import parse_setting
 
-_DTYPES = {"f16": np.float16, "f32": np.float32, "f64": np.float64, "i32": np.int32, "i64": np.int64, "bool": np.bool_}
+_DTYPES = {"f16": "float16", "f32": "float32", "f64": "float64", "i32": "int32", "i64": "int64", "bool": "bool"}
 
 
 @click.command()
@@ -52,8 +51,8 @@ def convert(
     \b
     archlang convert torch.nn:Linear --set in_features=8 --set out_features=4 --input 1,8 -o linear.arch
     """
-    from archlang.convert.converting import TOLERANCE
-    from archlang.convert.converting import convert as converted
+    from archlang.conversion.converting import TOLERANCE
+    from archlang.conversion.converting import convert as converted
 
     arrays = [_example(text) for text in inputs]
     told: Callable[[str], None] = (lambda step: None) if json_output else _say
@@ -73,7 +72,9 @@ def convert(
                 "model_params": found.model_params,
                 "macs": cost.macs + cost.matmul_macs,
                 "lines": found.text.count("\n"),
-                "trials": [{"samples": t.samples, "absolute": t.absolute, "relative": t.relative} for t in found.trials],
+                "trials": [
+                    {"samples": t.samples, "absolute": t.absolute, "relative": t.relative} for t in found.trials
+                ],
                 "opaque": [{"name": o.name, "path": o.path, "reason": o.reason} for o in found.opaque],
                 "notes": list(found.notes),
             }
@@ -98,6 +99,8 @@ def _say(step: str) -> None:
 
 def _example(text: str) -> Any:
     """An example input of a shape: normal numbers, or zeros where they are whole."""
+    import numpy as np  # late: most commands need none
+
     dtype, separator, sizes = text.rpartition(":")
     parts = [size.strip() for size in sizes.split(",")]
     if (separator and dtype not in _DTYPES) or not all(part.isdigit() and int(part) > 0 for part in parts):
@@ -127,7 +130,9 @@ def _model(text: str, settings: dict[str, Any], frontend: Capturer) -> Any:
     except Exception as failure:
         missing = isinstance(failure, ModuleNotFoundError) and module_name.startswith(failure.name or "?")
         hint = "modules are found in this folder and among the installed packages" if missing else "import it in Python"
-        raise ArchError(error("E0809", f"`{module_name}` cannot be imported: {_told(failure)}", hints=(hint,))) from failure
+        raise ArchError(
+            error("E0809", f"`{module_name}` cannot be imported: {_told(failure)}", hints=(hint,))
+        ) from failure
     finally:
         sys.path.pop(0)
     for part in path.split("."):
@@ -149,7 +154,9 @@ def _model(text: str, settings: dict[str, Any], frontend: Capturer) -> Any:
             )
         ) from failure
     if not frontend.is_model(found):
-        raise ArchError(error("E0809", f"`{text}` gives a {type(found).__name__}, which is no model"))
+        kind = type(found).__name__
+        article = "an" if kind[0].lower() in "aeiou" else "a"
+        raise ArchError(error("E0809", f"`{text}` gives {article} {kind}, which is no model"))
     return found
 
 

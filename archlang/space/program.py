@@ -159,9 +159,7 @@ class Program:
     def _externs(self, name: str) -> dict[str, Any]:
         """The modules for the opaque parts of the network; ArchError where one is missing (E0813) or the
         backend takes none (E0808)."""
-        names = dict.fromkeys(
-            node.operation.name for node in self.graph.nodes if "extern" in node.operation.traits
-        )
+        names = dict.fromkeys(node.operation.name for node in self.graph.nodes if "extern" in node.operation.traits)
         missing = [op for op in names if op not in self.space.externs]
         if missing:
             given = ", ".join(f'"{op}": module' for op in missing)

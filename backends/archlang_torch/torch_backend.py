@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from archlang.backend import Array, Meter, Progress, TrainingSettings
-from archlang.convert.captured import Captured
+from archlang.conversion.captured import Captured
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
@@ -34,9 +34,7 @@ class TorchBackend:
 
     name = "torch"
 
-    def build(
-        self, graph: Graph, seed: int = 0, externs: Mapping[str, nn.Module] | None = None
-    ) -> nn.Module:
+    def build(self, graph: Graph, seed: int = 0, externs: Mapping[str, nn.Module] | None = None) -> nn.Module:
         return build(graph, seed, externs)
 
     def emit(self, graph: Graph, header: Sequence[str] = ()) -> str:
@@ -112,9 +110,7 @@ class TorchBackend:
         given = inputs if isinstance(inputs, list | tuple) else [inputs]
         return [array_of(x.detach()) if isinstance(x, torch.Tensor) else np.asarray(x) for x in given]
 
-    def capture(
-        self, model: nn.Module, inputs: Sequence[Array], name: str, told: Callable[[str], None]
-    ) -> Captured:
+    def capture(self, model: nn.Module, inputs: Sequence[Array], name: str, told: Callable[[str], None]) -> Captured:
         from archlang_torch.capture import capture  # what it needs is slow to import
 
         return capture(model, [torch.from_numpy(x.copy()) for x in inputs], name, told)

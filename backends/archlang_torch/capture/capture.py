@@ -9,15 +9,15 @@ from typing import Any
 
 import attrs
 import torch
-from archlang.convert.builder import GraphBuilder
-from archlang.convert.captured import Captured
-from archlang.diagnostics import ArchError, error
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.utils import _pytree as pytree
 
 import archlang_torch.capture.rules  # noqa: F401  # registers them
+from archlang.conversion.builder import GraphBuilder
+from archlang.conversion.captured import Captured
+from archlang.diagnostics import ArchError, error
 from archlang_torch.building import DTYPES
 from archlang_torch.capture.exporting import evaluating, exported
 from archlang_torch.capture.hierarchy import Hierarchy
@@ -31,13 +31,46 @@ _BATCH = 2  # the samples that a model is exported with: one would hide which si
 
 # What only moves elements, so that which element of a parameter each is can be followed.
 _MOVES = frozenset(
-    "view reshape _unsafe_view flatten unflatten permute transpose t numpy_T mT movedim unsqueeze squeeze slice narrow"
-    " select unbind split split_with_sizes chunk expand expand_as view_as contiguous clone alias detach lift_fresh_copy"
-    " index flip roll repeat_interleave".split()
+    [
+        "view",
+        "reshape",
+        "_unsafe_view",
+        "flatten",
+        "unflatten",
+        "permute",
+        "transpose",
+        "t",
+        "numpy_T",
+        "mT",
+        "movedim",
+        "unsqueeze",
+        "squeeze",
+        "slice",
+        "narrow",
+        "select",
+        "unbind",
+        "split",
+        "split_with_sizes",
+        "chunk",
+        "expand",
+        "expand_as",
+        "view_as",
+        "contiguous",
+        "clone",
+        "alias",
+        "detach",
+        "lift_fresh_copy",
+        "index",
+        "flip",
+        "roll",
+        "repeat_interleave",
+    ]
 )
 
 
-def capture(model: nn.Module, inputs: Sequence[Tensor], name: str, told: Callable[[str], None] | None = None) -> Captured:
+def capture(
+    model: nn.Module, inputs: Sequence[Tensor], name: str, told: Callable[[str], None] | None = None
+) -> Captured:
     """The module in evaluation mode as a graph, for inputs like these (the first dimension is the batch).
 
     ArchError: E0810 when it does not take them or cannot be followed, E0811 for what has no op.
@@ -106,6 +139,7 @@ class _Capture:
                 else:
                     self._values[node] = self._called(node)
         results = self._outputs()
+        self._note_unused()
         names = [name for name, _ in results] if len(results) > 1 else [""]
         captured = self._lowerer.builder.captured(
             [(name, value) for name, (_, value) in zip(names, results, strict=True)]
@@ -113,6 +147,16 @@ class _Capture:
         used = {opaque.name for opaque in captured.opaque}
         modules = {name: module for name, module in self._opaques.modules.items() if name in used}
         return attrs.evolve(captured, outputs=tuple([name for name, _ in results]), modules=modules)
+
+    def _note_unused(self) -> None:
+        """Parameters that no call uses are in no op."""
+        users = {node.name: node.users for node in self._program.graph.nodes if node.op == "placeholder"}
+        specs = self._program.graph_signature.input_specs
+        unused = [s.target for s in specs if s.kind == InputKind.PARAMETER and not users[s.arg.name]]
+        if unused:
+            more = f" and {len(unused) - 3} others" if len(unused) > 3 else ""
+            named = ", ".join(f"`{name}`" for name in unused[:3])
+            self._lowerer.builder.notes.append(f"the model has parameters that it does not use: {named}{more}")
 
     def _keep(self, node: fx.Node, key: str, path: str) -> None:
         """A call of a module that is kept, as an op of its own."""
@@ -180,7 +224,9 @@ class _Capture:
 
         def call(*tensors: Tensor) -> Any:
             given = iter(tensors)
-            plain = pytree.tree_map(lambda x: next(given) if isinstance(x, Known) else x, (args, kwargs), is_leaf=_is_value)
+            plain = pytree.tree_map(
+                lambda x: next(given) if isinstance(x, Known) else x, (args, kwargs), is_leaf=_is_value
+            )
             return node.target(*plain[0], **plain[1])  # type: ignore[operator]
 
         with torch.no_grad():
@@ -193,11 +239,13 @@ class _Capture:
             return Known(found, source, moves)
         if moves is not None and name in _MOVES:
             if isinstance(found, list | tuple):
-                return [
-                    Known(one, source, (*moves, lambda t, i=i: call(t, *tensors[1:])[i])) for i, one in enumerate(found)
-                ]
+                return [Known(one, source, (*moves, _part(call, tensors[1:], i))) for i, one in enumerate(found)]
             return Known(found, source, (*moves, lambda t: call(t, *tensors[1:])))
-        if moves is not None and name in ("to", "_to_copy", "type_as", "float") and found.dtype == known[0].tensor.dtype:
+        if (
+            moves is not None
+            and name in ("to", "_to_copy", "type_as", "float")
+            and found.dtype == known[0].tensor.dtype
+        ):
             return Known(found, source, moves)
         result = pytree.tree_map(lambda t: Known(t, source) if isinstance(t, Tensor) else t, found)
         if name.endswith("_") and not name.startswith("_") and isinstance(node.args[0], fx.Node):
@@ -235,6 +283,7 @@ class _Capture:
         """The names of the results and their values."""
         (output,) = [node for node in self._program.graph.nodes if node.op == "output"]
         spec = self._program.call_spec.out_spec
+        assert spec is not None
         tree = pytree.tree_unflatten(list(output.args[0]), spec)
         found = []
         self._lowerer.at = self._lowerer.around = ()
@@ -255,6 +304,16 @@ def outputs(model: nn.Module, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
     with evaluating(model), torch.no_grad():
         found = pytree.tree_flatten_with_path(model(*inputs))[0]
     return {_name(path): x for path, x in found if isinstance(x, Tensor)}
+
+
+def _part(call: Callable[..., Any], others: Sequence[Tensor], index: int) -> Callable[[Tensor], Tensor]:
+    """The move that takes one of the results of a call."""
+
+    def move(tensor: Tensor) -> Tensor:
+        found: Tensor = call(tensor, *others)[index]
+        return found
+
+    return move
 
 
 def _is_value(x: Any) -> bool:

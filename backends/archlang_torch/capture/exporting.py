@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from archlang.diagnostics import ArchError, error
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+
+from archlang.diagnostics import ArchError, error
 
 
 def exported(model: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from archlang.convert.builder import Frame, Place, identifier
 from torch import fx
+
+from archlang.conversion.builder import Frame, Place, identifier
 
 _LIBRARY = "torch.nn.modules."
 _CONTAINERS = (f"{_LIBRARY}container.", "torch.nn.Sequential")

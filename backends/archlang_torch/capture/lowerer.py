@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import numpy as np
 import torch
-from archlang.convert.builder import GraphBuilder, Place
-from archlang.convert.captured import Array
-from archlang.convert.layout import Layout
 from torch import Tensor
 
+from archlang.conversion.builder import GraphBuilder, Place
+from archlang.conversion.captured import Array
+from archlang.conversion.layout import Layout
 from archlang_torch.capture.values import Data, Known, Settled, Unsupported
 
-Rule = Callable[..., Any]
-RULES: dict[str, Rule] = {}
+Rule = TypeVar("Rule", bound=Callable[..., Any])
+RULES: dict[str, Callable[..., Any]] = {}
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -113,9 +113,7 @@ class Lowerer:
 
     # -------------------------------------------------------------- ops
 
-    def add(
-        self, op: str, *inputs: int, weights: Mapping[str, Known | None] | None = None, **attributes: Any
-    ) -> int:
+    def add(self, op: str, *inputs: int, weights: Mapping[str, Known | None] | None = None, **attributes: Any) -> int:
         """An op where the call is; weights that are None are left out."""
         given = {name: weight for name, weight in (weights or {}).items() if weight is not None}
         keys = tuple([weight.key for weight in given.values()])
@@ -133,9 +131,7 @@ class Lowerer:
         settled = self.settle(x)
         return self.unsettle(self.add(op, settled.value, **attributes), settled)
 
-    def last(
-        self, op: str, x: Data, weights: Mapping[str, Known | None] | None = None, **attributes: Any
-    ) -> Data:
+    def last(self, op: str, x: Data, weights: Mapping[str, Known | None] | None = None, **attributes: Any) -> Data:
         """An op along the last dimension."""
         settled = self.settle(x)
         if settled.at == settled.rank - 1:
@@ -153,7 +149,11 @@ class Lowerer:
         known = known.apply(lambda t: t[(None,) * missing] if missing else t)
         size = known.shape[like.at]
         if size == self.batch * like.fold:
-            apart = known.apply(lambda t: t.unflatten(like.at, (self.batch, like.fold)).movedim((like.at, like.at + 1), (0, 1)))
+            apart = known.apply(
+                lambda t: t.reshape(*t.shape[: like.at], self.batch, like.fold, *t.shape[like.at + 1 :]).movedim(
+                    (like.at, like.at + 1), (0, 1)
+                )
+            )
         elif size == 1:
             apart = known.apply(lambda t: t.movedim(like.at, 0)[None])
         else:
@@ -178,4 +178,3 @@ def array(tensor: Tensor) -> Array:
     """A tensor's numbers, those of bf16 as f32."""
     tensor = tensor.detach().cpu()
     return np.ascontiguousarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())
-

@@ -8,12 +8,12 @@ from typing import Any
 
 import attrs
 import torch
-from archlang.convert.builder import GraphBuilder, identifier
-from archlang.convert.captured import Opaque
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 
+from archlang.conversion.builder import GraphBuilder, identifier
+from archlang.conversion.captured import Opaque
 from archlang_torch.capture.values import Unsupported
 
 
@@ -142,5 +142,3 @@ class _Recorder(fx.Interpreter):
 
 def _same(a: Tensor, b: Any) -> bool:
     return isinstance(b, Tensor) and a.shape == b.shape and bool(torch.allclose(a, b, equal_nan=True))
-
-

@@ -66,11 +66,11 @@ def rms_norm(lo: Lowerer, y: Data) -> Data | None:
         for x, inverse in _either_way(normed, "mul"):
             for root in _given(inverse, "rsqrt"):
                 for mean, eps in _either_way(root, "add"):
-                    squares, axes, *keep = (*_given(mean, "mean"), None, None)[:3]
-                    powered = _given(squares, "pow")
-                    if axes in ([-1], -1) and keep == [True] and powered and isinstance(eps, float):
-                        if x is not None and powered[0] is not None and x.same(powered[0]) and _is(powered[1], 2):
-                            return lo.last("rms_norm", x, {"scale": scale}, eps=eps)
+                    squares, axes, keep = (*_given(mean, "mean"), None, None, None)[:3]
+                    root_of, two = _given(squares, "pow") or (None, None)
+                    along = axes in ([-1], -1) and keep is True and isinstance(eps, float) and _is(two, 2)
+                    if along and isinstance(x, Data) and x.same(root_of):
+                        return lo.last("rms_norm", x, {"scale": scale}, eps=eps)
     return None
 
 
@@ -96,9 +96,9 @@ def tanh_gelu(lo: Lowerer, y: Data) -> Data | None:
                             for cube, small in _either_way(cubic, "mul"):
                                 x3, three = _given(cube, "pow") or (None, None)
                                 numbers = (number, 0.5), (one, 1), (root, sqrt(2 / pi)), (small, 0.044715), (three, 3)
-                                if all(_is(*pair) for pair in numbers) and isinstance(x, Data):
-                                    if x.same(x2) and x.same(x3):
-                                        return lo.each("gelu", x, approximate=True)
+                                one_x = isinstance(x, Data) and x.same(x2) and x.same(x3)
+                                if one_x and all(_is(*pair) for pair in numbers):
+                                    return lo.each("gelu", x, approximate=True)
     return None
 
 
@@ -146,4 +146,5 @@ def _base(cos: Tensor, sin: Tensor, shape: tuple[int, ...]) -> float | None:
     angles = (torch.arange(tokens)[:, None] * rates).repeat(1, 2)
     # The tables are of single floats, whose places beyond some thousands are a little off.
     near = 1e-6 * max(tokens, 100)
-    return base if all(torch.allclose(t[0], f(angles), atol=near) for t, f in zip(tables, (torch.cos, torch.sin))) else None
+    pairs = zip(tables, (torch.cos, torch.sin), strict=True)
+    return base if all(torch.allclose(table[0], curve(angles), atol=near) for table, curve in pairs) else None

@@ -8,8 +8,9 @@ from typing import Any
 
 import attrs
 import torch
-from archlang.convert.layout import Layout
 from torch import Tensor
+
+from archlang.conversion.layout import Layout
 
 
 class Unsupported(Exception):
@@ -88,9 +89,7 @@ class Data:
 
     def same(self, other: object) -> bool:
         """Whether two are the same tensor."""
-        return (
-            isinstance(other, Data) and self.value == other.value and self.layout.normal() == other.layout.normal()
-        )
+        return isinstance(other, Data) and self.value == other.value and self.layout.normal() == other.layout.normal()
 
 
 @attrs.frozen

@@ -43,6 +43,8 @@ class Parameter(nn.Module):
 class Constant(nn.Module):
     """A tensor that is not trained, the same for each sample."""
 
+    value: Tensor
+
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.shape = shape

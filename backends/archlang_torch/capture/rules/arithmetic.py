@@ -84,6 +84,8 @@ def div(lo: Lowerer, a: Operand, b: Operand, rounding_mode: str | None = None) -
     if rounding_mode is not None:
         raise Unsupported("a division that is rounded")
     number = _number(b)
+    if number == 0:
+        raise Unsupported("a division by 0")
     if number is not None:
         return mul(lo, a, 1.0 / number)
     if not isinstance(a, Data):

@@ -2,11 +2,12 @@
 
 from math import inf, sqrt
 
+import attrs
 import torch
 from torch import Tensor
 
 from archlang_torch.capture.lowerer import Lowerer, rule
-from archlang_torch.capture.rules.arithmetic import swapped, combined, matmul, mul
+from archlang_torch.capture.rules.arithmetic import combined, matmul, mul, swapped
 from archlang_torch.capture.rules.elementwise import softmax
 from archlang_torch.capture.rules.shapes import permute, reshape
 from archlang_torch.capture.values import Data, Known, Unsupported
@@ -57,8 +58,6 @@ def _served(lo: Lowerer, x: Data, heads: int) -> Data:
     layout = x.layout.normal()
     atoms = layout.dims[1]
     if atoms and atoms[-1][1] == 0 and len(atoms) <= 2:
-        import attrs
-
         dims = (layout.dims[0], atoms[:-1], *layout.dims[2:])
         return Data(x.value, attrs.evolve(layout, dims=dims))
     return x

@@ -123,9 +123,7 @@ def batch_norm(
     weights = {"scale": scale, "bias": bias, "mean": mean, "variance": variance}
     value = lo.plain(x)
     return lo.data(
-        lo.add(
-            "batch_norm", value, weights=weights, momentum=float(momentum), eps=float(eps), affine=scale is not None
-        )
+        lo.add("batch_norm", value, weights=weights, momentum=float(momentum), eps=float(eps), affine=scale is not None)
     )
 
 
@@ -148,9 +146,7 @@ def layer_norm(
 
 
 @rule("rms_norm")
-def rms_norm(
-    lo: Lowerer, x: Data, shape: Sequence[int], scale: Known | None = None, eps: float | None = None
-) -> Data:
+def rms_norm(lo: Lowerer, x: Data, shape: Sequence[int], scale: Known | None = None, eps: float | None = None) -> Data:
     if len(shape) > 1 or scale is None or eps is None:
         raise Unsupported("an rms norm over several dimensions, or without a scale or epsilon")
     return lo.last("rms_norm", x, {"scale": scale}, eps=float(eps))

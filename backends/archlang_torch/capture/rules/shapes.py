@@ -98,6 +98,14 @@ def slice_(
     first, last, _ = slice(start, stop).indices(size)
     if (first, last, step) == (0, size, 1):
         return x
+    if step > 1:
+        # Every step-th of some lie where no reshape tells them apart.
+        view = x.layout.sliced(axis % x.rank, first, last, step)
+        if view is None or view.steps(lo.builder.sizes(x.value)) is None:
+            settled = lo.settle(x)
+            at = settled.axis(axis)
+            made = lo.builder.add("slice", settled.value, at=lo.around, axis=at, start=first, stop=last, step=step)
+            return lo.unsettle(made, settled)
     return _viewed(lo, x, lambda layout: layout.sliced(axis % x.rank, first, last, step))
 
 
@@ -191,6 +199,11 @@ def roll(lo: Lowerer, x: Data, amounts: Sequence[int] | int, axes: Sequence[int]
     return x
 
 
+@rule("channel_shuffle", "native_channel_shuffle")
+def channel_shuffle(lo: Lowerer, x: Data, groups: int) -> Data:
+    return lo.data(lo.add("channel_shuffle", lo.plain(x), groups=groups))
+
+
 @rule("pixel_shuffle")
 def pixel_shuffle(lo: Lowerer, x: Data, factor: int) -> Data:
     return lo.data(lo.add("pixel_shuffle", lo.plain(x, 4), factor=factor))
@@ -216,5 +229,3 @@ def _upsampled(lo: Lowerer, x: Data, size: Any, factors: Any, mode: str) -> Data
     if factor == 1:
         return x
     return lo.data(lo.add("upsample", lo.plain(x), factor=int(factor), mode=mode))
-
-

@@ -1,9 +1,9 @@
 """Tokens: tables of rows, positions, learned tokens."""
 
-from archlang_torch.capture.lowerer import Lowerer, rule
-from archlang_torch.capture.values import Data, Known, Unsupported
-
 import torch
+
+from archlang_torch.capture.lowerer import Lowerer, rule
+from archlang_torch.capture.values import Data, Known, Settled, Unsupported
 
 
 @rule("embedding")
@@ -59,26 +59,27 @@ def _row(lo: Lowerer, value: int, each: Known) -> Data | None:
     source, places = each.source, each.places
     if source is None or places is None or source.ndim != 2 or source.shape[0] == 1 or not each.moves:
         return None
-    rows = (places // source.shape[1]).unique()
+    rows = {int(row) for row in (places // source.shape[1]).reshape(-1)}
     sizes = lo.builder.sizes(value)
     tokens = next(
-        (i for i, g in enumerate(lo.builder.inputs) if g.type.dtype in ("i64", "i32") and g.type.shape[1:] == sizes[:1]),
+        (
+            i
+            for i, g in enumerate(lo.builder.inputs)
+            if g.type.dtype in ("i64", "i32") and g.type.shape[1:] == sizes[:1]
+        ),
         None,
     )
     whole = torch.equal(places.reshape(-1, source.shape[1])[0] % source.shape[1], torch.arange(source.shape[1]))
-    if rows.numel() != 1 or not whole or tokens is None or len(sizes) != 2:
+    if len(rows) != 1 or not whole or tokens is None or len(sizes) != 2:
         return None
-    kinds = lo.add("fill", tokens, value=float(rows.item()))
+    kinds = lo.add("fill", tokens, value=float(rows.pop()))
     table = Known.parameter(source)
     looked_up = lo.add("embedding", kinds, weights={"table": table}, vocabulary=source.shape[0], dim=source.shape[1])
     return lo.data(lo.add("add", value, looked_up))
 
 
-def _window_bias(lo: Lowerer, settled: object, each: Known) -> Data | None:
+def _window_bias(lo: Lowerer, settled: Settled, each: Known) -> Data | None:
     """A number of a table for the offset of two places of a window: `window_bias`."""
-    from archlang_torch.capture.values import Settled
-
-    assert isinstance(settled, Settled)
     source, places = each.source, each.places
     sizes = lo.builder.sizes(settled.value)
     heads, t, s = sizes[-3:]

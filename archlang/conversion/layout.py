@@ -172,14 +172,9 @@ class Layout:
             if digit.count < digit.size:
                 steps.append(("slice", {"axis": axis, "start": digit.start, "stop": digit.start + digit.count}))
         # The digits in the order of the atoms of the view; those of one element stay where they are.
-        wanted = [
-            i
-            for count, stride in atoms
-            for i in sorted(
-                (i for i, d in enumerate(digits) if d.count > 1 and stride <= d.stride < stride * count),
-                key=lambda i: -digits[i].stride,
-            )
-        ]
+        strides = {i: digit.stride for i, digit in enumerate(digits) if digit.count > 1}
+        slowest = sorted(strides, key=strides.__getitem__, reverse=True)
+        wanted = [i for count, stride in atoms for i in slowest if stride <= strides[i] < stride * count]
         moved = iter(wanted)
         order = [next(moved) if digit.count > 1 else i for i, digit in enumerate(digits)]
         if order != list(range(len(order))):

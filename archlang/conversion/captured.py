@@ -34,8 +34,8 @@ class Captured:
     """A model as a graph of the standard library's ops (and opaque ones), with its weights.
 
     `outputs` are the model's own names for the graph's outputs, in order; `modules` the modules of the
-    opaque parts by the names of their ops. `notes` tell where the graph is not the model to the letter though it computes the same: parameters
-    that nothing uses, weights that are worked out of others.
+    opaque parts by the names of their ops. `notes` tell where the graph is not the model to the letter
+    though it computes the same: parameters that nothing uses, weights that are worked out of others.
     """
 
     graph: Graph

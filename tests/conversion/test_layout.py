@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archlang.convert.layout import Layout, Step
+from archlang.conversion.layout import Layout, Step
 
 B = 2
 
 
 def applied(x: np.ndarray[Any, Any], steps: tuple[Step, ...]) -> np.ndarray[Any, Any]:
     """The ops by their definition in the language."""
-    for op, given in steps:
+    for op, how in steps:
         if op == "reshape":
-            x = x.reshape(x.shape[0], *given["shape"])
+            x = x.reshape(x.shape[0], *how["shape"])
         elif op == "flatten":
-            x = x.reshape(*x.shape[: given["start"]], -1)
+            x = x.reshape(*x.shape[: how["start"]], -1)
         elif op == "permute":
-            x = x.transpose(given["order"])
+            x = x.transpose(how["order"])
         else:
             index = [slice(None)] * x.ndim
-            index[given["axis"]] = slice(given["start"], given["stop"])
+            index[how["axis"]] = slice(how["start"], how["stop"])
             x = x[tuple(index)]
     return x
 
@@ -91,23 +91,45 @@ def test_what_is_rearranged_is_made_of_its_source(case: tuple[tuple[int, ...], l
 TOKENS = (B, 5, 12)  # tokens of width 12: three heads of 4
 
 
-@pytest.mark.parametrize(
-    ("shape", "how", "steps"),
-    [
-        # Heads split off and put back are nothing.
-        (TOKENS, [("reshape", (B, 5, 3, 4)), ("permute", (0, 2, 1, 3)), ("permute", (0, 2, 1, 3)), ("reshape", TOKENS)], ()),
-        # One of three projections in one is a slice.
-        (
-            (B, 5, 36),
-            [("reshape", (B, 5, 3, 12)), ("permute", (2, 0, 1, 3)), ("slice", (0, 1, 2)), ("reshape", TOKENS)],
-            (("slice", {"axis": 2, "start": 12, "stop": 24}),),
-        ),
-        # An image as tokens.
-        ((B, 8, 3, 3), [("reshape", (B, 8, 9)), ("permute", (0, 2, 1))], (("flatten", {"start": 2}), ("permute", {"order": (0, 2, 1)}))),
-        # The first token.
-        (TOKENS, [("slice", (1, 0, 1)), ("reshape", (B, 12))], (("slice", {"axis": 1, "start": 0, "stop": 1}), ("flatten", {"start": 1}))),
-    ],
-)  # fmt: skip
+FEWEST: list[tuple[tuple[int, ...], list[tuple[str, Any]], tuple[Step, ...]]] = [
+    # Heads split off and put back are nothing.
+    (
+        TOKENS,
+        [
+            ("reshape", (B, 5, 3, 4)),
+            ("permute", (0, 2, 1, 3)),
+            ("permute", (0, 2, 1, 3)),
+            ("reshape", TOKENS),
+        ],
+        (),
+    ),
+    # One of three projections in one is a slice.
+    (
+        (B, 5, 36),
+        [
+            ("reshape", (B, 5, 3, 12)),
+            ("permute", (2, 0, 1, 3)),
+            ("slice", (0, 1, 2)),
+            ("reshape", TOKENS),
+        ],
+        (("slice", {"axis": 2, "start": 12, "stop": 24}),),
+    ),
+    # An image as tokens.
+    (
+        (B, 8, 3, 3),
+        [("reshape", (B, 8, 9)), ("permute", (0, 2, 1))],
+        (("flatten", {"start": 2}), ("permute", {"order": (0, 2, 1)})),
+    ),
+    # The first token.
+    (
+        TOKENS,
+        [("slice", (1, 0, 1)), ("reshape", (B, 12))],
+        (("slice", {"axis": 1, "start": 0, "stop": 1}), ("flatten", {"start": 1})),
+    ),
+]
+
+
+@pytest.mark.parametrize(("shape", "how", "steps"), FEWEST)
 def test_the_fewest_ops_are_found(shape: tuple[int, ...], how: list[tuple[str, Any]], steps: tuple[Step, ...]) -> None:
     layout: Layout | None = Layout.contiguous(shape)
     for kind, arguments in how:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archlang.convert.captured import Array, Captured
+from archlang.conversion.captured import Array, Captured
 from archlang.ir.graph import Graph
 from archlang.ir.source import program_source
 from archlang.semantics.defaults import op_defaults

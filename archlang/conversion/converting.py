@@ -11,8 +11,8 @@ import numpy as np
 
 from archlang.backend import backend as backend_named
 from archlang.backend import capturer
-from archlang.convert.captured import Array, Captured, Opaque
-from archlang.convert.text import captured_text, moved_weights
+from archlang.conversion.captured import Array, Captured, Opaque
+from archlang.conversion.text import captured_text, moved_weights
 from archlang.diagnostics import ArchError, error
 from archlang.ir.graph import Graph
 from archlang.ir.weights import write_weights
@@ -125,7 +125,9 @@ def _trials(
         expected = frontend.outputs(model, arrays)
         made = backend_named(backend).run(network, *arrays)
         outputs = made if isinstance(made, Mapping) else {"": made}
-        pairs = [(outputs[o.name], expected[of]) for o, of in zip(captured.graph.outputs, captured.outputs, strict=True)]
+        pairs = [
+            (outputs[o.name], expected[of]) for o, of in zip(captured.graph.outputs, captured.outputs, strict=True)
+        ]
         found.append(Trial(len(arrays[0]), *_difference(pairs)))
     return tuple(found)
 

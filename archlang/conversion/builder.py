@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from archlang.convert.captured import Array, Captured, Opaque
+from archlang.conversion.captured import Array, Captured, Opaque
 from archlang.diagnostics import ArchError, Source
 from archlang.ir.graph import Graph, Input, Node, Operation, Output
 from archlang.ir.types import SymbolicDim, TensorType
