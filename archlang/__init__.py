@@ -5,7 +5,7 @@
                                                           └──cost──▶ params, MACs, memory
 searchers/ ask for Choices and are told metrics · evaluate/ turns a Program into metrics
 study/ runs, stores and resumes · report/ shows · bench/ measures searchers · adapters/ lead to other libraries
-relax/ trains all programs of a space in one network · convert/ opens fixed networks
+relax/ trains all programs of a space in one network · conversion/ makes text of models, and spaces of fixed networks
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archlang.convert.opening import open_up as open_up
+    from archlang.conversion.converting import Conversion as Conversion
+    from archlang.conversion.converting import convert as convert
+    from archlang.conversion.opening import open_up as open_up
     from archlang.diagnostics import ArchError as ArchError
     from archlang.evaluate import table as table
     from archlang.evaluate import train as train
@@ -41,14 +43,16 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "ArchError": "archlang.diagnostics",
     "Choices": "archlang.space.choices",
+    "Conversion": "archlang.conversion.converting",
     "Program": "archlang.space.program",
     "Space": "archlang.space.space",
     "Study": "archlang.study",
     "choose": "archlang.space.traced.asking",
+    "convert": "archlang.conversion.converting",
     "integer": "archlang.space.traced.asking",
     "load": "archlang.space.loading",
     "loads": "archlang.space.loading",
-    "open_up": "archlang.convert.opening",
+    "open_up": "archlang.conversion.opening",
     "read_supernet": "archlang.relax.run",
     "real": "archlang.space.traced.asking",
     "require": "archlang.space.traced.asking",
@@ -64,11 +68,13 @@ _PUBLIC = {
 __all__ = [
     "ArchError",
     "Choices",
+    "Conversion",
     "Program",
     "Space",
     "Study",
     "__version__",
     "choose",
+    "convert",
     "integer",
     "load",
     "loads",

@@ -154,6 +154,32 @@ class Engines(Supernets, Protocol):
         `ArchitectureSettings` of `archlang.relax.settings`. ArchError (E0805) when there is no such device."""
 
 
+@runtime_checkable
+class Capturer(Protocol):
+    """What a backend does, besides, that converts models of its framework."""
+
+    def is_model(self, thing: Any) -> bool:
+        """Whether something is a model, rather than what makes one."""
+        ...
+
+    def arrays(self, inputs: Any) -> list[Array]:
+        """Example inputs, one or several, as arrays."""
+        ...
+
+    def capture(self, model: Any, inputs: Sequence[Array], name: str, told: Callable[[str], None]) -> Any:
+        """The model in evaluation mode as an `archlang.conversion.captured.Captured`; see
+        `archlang.conversion.converting.convert` for the errors."""
+        ...
+
+    def outputs(self, model: Any, inputs: Sequence[Array]) -> Mapping[str, Array]:
+        """What the model gives for inputs in evaluation mode, by the path of each result, "" for a bare one."""
+        ...
+
+    def parameter_count(self, model: Any) -> int:
+        """How many trained numbers the model has."""
+        ...
+
+
 class Meter(Protocol):
     """Times graphs on one device, with one batch size."""
 
@@ -181,6 +207,16 @@ def profiler(name: str) -> Profiler:
     if not isinstance(found, Profiler):
         raise ArchError(
             error("E0802", f"there is no backend `{name}` that times networks", hints=("measure with `torch`",))
+        )
+    return found
+
+
+def capturer(name: str) -> Capturer:
+    """The backend of that name, which converts models; ArchError (E0802) when it does not."""
+    found = backend(name)
+    if not isinstance(found, Capturer):
+        raise ArchError(
+            error("E0802", f"there is no backend `{name}` that converts models", hints=("convert with `torch`",))
         )
     return found
 

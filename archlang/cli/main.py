@@ -8,7 +8,7 @@ import sys
 import click
 
 from archlang import __version__
-from archlang.cli import bench, opening, profiling, programs, spaces, studies
+from archlang.cli import bench, converting, opening, profiling, programs, spaces, studies
 from archlang.diagnostics import ArchError
 
 
@@ -58,6 +58,7 @@ for command in (
     profiling.profile,
     programs.emit,
     programs.export,
+    converting.convert,
     studies.search,
     studies.resume,
     studies.report,

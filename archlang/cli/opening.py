@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from archlang.cli.common import Settings, file_argument, open_space
-from archlang.convert.opening import open_up
+from archlang.conversion.opening import open_up
 from archlang.diagnostics import ArchError, error
 
 

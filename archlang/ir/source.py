@@ -12,7 +12,7 @@ import attrs
 from archlang.ir.block_classes import BlockClass, CallStep, OpStep, Parameter, block_classes
 from archlang.ir.graph import Graph, Operation
 from archlang.ir.raising import raise_blocks
-from archlang.ir.text import literal, names_in_scope, result_text, space_head, text_head
+from archlang.ir.text import literal, names_in_scope, quoted, result_text, space_head, text_head
 
 WIDTH = 100
 INLINE = 48  # the longest operand that gets no name
@@ -124,6 +124,10 @@ class _Body:
         self._uses = self._count_uses()
         homes = [step.at for step in block.body if isinstance(step, CallStep) or step.operation.weights]
         self._shared_homes = {home for home in homes if homes.count(home) > 1}
+        self._sharing: dict[str, set[tuple[object, ...]]] = {}
+        for step in block.body:
+            if isinstance(step, OpStep):
+                self._sharing.setdefault(step.at, set()).add((step.operation.name, step.slots))
         self._tied: dict[str, str] = {}
         taken = {parameter.name for parameter in self._own.values()} | _called(block, names)
         if self._top:
@@ -228,6 +232,11 @@ class _Body:
         function = f"{name}({arguments})" if arguments else name
         if step.at not in self._shared_homes or (isinstance(step, OpStep) and not step.operation.weights):
             return function
+        if isinstance(step, OpStep) and len(self._sharing[step.at]) > 1:
+            # No function is both: the addresses say that the weights are the same.
+            address = f"{self._block.example.address}{step.address}"
+            home = f"{self._block.example.home}{step.at}"
+            return f"{function} at {quoted(address)}" + (f" tied {quoted(home)}" if address != home else "")
         if step.at not in self._tied:
             self._tied[step.at] = next(self._tied_names)
             self._lines.append(f"  {self._tied[step.at]} = tie {function}")

@@ -24,7 +24,7 @@ INITIALISERS = {  # and how many numbers each takes
     "xavier_uniform": 0,
     "fan_in_uniform": 0,
 }
-TRAITS = ("additive", "commutative", "elementwise", "identity", "keeps_zeros", "stochastic", "zeros")
+TRAITS = ("additive", "commutative", "elementwise", "extern", "identity", "keeps_zeros", "stochastic", "zeros")
 COST_RULES = ("macs", "matmul_macs", "bops")
 
 

@@ -20,14 +20,16 @@ def load(
     *,
     check: bool = True,
     prune: bool = False,
+    externs: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Space:
     """The space in a file (`net.arch`, `net.arch:name`) or library module (`std.spaces.darts`),
     every choice checked; raises ArchError with all errors found. With `prune` the programs that are
-    in order are the space, as long as there are any."""
+    in order are the space, as long as there are any. `externs` are the framework's own modules for ops
+    that are declared `extern`, by their names."""
     loader = Loader()
     module, name = open_module(target, loader)
-    return space_of(module, name, loader, {**(config or {}), **settings}, check=check, prune=prune)
+    return space_of(module, name, loader, {**(config or {}), **settings}, check=check, prune=prune, externs=externs)
 
 
 def loads(
@@ -38,6 +40,7 @@ def loads(
     *,
     check: bool = True,
     prune: bool = False,
+    externs: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Space:
     """The space in a text; `name` says which, where the text has several. See `load`."""
@@ -45,7 +48,7 @@ def loads(
     module = loader.load_source("<text>", Source("<text>", text))
     loader.texts["<text>"] = text
     _check_names(loader)
-    return space_of(module, name, loader, {**(config or {}), **settings}, check=check, prune=prune)
+    return space_of(module, name, loader, {**(config or {}), **settings}, check=check, prune=prune, externs=externs)
 
 
 def open_module(target: str, loader: Loader) -> tuple[ModuleScope, str | None]:
@@ -80,6 +83,7 @@ def space_of(
     where: Sequence[str] = (),
     tables: Mapping[str, CostTable] | None = None,
     partial_channels: int = 1,
+    externs: Mapping[str, Any] | None = None,
 ) -> Space:
     """A space of a module, by name where there are several."""
     names = module.spaces()
@@ -110,6 +114,7 @@ def space_of(
         where=where,
         tables=tables,
         partial_channels=partial_channels,
+        externs=externs,
     )
     if check:
         space.check()

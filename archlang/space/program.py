@@ -155,10 +155,29 @@ class Program:
         for all backends, unless the program has its own (`with_weights`). Options are the backend's own
         (tensorflow: `data_format`)."""
         backend = _backend(name)
-        network = backend.build(self.graph, seed=seed, **options)
+        externs = self._externs(name)
+        network = backend.build(self.graph, seed=seed, **({"externs": externs} if externs else {}), **options)
         if self._weights is not None:
             backend.set_weights(self.graph, network, self._weights)
         return network
+
+    def _externs(self, name: str) -> dict[str, Any]:
+        """The modules for the opaque parts of the network; ArchError where one is missing (E0813) or the
+        backend takes none (E0808)."""
+        names = dict.fromkeys(node.operation.name for node in self.graph.nodes if "extern" in node.operation.traits)
+        missing = [op for op in names if op not in self.space.externs]
+        if missing:
+            given = ", ".join(f'"{op}": module' for op in missing)
+            raise ArchError(
+                error(
+                    "E0813",
+                    f"`{missing[0]}` is a part of a model that this file only names",
+                    hints=(f"hand it over: al.load(path, externs={{{given}}})",),
+                )
+            )
+        if names and name != "torch":
+            raise ArchError(error("E0808", f"the {name} backend takes no modules for opaque parts of a network"))
+        return {op: self.space.externs[op] for op in names}
 
     def with_weights(self, weights: Mapping[str, Array]) -> Program:
         """This program with weights and states of its own, by address, which `build` gives to networks.

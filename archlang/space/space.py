@@ -58,6 +58,7 @@ class Space(SearchSpace):
         where: Sequence[str] = (),
         tables: Mapping[str, CostTable] | None = None,
         partial_channels: int = 1,
+        externs: Mapping[str, Any] | None = None,
     ):
         self.module = module
         self.declaration = declaration
@@ -67,6 +68,7 @@ class Space(SearchSpace):
         self.where = tuple(where)  # requirements on the costs of programs, from outside
         self.tables = dict(tables or {})  # measured costs of programs, by what they measure
         self.partial_channels = partial_channels  # choices of blocks see one of so many channels
+        self.externs = dict(externs or {})  # the framework's own modules for ops declared `extern`
         self._where = tuple(Restriction(parse_expression(text, "condition"), self.tables) for text in where)
         self._span = declaration.name_span
         values = {name: plain_value(name, value) for name, value in self.config.items()}
@@ -175,6 +177,7 @@ class Space(SearchSpace):
     def _changed(self, **settings: Any) -> Space:
         kept = {"config": self.config, "prune": self.prune, "where": self.where, "tables": self.tables}
         kept["partial_channels"] = self.partial_channels
+        kept["externs"] = self.externs
         found = Space(self.module, self.declaration, self._loader, **{**kept, **settings})
         found.owns = self.owns
         return found

@@ -277,6 +277,7 @@ _RENUMBERED: Mapping[str, Callable[[Attributes, Operation, Order], tuple[Attribu
     "log_softmax": _axis,
     "concat": _axis,
     "slice": _axis,
+    "roll": _axis,
     "fake_quantize": _axes,
     "mean": _reduction,
     "max_reduce": _reduction,

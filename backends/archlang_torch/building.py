@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any
 
@@ -38,7 +39,7 @@ DTYPES = {
 
 
 # A child of one of these names would hide an attribute of the module.
-RESERVED = frozenset({*dir(nn.Module), *dir(nn.ModuleDict), *vars(nn.Module())})
+RESERVED = frozenset({"externs", *dir(nn.Module), *dir(nn.ModuleDict), *vars(nn.Module())})
 
 
 def children(instance: BlockInstance) -> tuple[Child | None, ...]:
@@ -46,17 +47,21 @@ def children(instance: BlockInstance) -> tuple[Child | None, ...]:
     return children_of(instance, LOWERINGS, RESERVED)
 
 
-def build(graph: Graph, seed: int = 0) -> Network:
+def build(graph: Graph, seed: int = 0, externs: Mapping[str, nn.Module] | None = None) -> Network:
     """The graph as a module with weights drawn from `seed` and their addresses.
 
+    `externs` are the modules that stand for the ops of these names; the network has copies of them.
     Raises ArchError (E0803) that names every op that cannot be lowered.
     """
-    LOWERINGS.check(graph)
+    own = deepcopy(dict(externs or {}))
+    LOWERINGS.check(graph, own)
     top = raise_blocks(graph)
     names = tuple(given.name for given in graph.inputs)
     network = Network(camel(graph.name), names, tuple(output.name for output in graph.outputs), is_batched(graph))
+    if own:
+        network.add_module("externs", nn.ModuleDict(own))
     with torch.no_grad():
-        _Builder(seed).fill(network, top)
+        _Builder(seed, own).fill(network, top)
     return network
 
 
@@ -81,7 +86,8 @@ _LayerKind = tuple[Prototype, tuple[tuple[str, WeightSpec], ...], torch.dtype]
 class _Builder:
     """Builds modules for blocks, with what is shared between them."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, externs: Mapping[str, nn.Module]) -> None:
+        self._externs = externs
         self._drawing = Drawing(seed)
         self._numbers: dict[Operation, int] = {}
         self._number_of: dict[int, int] = {}
@@ -189,6 +195,8 @@ class _Builder:
         found = self._calls.get(id(operation))
         if found is None:
             lowered = LOWERINGS.get(operation.name)
+            if operation.name in self._externs:
+                return self._calls.setdefault(id(operation), (self._externs[operation.name], False))
             if lowered is None or isinstance(lowered, Layer):
                 raise TypeError(f"op `{operation.name}` has no weights: its lowering must not be a layer")
             training = isinstance(lowered, Function) and lowered.training

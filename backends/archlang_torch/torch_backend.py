@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from archlang.backend import Array, Meter, Progress, TrainingSettings
+from archlang.conversion.captured import Captured
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
@@ -24,7 +26,7 @@ from archlang_torch.lowering import LOWERINGS
 from archlang_torch.profiling import meter
 from archlang_torch.supernet.engine import TorchEngine
 from archlang_torch.supernet.network import Supernet
-from archlang_torch.training import device_named, fit, run
+from archlang_torch.training import array_of, device_named, fit, run
 
 
 class TorchBackend:
@@ -32,8 +34,8 @@ class TorchBackend:
 
     name = "torch"
 
-    def build(self, graph: Graph, seed: int = 0) -> nn.Module:
-        return build(graph, seed)
+    def build(self, graph: Graph, seed: int = 0, externs: Mapping[str, nn.Module] | None = None) -> nn.Module:
+        return build(graph, seed, externs)
 
     def emit(self, graph: Graph, header: Sequence[str] = ()) -> str:
         return emit(TORCH, graph, header)
@@ -100,6 +102,27 @@ class TorchBackend:
 
     def meter(self, device: str, threads: int, batch: int) -> AbstractContextManager[Meter]:
         return meter(device, threads, batch)
+
+    def is_model(self, thing: Any) -> bool:
+        return isinstance(thing, nn.Module)
+
+    def arrays(self, inputs: Any) -> list[Array]:
+        given = inputs if isinstance(inputs, list | tuple) else [inputs]
+        return [array_of(x.detach()) if isinstance(x, torch.Tensor) else np.asarray(x) for x in given]
+
+    def capture(self, model: nn.Module, inputs: Sequence[Array], name: str, told: Callable[[str], None]) -> Captured:
+        from archlang_torch.capture import capture  # what it needs is slow to import
+
+        return capture(model, [torch.from_numpy(x.copy()) for x in inputs], name, told)
+
+    def outputs(self, model: nn.Module, inputs: Sequence[Array]) -> Mapping[str, Array]:
+        from archlang_torch.capture import outputs
+
+        found = outputs(model, [torch.from_numpy(x.copy()) for x in inputs])
+        return {name: array_of(x) for name, x in found.items()}
+
+    def parameter_count(self, model: nn.Module) -> int:
+        return sum(weight.numel() for weight in model.parameters())
 
     def run(self, network: nn.Module, *inputs: Array) -> Any:
         return run(network, *inputs)

@@ -11,7 +11,8 @@ from tests.diagnostics.examples import PAGE, Example, Workshop, examples
 
 EXAMPLES = {example.code: example for example in examples()}
 NEEDS_TORCH = ("E0704", "E0705", "E0706", "E0709", "E0710", "E0711", "E0802", "E0803", "E0805", "E0806", "E0807")
-NEEDS_TORCH += ("E0712", "E0808", "E0901", "E0902", "E0903", "E0916", "E0917", "E0918", "E1001")
+NEEDS_TORCH += ("E0712", "E0808", "E0809", "E0810", "E0811", "E0812", "E0813", "E0901", "E0902", "E0903", "E0916")
+NEEDS_TORCH += ("E0917", "E0918", "E1001")
 
 
 @pytest.fixture

@@ -185,6 +185,11 @@ LAYERS: list[Case] = [
         nn.Conv2d(12, 20, 5, stride=2, dilation=2, padding=4, groups=4),
     ),
     ("class_token", (TOKENS,), lambda x: F.pad(x, (0, 0, 1, 0))),
+    ("shift(0.5)", (TOKENS,), lambda x: x + 0.5),
+    ("roll(1, -3)", (TOKENS,), lambda x: x.roll(-3, 1)),
+    ("unembedding(7)", (TOKENS,), nn.Linear(24, 7, bias=False)),
+    ("parameter([3, 5])", (TOKENS,), lambda x: torch.zeros(len(x), 3, 5)),
+    ("constant([3, 5])", (TOKENS,), lambda x: torch.zeros(len(x), 3, 5)),
     ("position_embedding(16)", (TOKENS,), lambda x: x),
 ]
 ACTIVATIONS: list[Case] = [
@@ -208,6 +213,7 @@ CASES = LAYERS + ACTIVATIONS
 OWN_WEIGHTS = {
     "class_token": 24,
     "position_embedding(16)": 16 * 24,
+    "parameter([3, 5])": 3 * 5,
     "channel_scale(0.1)": 12,
     "channel_scale": 24,
     "feature_scale(init=1e-6)": 24,

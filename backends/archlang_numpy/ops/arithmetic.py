@@ -36,6 +36,11 @@ def scale(x: Array, *, factor: float) -> Array:
     return x * factor
 
 
+@function("shift")
+def shift(x: Array, *, amount: float) -> Array:
+    return x + amount
+
+
 @function("power")
 def power(x: Array, *, exponent: float) -> Array:
     return np.power(x, exponent)

@@ -10,6 +10,17 @@ def embedding(tokens: Array, *, table: Array) -> Array:
     return table[tokens]
 
 
+@function("unembedding", weights=("table",), unused=("vocabulary",))
+def unembedding(x: Array, *, table: Array) -> Array:
+    return x @ table.T
+
+
+@function("parameter", "constant", weights=("value",))
+def for_each_sample(x: Array, *, shape: tuple[int, ...], value: Array) -> Array:
+    """A tensor [product of the shape], in its shape and the same for each sample."""
+    return np.broadcast_to(value.reshape(shape), (x.shape[0], *shape))
+
+
 @function("position_embedding", weights=("table",), unused=("length",))
 def position_embedding(x: Array, *, table: Array) -> Array:
     """Adds to each token the row of a learned table [length, d] for its place."""

@@ -38,6 +38,11 @@ def slice_axis(x: Array, *, axis: int, start: int, stop: int, step: int = 1) -> 
     return x[tuple(index)]
 
 
+@function("roll")
+def roll(x: Array, *, axis: int, amount: int) -> Array:
+    return np.roll(x, amount, axis)
+
+
 @function("pad")
 def pad(x: Array, *, amount: tuple[int, ...], value: float = 0.0) -> Array:
     """A border; `amount` lists how much before and after, the last dimension first."""

@@ -37,6 +37,11 @@ def scale(x: Any, *, factor: float) -> Any:
     return x * factor
 
 
+@function("shift")
+def shift(x: Any, *, amount: float) -> Any:
+    return x + amount
+
+
 @function("power")
 def power(x: Any, *, exponent: float) -> Any:
     return x**exponent

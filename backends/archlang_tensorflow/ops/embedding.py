@@ -1,5 +1,6 @@
 """Tokens: learned tables and positions."""
 
+import math
 from typing import Any
 
 from keras import initializers, layers, ops, saving
@@ -11,6 +12,71 @@ from archlang_tensorflow.ops.weighted import Weighted
 @layer("embedding", names={"table": "embeddings"}, init={"table": ("normal", 0.0, 1.0)})
 def embedding(vocabulary: int, dim: int) -> layers.Embedding:
     return layers.Embedding(vocabulary, dim, initializers.RandomNormal(0.0, 1.0))
+
+
+@layer("unembedding", init={"table": ("normal", 0.0, 1.0)})
+@saving.register_keras_serializable("archlang")
+class Unembedding(Weighted):
+    """The product of each token with every row of a table [vocabulary, dim]."""
+
+    def __init__(self, vocabulary: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.vocabulary = vocabulary
+
+    def build(self, shape: Any) -> None:
+        start = initializers.RandomNormal(0.0, 1.0)
+        self.table = self.weight("table", (self.vocabulary, shape[-1]), start)
+
+    def call(self, x: Any) -> Any:
+        return ops.matmul(x, ops.transpose(self.table))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "vocabulary": self.vocabulary}
+
+
+@layer("parameter", init={"value": ("trunc_normal", 0.0, 0.02)})
+@saving.register_keras_serializable("archlang")
+class Parameter(Weighted):
+    """A learned tensor, the same for each sample."""
+
+    def __init__(self, shape: tuple[int, ...], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.shape = tuple(shape)
+
+    def build(self, shape: Any) -> None:
+        start = initializers.TruncatedNormal(0.0, 0.02)
+        self.value = self.weight("value", (math.prod(self.shape),), start)
+
+    def call(self, x: Any) -> Any:
+        return for_each_sample(self.value, self.shape, x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "shape": self.shape}
+
+
+@layer("constant", init={"value": ("zeros",)})
+@saving.register_keras_serializable("archlang")
+class Constant(Weighted):
+    """A tensor that is not trained, the same for each sample."""
+
+    def __init__(self, shape: tuple[int, ...], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.shape = tuple(shape)
+
+    def build(self, shape: Any) -> None:
+        self.value = self.weight("value", (math.prod(self.shape),), "zeros", trained=False)
+
+    def call(self, x: Any) -> Any:
+        return for_each_sample(self.value, self.shape, x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "shape": self.shape}
+
+
+def for_each_sample(value: Any, shape: tuple[int, ...], x: Any) -> Any:
+    """The value in its shape, as often as x has samples."""
+    whole = ops.reshape(value, (1, *shape))
+    return ops.broadcast_to(whole, (ops.shape(x)[0], *shape))
 
 
 @layer("position_embedding", init={"table": ("trunc_normal", 0.0, 0.02)})

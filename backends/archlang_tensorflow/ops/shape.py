@@ -38,6 +38,11 @@ def slice_axis(x: Any, *, axis: int, start: int, stop: int, step: int = 1) -> An
     return x[tuple(index)]
 
 
+@function("roll")
+def roll(x: Any, *, axis: int, amount: int) -> Any:
+    return ops.roll(x, amount, axis)
+
+
 @function("subsample")
 def subsample(x: Any, *, steps: tuple[int, ...]) -> Any:
     """Every `step`-th place of each dimension of space."""

@@ -15,9 +15,10 @@ class Weighted(layers.Layer):
         super().__init__(**settings)
         self.starts = starts
 
-    def weight(self, name: str, shape: tuple[int, ...], start: Any) -> Any:
+    def weight(self, name: str, shape: tuple[int, ...], start: Any, trained: bool = True) -> Any:
         """A new weight, which starts as told or else as `start`."""
-        return self.add_weight(shape, self.starts.get(f"{name}_initializer", start), name=name)
+        start = self.starts.get(f"{name}_initializer", start)
+        return self.add_weight(shape, start, name=name, trainable=trained)
 
     def compute_output_spec(self, *given: Any) -> Any:
         # What Keras multiplies by a number it believes to be sparse, which it then cannot trace.

@@ -37,6 +37,11 @@ def scale(x: Tensor, *, factor: float) -> Tensor:
     return x * factor
 
 
+@function("shift")
+def shift(x: Tensor, *, amount: float) -> Tensor:
+    return x + amount
+
+
 @function("power")
 def power(x: Tensor, *, exponent: float) -> Tensor:
     return torch.pow(x, exponent)

@@ -1,6 +1,9 @@
 """Tokens: learned tables and positions."""
 
+import math
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archlang_torch.lowering import layer
@@ -9,6 +12,46 @@ from archlang_torch.lowering import layer
 @layer("embedding", names={"table": "weight"}, init={"table": ("normal", 0.0, 1.0)})
 def embedding(vocabulary: int, dim: int) -> nn.Embedding:
     return nn.Embedding(vocabulary, dim)
+
+
+@layer("unembedding", dim=-1, names={"table": "weight"}, init={"table": ("normal", 0.0, 1.0)})
+class Unembedding(nn.Module):
+    """The product of each token with every row of a table [vocabulary, dim]."""
+
+    def __init__(self, dim: int, vocabulary: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(nn.init.normal_(torch.empty(vocabulary, dim)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight)
+
+
+@layer("parameter", init={"value": ("trunc_normal", 0.0, 0.02)})
+class Parameter(nn.Module):
+    """A learned tensor, the same for each sample."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.value = nn.Parameter(nn.init.trunc_normal_(torch.empty(math.prod(shape)), std=0.02))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.value.view(self.shape).expand(x.shape[0], *self.shape)
+
+
+@layer("constant", init={"value": ("zeros",)})
+class Constant(nn.Module):
+    """A tensor that is not trained, the same for each sample."""
+
+    value: Tensor
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.register_buffer("value", torch.zeros(math.prod(shape)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.value.view(self.shape).expand(x.shape[0], *self.shape)
 
 
 @layer("position_embedding", dim=2, init={"table": ("trunc_normal", 0.0, 0.02)})

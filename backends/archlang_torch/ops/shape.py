@@ -40,6 +40,11 @@ def slice_axis(x: Tensor, *, axis: int, start: int, stop: int, step: int = 1) ->
     return x[tuple(index)]
 
 
+@function("roll")
+def roll(x: Tensor, *, axis: int, amount: int) -> Tensor:
+    return torch.roll(x, amount, axis)
+
+
 @function("pad")
 def pad(x: Tensor, *, amount: tuple[int, ...], value: float = 0.0) -> Tensor:
     return F.pad(x, amount) if value == 0 else F.pad(x, amount, value=value)

@@ -1,5 +1,5 @@
 """Opening a fixed network: the space around it, as rules that rewrite it."""
 
-from archlang.convert.opening.opening import Opening, open_up
+from archlang.conversion.opening.opening import Opening, open_up
 
 __all__ = ["Opening", "open_up"]

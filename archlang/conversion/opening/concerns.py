@@ -9,7 +9,7 @@ from math import lcm
 
 import attrs
 
-from archlang.convert.opening.groups import Group
+from archlang.conversion.opening.groups import Group
 from archlang.ir.graph import Graph, Node
 from archlang.semantics import globs
 

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 
 import attrs
 
-from archlang.convert.opening import concerns
-from archlang.convert.opening.concerns import Bounds, Part
-from archlang.convert.opening.groups import dimension_groups
+from archlang.conversion.opening import concerns
+from archlang.conversion.opening.concerns import Bounds, Part
+from archlang.conversion.opening.groups import dimension_groups
 from archlang.diagnostics import ArchError, Source, error
 from archlang.semantics.modules import Loader
 from archlang.semantics.names import check_names

@@ -1,0 +1,173 @@
+"""Conversion of models of a framework: from a model to `.arch` text, weights, and the proof that they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+
+from archlang.backend import backend as backend_named
+from archlang.backend import capturer
+from archlang.conversion.captured import Array, Captured, Opaque
+from archlang.conversion.text import captured_text, moved_weights
+from archlang.diagnostics import ArchError, error
+from archlang.ir.graph import Graph
+from archlang.ir.weights import write_weights
+from archlang.space.loading import loads
+from archlang.space.program import Program
+
+TOLERANCE = 1e-4
+SAMPLES = 3  # of the second trial: another batch than the example's
+
+
+@attrs.frozen
+class Trial:
+    """What the model and the program made of one batch: the largest difference of two numbers, and the
+    largest part that it is of the largest number of that output."""
+
+    samples: int
+    absolute: float
+    relative: float
+
+
+@attrs.frozen(eq=False)
+class Conversion:
+    """A converted model.
+
+    `text` is a space without choices and `program` what it evaluates to, with the model's weights and
+    the modules of its opaque parts. `params` counts the trained weights of the program, `model_params`
+    the model's own parameters.
+    """
+
+    text: str
+    program: Program
+    trials: tuple[Trial, ...]
+    params: int
+    model_params: int
+    opaque: tuple[Opaque, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def relative(self) -> float:
+        """The largest difference of all trials, as a part of the largest number of the output."""
+        return max(trial.relative for trial in self.trials)
+
+    def save(self, path: Path | str, weights: Path | str | None = None) -> None:
+        """Write the text, and the weights beside it where they are wanted."""
+        Path(path).write_text(self.text, encoding="utf-8")
+        if weights is not None:
+            write_weights(weights, self.program.weights)
+
+    def require_agreement(self) -> None:
+        """ArchError (E0812) when the program computes something else than the model."""
+        if not self.relative <= TOLERANCE:
+            worst = max(self.trials, key=lambda trial: np.nan_to_num(trial.relative, nan=np.inf))
+            raise ArchError(
+                error(
+                    "E0812",
+                    f"the program differs from the model by {worst.absolute:.1e}, {worst.relative:.1e} of the largest "
+                    "number",
+                    notes=(f"for {worst.samples} samples in evaluation mode",),
+                    hints=("the text is not the model: please report which module this is",),
+                )
+            )
+
+
+def convert(
+    model: Any,
+    example_inputs: Any,
+    *,
+    name: str | None = None,
+    backend: str = "torch",
+    told: Callable[[str], None] | None = None,
+) -> Conversion:
+    """A model of a framework (a `torch.nn.Module`) as a program, in evaluation mode.
+
+    `example_inputs` is a tensor or array, or several; the first dimension is the batch. The text is
+    loaded again, built with the weights, and run beside the model on the example and on a second
+    batch: `Conversion.trials` says how they differ. `told` hears of each step.
+
+    ArchError: E0810 when the model does not take the inputs or its calls cannot be followed, E0811 for
+    what has no op and cannot stay a module of its own, E0812 when the program computes something else.
+    """
+    told = told or (lambda step: None)
+    frontend = capturer(backend)
+    inputs = frontend.arrays(example_inputs)
+    captured = frontend.capture(model, inputs, name or type(model).__name__, told)
+    told("writing the text")
+    text = captured_text(captured)
+    program = loads(text, externs=captured.modules).program()
+    program = program.with_weights(moved_weights(captured.weights, captured.graph, program.graph))
+    told("comparing the program with the model")
+    trials = _trials(frontend, model, captured, program, inputs, backend)
+    found = Conversion(
+        text,
+        program,
+        trials,
+        program.cost().params + sum(opaque.params for opaque in captured.opaque),
+        frontend.parameter_count(model),
+        captured.opaque,
+        captured.notes,
+    )
+    found.require_agreement()
+    return found
+
+
+def _trials(
+    frontend: Any, model: Any, captured: Captured, program: Program, inputs: Sequence[Array], backend: str
+) -> tuple[Trial, ...]:
+    network = program.build(backend)
+    found = []
+    for arrays in (inputs, drawn_inputs(captured.graph, inputs, SAMPLES)):
+        expected = frontend.outputs(model, arrays)
+        made = backend_named(backend).run(network, *arrays)
+        outputs = made if isinstance(made, Mapping) else {"": made}
+        pairs = [
+            (outputs[o.name], expected[of]) for o, of in zip(captured.graph.outputs, captured.outputs, strict=True)
+        ]
+        found.append(Trial(len(arrays[0]), *_difference(pairs)))
+    return tuple(found)
+
+
+def _difference(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
+    """The largest difference, and the largest as a part of the largest number of its output."""
+    absolute = relative = 0.0
+    for ours, theirs in pairs:
+        if not np.isfinite(theirs).all():
+            raise ArchError(
+                error(
+                    "E0812",
+                    "the model gives numbers that are not finite, so that nothing can be compared with it",
+                    hints=("give the model weights, or weights of another size",),
+                )
+            )
+        if ours.shape != theirs.shape:
+            return float("inf"), float("inf")
+        apart = float(np.abs(ours.astype(np.float64) - theirs).max(initial=0.0))
+        largest = float(np.abs(theirs).max(initial=0.0))
+        absolute = max(absolute, apart) if apart == apart else float("inf")
+        relative = max(relative, apart / largest if largest else apart) if apart == apart else float("inf")
+    return absolute, relative
+
+
+def drawn_inputs(graph: Graph, like: Sequence[Array], samples: int, seed: int = 0) -> list[Array]:
+    """Another batch: normal numbers, and whole numbers below the sizes of the tables that they look up (or
+    up to the largest of the example)."""
+    random = np.random.default_rng(seed)
+    found: list[Array] = []
+    for position, array in enumerate(like):
+        shape = (samples, *array.shape[1:])
+        if np.issubdtype(array.dtype, np.floating):
+            found.append(random.standard_normal(shape).astype(array.dtype))
+            continue
+        tables = [
+            node.operation.attribute("vocabulary")
+            for node in graph.nodes
+            if node.operation.name == "embedding" and node.inputs == (position,)
+        ]
+        top = min(tables, default=int(array.max(initial=0)) + 1)
+        found.append(random.integers(0, top, shape).astype(array.dtype))
+    return found

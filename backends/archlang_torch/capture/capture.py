@@ -1,0 +1,331 @@
+"""From a module to its graph."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import torch
+from torch import Tensor, fx, nn
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
+from torch.utils import _pytree as pytree
+
+import archlang_torch.capture.rules  # noqa: F401  # registers them
+from archlang.conversion.builder import GraphBuilder
+from archlang.conversion.captured import Captured
+from archlang.diagnostics import ArchError, error
+from archlang_torch.building import DTYPES
+from archlang_torch.capture.exporting import evaluating, exported
+from archlang_torch.capture.hierarchy import Hierarchy
+from archlang_torch.capture.lowerer import RULES, Lowerer
+from archlang_torch.capture.opaque import Opaques, calls_of
+from archlang_torch.capture.patterns import recognised
+from archlang_torch.capture.values import Data, Known, Unsupported
+
+_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+_BATCH = 2  # the samples that a model is exported with: one would hide which sizes are the batch
+
+# What only moves elements, so that which element of a parameter each is can be followed.
+_MOVES = frozenset(
+    [
+        "view",
+        "reshape",
+        "_unsafe_view",
+        "flatten",
+        "unflatten",
+        "permute",
+        "transpose",
+        "t",
+        "numpy_T",
+        "mT",
+        "movedim",
+        "unsqueeze",
+        "squeeze",
+        "slice",
+        "narrow",
+        "select",
+        "unbind",
+        "split",
+        "split_with_sizes",
+        "chunk",
+        "expand",
+        "expand_as",
+        "view_as",
+        "contiguous",
+        "clone",
+        "alias",
+        "detach",
+        "lift_fresh_copy",
+        "index",
+        "flip",
+        "roll",
+        "repeat_interleave",
+    ]
+)
+
+
+def capture(
+    model: nn.Module, inputs: Sequence[Tensor], name: str, told: Callable[[str], None] | None = None
+) -> Captured:
+    """The module in evaluation mode as a graph, for inputs like these (the first dimension is the batch).
+
+    ArchError: E0810 when it does not take them or cannot be followed, E0811 for what has no op.
+    """
+    told = told or (lambda step: None)
+    told("following the calls")
+    samples = [_samples(x) for x in inputs]
+    program = exported(model, samples)
+    told("writing them as ops")
+    kept: dict[str, str] = {}  # the paths of modules that stay, with what in them has no op
+    with evaluating(model):
+        while True:
+            try:
+                return _Capture(program, model, samples, name, kept).run()
+            except _Refusal as refusal:
+                path = next((path for path in refusal.paths if path not in kept), None)
+                if path is None:
+                    where = refusal.paths[0] if refusal.paths else type(model).__name__
+                    raise ArchError(error("E0811", f"`{where}` holds {refusal}")) from refusal
+                kept[path] = str(refusal)
+                told(f"keeping the module {path}, which holds {refusal}")
+
+
+def _samples(x: Tensor) -> Tensor:
+    """As many samples as are exported, like the first."""
+    return x[:1].expand(_BATCH, *x.shape[1:]).contiguous()
+
+
+class _Refusal(Exception):
+    """What no op can express; `paths` are the modules around it, innermost first."""
+
+    def __init__(self, reason: str, paths: tuple[str, ...]):
+        super().__init__(reason)
+        self.paths = paths
+
+
+class _Capture:
+    """`kept` are the paths of modules that are not looked into."""
+
+    def __init__(
+        self,
+        program: ExportedProgram,
+        model: nn.Module,
+        inputs: Sequence[Tensor],
+        name: str,
+        kept: Mapping[str, str],
+    ):
+        self._program = program
+        self._kept = kept
+        self._opaques = Opaques(program, model, inputs)
+        self._inside: set[fx.Node] = set()  # the calls within modules that are kept
+        self._lowerer = Lowerer(GraphBuilder(name), _BATCH)
+        self._hierarchy = Hierarchy(name)
+        self._values: dict[fx.Node, Any] = {}
+        self._known: dict[int, Known] = {}
+
+    def run(self) -> Captured:
+        graph = self._program.graph
+        self._place()
+        for node in graph.nodes:
+            if node.op == "call_function" and node not in self._inside:
+                self._lowerer.at, self._lowerer.around = self._hierarchy.of(node)
+                call = next(((key, path) for key, path in calls_of(node) if path in self._kept), None)
+                if call is not None:
+                    self._keep(node, *call)
+                else:
+                    self._values[node] = self._called(node)
+        results = self._outputs()
+        self._note_unused()
+        names = [name for name, _ in results] if len(results) > 1 else [""]
+        captured = self._lowerer.builder.captured(
+            [(name, value) for name, (_, value) in zip(names, results, strict=True)]
+        )
+        used = {opaque.name for opaque in captured.opaque}
+        modules = {name: module for name, module in self._opaques.modules.items() if name in used}
+        return attrs.evolve(captured, outputs=tuple([name for name, _ in results]), modules=modules)
+
+    def _note_unused(self) -> None:
+        """Parameters that no call uses are in no op."""
+        users = {node.name: node.users for node in self._program.graph.nodes if node.op == "placeholder"}
+        specs = self._program.graph_signature.input_specs
+        unused = [s.target for s in specs if s.kind == InputKind.PARAMETER and not users[s.arg.name]]
+        if unused:
+            more = f" and {len(unused) - 3} others" if len(unused) > 3 else ""
+            named = ", ".join(f"`{name}`" for name in unused[:3])
+            self._lowerer.builder.notes.append(f"the model has parameters that it does not use: {named}{more}")
+
+    def _keep(self, node: fx.Node, key: str, path: str) -> None:
+        """A call of a module that is kept, as an op of its own."""
+        lowerer = self._lowerer
+        try:
+            region = self._opaques.region(key, path, lambda given: isinstance(self._values.get(given), Data))
+            values = [lowerer.plain(self._values[given]) for given in region.inputs]
+            if region.output.meta["val"].shape[0] != _BATCH:
+                raise Unsupported(f"`{path}`, whose result has no batch")
+        except Unsupported as refusal:
+            outer = [p for _, p in reversed(calls_of(node)) if path.startswith(f"{p}.")]
+            raise _Refusal(str(refusal), tuple(outer)) from refusal
+        place = tuple(itertools.takewhile(lambda frame: frame.address != self._hierarchy.address(key), lowerer.at))
+        made = self._opaques.apply(lowerer.builder, region, values, place, self._kept[path])
+        self._inside |= set(region.nodes)
+        self._values[region.output] = lowerer.data(made)
+
+    def _place(self) -> None:
+        """The values of the placeholders: inputs, parameters, constants."""
+        builder = self._lowerer.builder
+        states = {**self._program.state_dict, **self._program.constants}
+        specs = {spec.arg.name: spec for spec in self._program.graph_signature.input_specs}
+        for node in self._program.graph.nodes:
+            if node.op != "placeholder":
+                continue
+            spec = specs[node.name]
+            if spec.kind == InputKind.USER_INPUT:
+                tensor = node.meta.get("val")
+                if isinstance(tensor, Tensor):
+                    dtype = _NAMES[tensor.dtype]
+                    self._values[node] = self._lowerer.data(builder.input(node.name, dtype, tensor.shape[1:]))
+            else:
+                assert spec.target is not None
+                tensor = states[spec.target]
+                if isinstance(tensor, Tensor):
+                    tensor = tensor.detach()
+                    trained = spec.kind == InputKind.PARAMETER
+                    self._values[node] = Known.parameter(tensor) if trained else Known(tensor)
+
+    def _called(self, node: fx.Node) -> Any:
+        if node.target is operator.getitem:
+            of, index = node.args
+            return self._values[of][index]  # type: ignore[index]
+        name = node.target.overloadpacket.__name__  # type: ignore[union-attr]
+        args, kwargs = self._given(node.args), self._given(node.kwargs)
+        if name.startswith(("_assert", "sym_", "_local_scalar")):
+            return None
+        if not any(isinstance(x, Data) for x in pytree.tree_leaves((args, kwargs), _is_value)):
+            return self._computed(node, name, args, kwargs)
+        changes = name.endswith("_") and not name.startswith("_")
+        plain = name.removesuffix("_") if changes else name
+        found = self._lowered(node, plain, args, kwargs)
+        if changes and isinstance(node.args[0], fx.Node):
+            self._values[node.args[0]] = found
+        return found
+
+    def _given(self, given: Any) -> Any:
+        return fx.map_arg(given, lambda node: self._values[node])
+
+    def _computed(self, node: fx.Node, name: str, args: Any, kwargs: Any) -> Any:
+        """A call that no input decides, done."""
+        known = [x for x in pytree.tree_leaves((args, kwargs), _is_value) if isinstance(x, Known)]
+        sources = [x for x in known if x.source is not None]
+        source = sources[0].source if sources else None
+
+        def call(*tensors: Tensor) -> Any:
+            given = iter(tensors)
+            plain = pytree.tree_map(
+                lambda x: next(given) if isinstance(x, Known) else x, (args, kwargs), is_leaf=_is_value
+            )
+            return node.target(*plain[0], **plain[1])  # type: ignore[operator]
+
+        with torch.no_grad():
+            tensors = [x.tensor.clone() if name.endswith("_") else x.tensor for x in known]
+            found = call(*tensors)
+        moves = known[0].moves if sources and known[0] is sources[0] and len(sources) == 1 else None
+        if moves is not None and name == "embedding":
+            indices = known[1].tensor
+            moves = (*moves, lambda table: table[indices])
+            return Known(found, source, moves)
+        if moves is not None and name in _MOVES:
+            if isinstance(found, list | tuple):
+                return [Known(one, source, (*moves, _part(call, tensors[1:], i))) for i, one in enumerate(found)]
+            return Known(found, source, (*moves, lambda t: call(t, *tensors[1:])))
+        if (
+            moves is not None
+            and name in ("to", "_to_copy", "type_as", "float")
+            and found.dtype == known[0].tensor.dtype
+        ):
+            return Known(found, source, moves)
+        result = pytree.tree_map(lambda t: Known(t, source) if isinstance(t, Tensor) else t, found)
+        if name.endswith("_") and not name.startswith("_") and isinstance(node.args[0], fx.Node):
+            self._values[node.args[0]] = result
+        return result
+
+    def _lowered(self, node: fx.Node, name: str, args: Any, kwargs: Any) -> Any:
+        lowerer = self._lowerer
+        tensor = node.meta.get("val")
+        first = args[0] if args else None
+        if name in ("to", "_to_copy", "type_as", "float") and isinstance(first, Data):
+            dtype = lowerer.builder.type(first.value).dtype
+            if isinstance(tensor, Tensor) and _NAMES.get(tensor.dtype) == dtype:
+                return first
+        found = RULES.get(name)
+        try:
+            if found is None:
+                raise Unsupported(f"`{name}`, for which there is no op")
+            result = found(lowerer, *args, **kwargs)
+        except Unsupported as refusal:
+            raise self._refused(node, str(refusal)) from refusal
+        except ArchError as refusal:
+            raise self._refused(node, refusal.diagnostics[0].message) from refusal
+        if isinstance(result, Data) and isinstance(tensor, Tensor):
+            assert result.shape == tuple(tensor.shape), (name, result.shape, tensor.shape)
+            if name not in _MOVES:
+                result = Data(result.value, result.layout, (name, tuple(args)))
+                result = recognised(lowerer, result)
+        return result
+
+    def _refused(self, node: fx.Node, reason: str) -> _Refusal:
+        return _Refusal(reason, tuple([path for _, path in reversed(calls_of(node))]))
+
+    def _outputs(self) -> list[tuple[str, int]]:
+        """The names of the results and their values."""
+        (output,) = [node for node in self._program.graph.nodes if node.op == "output"]
+        spec = self._program.call_spec.out_spec
+        assert spec is not None
+        tree = pytree.tree_unflatten(list(output.args[0]), spec)
+        found = []
+        self._lowerer.at = self._lowerer.around = ()
+        for path, node in pytree.tree_flatten_with_path(tree)[0]:
+            value = self._values.get(node) if isinstance(node, fx.Node) else None
+            if isinstance(value, Data):
+                try:
+                    found.append((_name(path), self._lowerer.plain(value)))
+                except Unsupported as refusal:
+                    raise ArchError(error("E0811", f"the result `{_name(path)}` is {refusal}")) from refusal
+        if not found:
+            raise ArchError(error("E0811", "the module gives no tensor that its inputs decide"))
+        return found
+
+
+def outputs(model: nn.Module, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
+    """What a module gives in evaluation mode, by the path of each result."""
+    with evaluating(model), torch.no_grad():
+        found = pytree.tree_flatten_with_path(model(*inputs))[0]
+    return {_name(path): x for path, x in found if isinstance(x, Tensor)}
+
+
+def _part(call: Callable[..., Any], others: Sequence[Tensor], index: int) -> Callable[[Tensor], Tensor]:
+    """The move that takes one of the results of a call."""
+
+    def move(tensor: Tensor) -> Tensor:
+        found: Tensor = call(tensor, *others)[index]
+        return found
+
+    return move
+
+
+def _is_value(x: Any) -> bool:
+    return isinstance(x, Data | Known)
+
+
+def _name(path: Sequence[Any]) -> str:
+    """The path of a result: `logits`, `hidden[0]`."""
+    return "".join(map(_step, path)).lstrip(".")
+
+
+def _step(key: Any) -> str:
+    if isinstance(key, pytree.SequenceKey):
+        return f"[{key.idx}]"
+    return f".{getattr(key, 'key', getattr(key, 'name', key))}"

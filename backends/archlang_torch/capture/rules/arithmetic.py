@@ -1,0 +1,190 @@
+"""Arithmetic of tensors with tensors, numbers, and what is learned or constant."""
+
+from typing import Any
+
+import torch
+
+from archlang_torch.capture.lowerer import Lowerer, rule
+from archlang_torch.capture.rules.tokens import added_table
+from archlang_torch.capture.values import Data, Known, Settled, Unsupported
+
+Operand = Data | Known | int | float
+
+
+@rule("add")
+def add(lo: Lowerer, a: Operand, b: Operand, alpha: float = 1) -> Data:
+    if alpha != 1:
+        b = mul(lo, b, alpha) if isinstance(b, Data) else _times(b, alpha)
+    if not isinstance(a, Data):
+        a, b = b, a
+    number = _number(b)
+    assert isinstance(a, Data)
+    if number is not None:
+        return a if number == 0 else lo.each("shift", a, amount=float(number))
+    if isinstance(b, Known):
+        found = added_table(lo, a, b)
+        if found is not None:
+            return found
+    return combined(lo, "add", a, b)
+
+
+@rule("sub", "subtract")
+def sub(lo: Lowerer, a: Operand, b: Operand, alpha: float = 1) -> Data:
+    number = _number(b)
+    if number is not None:
+        return add(lo, a, -number * alpha)
+    if isinstance(b, Known):
+        if b.source is None:
+            return add(lo, a, Known(-b.tensor), alpha)
+    elif _number(a) is not None:
+        return add(lo, mul(lo, b, -1.0), a)
+    if alpha != 1:
+        raise Unsupported("a difference with a factor")
+    return combined(lo, "sub", a, b)
+
+
+@rule("rsub")
+def rsub(lo: Lowerer, a: Operand, b: Operand, alpha: float = 1) -> Data:
+    return sub(lo, b, a, alpha)
+
+
+@rule("mul", "multiply")
+def mul(lo: Lowerer, a: Operand, b: Operand) -> Data:
+    if not isinstance(a, Data):
+        a, b = b, a
+    assert isinstance(a, Data)
+    number = _number(b)
+    if number is not None:
+        return a if number == 1 else lo.each("scale", a, factor=float(number))
+    if isinstance(b, Known) and b.source is not None:
+        found = _scaled(lo, a, b)
+        if found is not None:
+            return found
+    return combined(lo, "mul", a, b)
+
+
+def _scaled(lo: Lowerer, x: Data, scale: Known) -> Data | None:
+    """A learned factor for each channel or feature; None when it is another product."""
+    settled = lo.settle(x)
+    each = lo.for_each_sample(scale, settled)
+    sizes = lo.builder.sizes(settled.value)
+    wide = [axis for axis, size in enumerate(each.shape) if size > 1]
+    if len(wide) != 1 or each.shape[wide[0]] != sizes[wide[0]]:
+        return None
+    flat = {"scale": each.apply(lambda t: t.reshape(-1))}
+    if wide[0] == len(sizes) - 1:
+        return lo.unsettle(lo.add("feature_scale", settled.value, weights=flat), settled)
+    if wide[0] == 0:
+        return lo.unsettle(lo.add("channel_scale", settled.value, weights=flat), settled)
+    return None
+
+
+@rule("div", "divide", "true_divide")
+def div(lo: Lowerer, a: Operand, b: Operand, rounding_mode: str | None = None) -> Data:
+    if rounding_mode is not None:
+        raise Unsupported("a division that is rounded")
+    number = _number(b)
+    if number == 0:
+        raise Unsupported("a division by 0")
+    if number is not None:
+        return mul(lo, a, 1.0 / number)
+    if not isinstance(a, Data):
+        assert isinstance(b, Data)
+        inverse = lo.each("power", b, exponent=-1.0)
+        return mul(lo, inverse, a)
+    return combined(lo, "div", a, b)
+
+
+@rule("maximum")
+def maximum(lo: Lowerer, a: Operand, b: Operand) -> Data:
+    return combined(lo, "maximum", a, b)
+
+
+@rule("neg")
+def neg(lo: Lowerer, x: Data) -> Data:
+    return lo.each("scale", x, factor=-1.0)
+
+
+@rule("pow")
+def power(lo: Lowerer, x: Data, exponent: float) -> Data:
+    if not isinstance(exponent, int | float):
+        raise Unsupported("a power whose exponent is computed")
+    return lo.each("square", x) if exponent == 2 else lo.each("power", x, exponent=float(exponent))
+
+
+@rule("rsqrt")
+def rsqrt(lo: Lowerer, x: Data) -> Data:
+    return lo.each("power", x, exponent=-0.5)
+
+
+@rule("sqrt")
+def sqrt(lo: Lowerer, x: Data) -> Data:
+    return lo.each("power", x, exponent=0.5)
+
+
+@rule("reciprocal")
+def reciprocal(lo: Lowerer, x: Data) -> Data:
+    return lo.each("power", x, exponent=-1.0)
+
+
+@rule("matmul", "bmm", "mm")
+def matmul(lo: Lowerer, a: Operand, b: Operand) -> Data:
+    if isinstance(a, Data) and isinstance(b, Known) and len(b.shape) == 2:
+        return lo.last("linear", a, {"kernel": b.apply(lambda t: t.t())}, out=b.shape[1], bias=False)
+    if not isinstance(a, Data) or not isinstance(b, Data) or a.rank != b.rank or a.rank < 3:
+        raise Unsupported("a product with what is learned, or of tensors of different ranks")
+    left = lo.settle(a, repeat=True)
+    # Transposed where that needs no step of its own.
+    other = swapped(b)
+    transposed = lo.steps(other) < lo.steps(b)
+    right = lo.settle(other if transposed else b, repeat=True)
+    _same_place(left, right)
+    if left.at >= a.rank - 2:
+        raise Unsupported("a matrix product along the batch")
+    return lo.unsettle(lo.add("matmul", left.value, right.value, transpose_b=transposed), left)
+
+
+def swapped(x: Data) -> Data:
+    """The data with its last two dimensions exchanged."""
+    order = [*range(x.rank - 2), x.rank - 1, x.rank - 2]
+    return Data(x.value, x.layout.permuted(order))
+
+
+def combined(lo: Lowerer, op: str, a: Operand, b: Operand) -> Data:
+    """An op on two tensors whose dimensions of size 1 are repeated to fit."""
+    if isinstance(a, Data) and isinstance(b, Data):
+        rank = max(a.rank, b.rank)
+        left, right = (lo.settle(lo.widened(x, rank), repeat=True) for x in (a, b))
+        _same_place(left, right)
+        return lo.unsettle(lo.add(op, left.value, right.value), left)
+    beside = a if isinstance(a, Data) else b
+    if not isinstance(beside, Data):
+        raise Unsupported(f"`{op}` of two constants")
+    rank = max(len(x.shape) for x in (a, b) if isinstance(x, Data | Known))
+    settled = lo.settle(lo.widened(beside, rank), repeat=True)
+    values = [
+        settled.value if x is beside else lo.learned(lo.for_each_sample(_known(x), settled), settled.value)
+        for x in (a, b)
+    ]
+    return lo.unsettle(lo.add(op, *values), settled)
+
+
+def _same_place(left: Settled, right: Settled) -> None:
+    if (left.at, left.fold) != (right.at, right.fold):
+        raise Unsupported("tensors whose batches are at different places")
+
+
+def _known(x: Operand) -> Known:
+    return x if isinstance(x, Known) else Known(torch.tensor(float(x)))  # type: ignore[arg-type]
+
+
+def _number(x: Any) -> float | None:
+    """A plain number, or what a constant is everywhere."""
+    if isinstance(x, Known):
+        found = x.number()
+        return None if found is None else float(found)
+    return float(x) if isinstance(x, int | float) and not isinstance(x, bool) else None
+
+
+def _times(x: Operand, factor: float) -> Operand:
+    return Known(x.tensor * factor, x.source) if isinstance(x, Known) else x * factor  # type: ignore[operator]

@@ -1,0 +1,127 @@
+"""Pooling and reductions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from archlang_torch.capture.lowerer import Lowerer, rule
+from archlang_torch.capture.values import Data, Unsupported
+
+
+@rule("max_pool1d", "max_pool2d", "max_pool3d")
+def max_pool(
+    lo: Lowerer,
+    x: Data,
+    kernel: Sequence[int] | int,
+    stride: Sequence[int] | int = (),
+    padding: Sequence[int] | int = 0,
+    dilation: Sequence[int] | int = 1,
+    ceil: bool = False,
+) -> Data:
+    if _single(dilation) != 1:
+        raise Unsupported("a max pool with dilation")
+    return _pooled(lo, "max_pool", x, kernel, stride, padding, ceil=bool(ceil))
+
+
+@rule("avg_pool1d", "avg_pool2d", "avg_pool3d")
+def avg_pool(
+    lo: Lowerer,
+    x: Data,
+    kernel: Sequence[int] | int,
+    stride: Sequence[int] | int = (),
+    padding: Sequence[int] | int = 0,
+    ceil: bool = False,
+    count_padding: bool = True,
+    divisor: int | None = None,
+) -> Data:
+    if divisor is not None:
+        raise Unsupported("an average pool with a divisor of its own")
+    # Without padding both ways of counting are one.
+    counted = bool(count_padding) and _single(padding) != 0
+    return _pooled(lo, "avg_pool", x, kernel, stride, padding, ceil=bool(ceil), count_padding=counted)
+
+
+def _pooled(
+    lo: Lowerer,
+    op: str,
+    x: Data,
+    kernel: Sequence[int] | int,
+    stride: Sequence[int] | int,
+    padding: Sequence[int] | int,
+    **attributes: Any,
+) -> Data:
+    value = lo.plain(x)
+    size = _single(kernel)
+    step = size if stride in ((), [], None) else _single(stride)
+    made = lo.add(f"{op}{x.rank - 2}d", value, kernel=size, stride=step, padding=_single(padding), **attributes)
+    return lo.data(made)
+
+
+def _single(sizes: Sequence[int] | int) -> int:
+    found = {sizes} if isinstance(sizes, int) else set(sizes)
+    if len(found) != 1:
+        raise Unsupported("a pooling with different sizes in its dimensions")
+    return found.pop()
+
+
+@rule("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
+def adaptive_avg_pool(lo: Lowerer, x: Data, out: Sequence[int] | int) -> Data:
+    space = x.rank - 2
+    sizes = [out] * space if isinstance(out, int) else [o or s for o, s in zip(out, x.shape[2:], strict=True)]
+    if tuple(sizes) == x.shape[2:]:
+        return x
+    return lo.data(lo.add(f"adaptive_avg_pool{space}d", lo.plain(x), out=_single(sizes)))
+
+
+@rule("adaptive_max_pool1d", "adaptive_max_pool2d")
+def adaptive_max_pool(lo: Lowerer, x: Data, out: Sequence[int] | int) -> Any:
+    if _single(out) != 1:
+        raise Unsupported("an adaptive max pool")
+    reduced = lo.data(lo.add("global_max_pool", lo.plain(x)))
+    layout = reduced.layout.reshaped((*x.shape[:2], *(1,) * (x.rank - 2)))
+    assert layout is not None
+    return (Data(reduced.value, layout), None)
+
+
+@rule("mean")
+def mean(lo: Lowerer, x: Data, axes: Sequence[int] | int | None = None, keep: bool = False, *_: Any) -> Data:
+    found = _axes(x, axes)
+    if x.rank > 2 and found == list(range(2, x.rank)) and x.layout.batch == 0:
+        if x.rank <= 5 and keep:
+            return adaptive_avg_pool(lo, x, 1)
+        return lo.data(lo.add("global_avg_pool", lo.plain(x)))
+    return _reduced(lo, "mean", x, found, keep)
+
+
+@rule("amax")
+def amax(lo: Lowerer, x: Data, axes: Sequence[int] = (), keep: bool = False) -> Data:
+    return _reduced(lo, "max_reduce", x, _axes(x, axes), keep)
+
+
+@rule("amin")
+def amin(lo: Lowerer, x: Data, axes: Sequence[int] = (), keep: bool = False) -> Data:
+    return _reduced(lo, "min_reduce", x, _axes(x, axes), keep)
+
+
+@rule("sum")
+def total(lo: Lowerer, x: Data, axes: Sequence[int] | int | None = None, keep: bool = False, *_: Any) -> Data:
+    found = _axes(x, axes)
+    count = 1
+    for axis in found:
+        count *= x.shape[axis]
+    return lo.each("scale", _reduced(lo, "mean", x, found, keep), factor=float(count))
+
+
+def _axes(x: Data, axes: Sequence[int] | int | None) -> list[int]:
+    if axes is None or axes == [] or axes == ():
+        raise Unsupported("a reduction over the batch")
+    return sorted([a % x.rank for a in ([axes] if isinstance(axes, int) else axes)])
+
+
+def _reduced(lo: Lowerer, op: str, x: Data, axes: list[int], keep: bool) -> Data:
+    for axis in reversed(axes):
+        settled = lo.settle(x)
+        at = settled.axis(axis)
+        rank = len(lo.builder.sizes(settled.value)) + 1
+        value = lo.add(op, settled.value, axis=-1 if at == rank - 1 else at, keep=keep)
+        x = lo.unsettle(value, settled, () if keep else (at,))
+    return x

@@ -1,0 +1,231 @@
+"""Calls that rearrange elements. Most only change the view; ops are made where the result is used."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import attrs
+
+from archlang_torch.capture.lowerer import Lowerer, rule
+from archlang_torch.capture.values import Data, Unsupported
+
+
+@rule("view", "reshape", "_unsafe_view", "view_copy")
+def reshape(lo: Lowerer, x: Data, shape: Sequence[int], *_: Any) -> Data:
+    known = prod(size for size in shape if size != -1)
+    sizes = [prod(x.shape) // known if size == -1 else size for size in shape]
+    return _viewed(lo, x, lambda layout: layout.reshaped(sizes))
+
+
+def _viewed(lo: Lowerer, x: Data, change: Any) -> Data:
+    layout = change(x.layout)
+    if layout is None:
+        # Of a tensor that is rearranged already: the rearranged one is made first.
+        settled = lo.settle(x)
+        x = lo.unsettle(settled.value, settled)
+        layout = change(x.layout)
+    if layout is None:
+        raise Unsupported("a view across the batch")
+    return Data(x.value, layout)
+
+
+@rule("view_as", "reshape_as")
+def view_as(lo: Lowerer, x: Data, other: Any) -> Data:
+    return reshape(lo, x, other.shape)
+
+
+@rule("flatten")
+def flatten(lo: Lowerer, x: Data, start: int = 0, end: int = -1) -> Data:
+    first, last = start % x.rank, end % x.rank
+    return reshape(lo, x, (*x.shape[:first], prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
+
+
+@rule("unflatten")
+def unflatten(lo: Lowerer, x: Data, axis: int, sizes: Sequence[int]) -> Data:
+    axis %= x.rank
+    known = prod(size for size in sizes if size != -1)
+    whole = [x.shape[axis] // known if size == -1 else size for size in sizes]
+    return reshape(lo, x, (*x.shape[:axis], *whole, *x.shape[axis + 1 :]))
+
+
+@rule("permute")
+def permute(lo: Lowerer, x: Data, order: Sequence[int]) -> Data:
+    return Data(x.value, x.layout.permuted([axis % x.rank for axis in order]))
+
+
+@rule("transpose", "swapaxes", "swapdims")
+def transpose(lo: Lowerer, x: Data, a: int, b: int) -> Data:
+    order = list(range(x.rank))
+    order[a], order[b] = order[b], order[a]
+    return permute(lo, x, order)
+
+
+@rule("t", "numpy_T", "mT")
+def turned(lo: Lowerer, x: Data) -> Data:
+    return transpose(lo, x, -2, -1)
+
+
+@rule("movedim")
+def movedim(lo: Lowerer, x: Data, source: Any, target: Any) -> Data:
+    sources = [axis % x.rank for axis in ([source] if isinstance(source, int) else source)]
+    targets = [axis % x.rank for axis in ([target] if isinstance(target, int) else target)]
+    order = [axis for axis in range(x.rank) if axis not in sources]
+    for to, of in sorted(zip(targets, sources, strict=True)):
+        order.insert(to, of)
+    return permute(lo, x, order)
+
+
+@rule("unsqueeze")
+def unsqueeze(lo: Lowerer, x: Data, axis: int) -> Data:
+    axis %= x.rank + 1
+    dims = (*x.layout.dims[:axis], (), *x.layout.dims[axis:])
+    return Data(x.value, attrs.evolve(x.layout, dims=dims))
+
+
+@rule("squeeze")
+def squeeze(lo: Lowerer, x: Data, axes: Sequence[int] | int | None = None) -> Data:
+    chosen = range(x.rank) if axes is None else [axes] if isinstance(axes, int) else axes
+    gone = {axis % x.rank for axis in chosen if x.shape[axis] == 1}
+    dims = tuple([dim for axis, dim in enumerate(x.layout.dims) if axis not in gone])
+    return Data(x.value, attrs.evolve(x.layout, dims=dims))
+
+
+@rule("slice")
+def slice_(
+    lo: Lowerer, x: Data, axis: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
+) -> Data:
+    size = x.shape[axis]
+    first, last, _ = slice(start, stop).indices(size)
+    if (first, last, step) == (0, size, 1):
+        return x
+    if step > 1:
+        # Every step-th of some lie where no reshape tells them apart.
+        view = x.layout.sliced(axis % x.rank, first, last, step)
+        if view is None or view.steps(lo.builder.sizes(x.value)) is None:
+            settled = lo.settle(x)
+            at = settled.axis(axis)
+            made = lo.builder.add("slice", settled.value, at=lo.around, axis=at, start=first, stop=last, step=step)
+            return lo.unsettle(made, settled)
+    return _viewed(lo, x, lambda layout: layout.sliced(axis % x.rank, first, last, step))
+
+
+@rule("narrow")
+def narrow(lo: Lowerer, x: Data, axis: int, start: int, length: int) -> Data:
+    return slice_(lo, x, axis, start, start + length)
+
+
+@rule("select")
+def select(lo: Lowerer, x: Data, axis: int, index: int) -> Data:
+    index %= x.shape[axis]
+    return squeeze(lo, slice_(lo, x, axis, index, index + 1), axis)
+
+
+@rule("unbind")
+def unbind(lo: Lowerer, x: Data, axis: int = 0) -> tuple[Data, ...]:
+    return tuple([select(lo, x, axis, index) for index in range(x.shape[axis])])
+
+
+@rule("split", "split_with_sizes", "unsafe_split")
+def split(lo: Lowerer, x: Data, sizes: Sequence[int] | int, axis: int = 0) -> tuple[Data, ...]:
+    whole = x.shape[axis]
+    if isinstance(sizes, int):
+        sizes = [min(sizes, whole - start) for start in range(0, whole, sizes)]
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return tuple([slice_(lo, x, axis, start, start + size) for start, size in zip(starts, sizes, strict=True)])
+
+
+@rule("chunk", "unsafe_chunk")
+def chunk(lo: Lowerer, x: Data, chunks: int, axis: int = 0) -> tuple[Data, ...]:
+    return split(lo, x, -(-x.shape[axis] // chunks), axis)
+
+
+@rule("expand")
+def expand(lo: Lowerer, x: Data, shape: Sequence[int], **_: Any) -> Data:
+    own = (1,) * (len(shape) - x.rank) + x.shape
+    sizes = [old if size == -1 else size for size, old in zip(shape, own, strict=True)]
+    return Data(x.value, x.layout.expanded(sizes))
+
+
+@rule("expand_as")
+def expand_as(lo: Lowerer, x: Data, other: Any) -> Data:
+    return expand(lo, x, other.shape)
+
+
+@rule("contiguous", "clone", "alias", "detach", "lift_fresh", "lift_fresh_copy", "dropout", "feature_dropout")
+def unchanged(lo: Lowerer, x: Data, *_: Any, **__: Any) -> Data:
+    """What changes no numbers; dropout does only in training."""
+    return x
+
+
+@rule("to", "_to_copy", "type_as", "float")
+def converted(lo: Lowerer, x: Data, *_: Any, **__: Any) -> Data:
+    raise Unsupported("numbers made another type")  # those that stay are seen before: see `Capture`
+
+
+@rule("pad", "constant_pad_nd")
+def pad(lo: Lowerer, x: Data, amount: Sequence[int], mode: Any = "constant", value: float | None = None) -> Data:
+    if not isinstance(mode, str):
+        mode, value = "constant", mode
+    if all(a == 0 for a in amount):
+        return x
+    if mode != "constant":
+        raise Unsupported(f"padding of the kind {mode}")
+    if any(a < 0 for a in amount):
+        for back in range(len(amount) // 2):
+            before, after = amount[2 * back : 2 * back + 2]
+            axis = x.rank - 1 - back
+            x = slice_(lo, x, axis, max(0, -before), x.shape[axis] + min(0, after))
+        amount = [max(0, a) for a in amount]
+        return pad(lo, x, amount, mode, value)
+    settled = lo.settle(x)
+    others = len(amount) // 2
+    if settled.at >= x.rank - others:
+        raise Unsupported("padding of the batch")
+    made = lo.add("pad", settled.value, amount=tuple(amount), value=float(value or 0.0))
+    return lo.unsettle(made, settled)
+
+
+@rule("roll")
+def roll(lo: Lowerer, x: Data, amounts: Sequence[int] | int, axes: Sequence[int] | int = ()) -> Data:
+    shifts = [amounts] if isinstance(amounts, int) else amounts
+    along = [axes] if isinstance(axes, int) else axes
+    if not along:
+        raise Unsupported("a roll of all elements")
+    for amount, axis in zip(shifts, along, strict=True):
+        settled = lo.settle(x)
+        if amount % x.shape[axis]:
+            made = lo.add("roll", settled.value, axis=settled.axis(axis), amount=amount)
+            x = lo.unsettle(made, settled)
+    return x
+
+
+@rule("channel_shuffle", "native_channel_shuffle")
+def channel_shuffle(lo: Lowerer, x: Data, groups: int) -> Data:
+    return lo.data(lo.add("channel_shuffle", lo.plain(x), groups=groups))
+
+
+@rule("pixel_shuffle")
+def pixel_shuffle(lo: Lowerer, x: Data, factor: int) -> Data:
+    return lo.data(lo.add("pixel_shuffle", lo.plain(x, 4), factor=factor))
+
+
+@rule("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d")
+def nearest(lo: Lowerer, x: Data, size: Any, *rest: Any) -> Data:
+    return _upsampled(lo, x, size, rest[-1] if rest else None, "nearest")
+
+
+@rule("upsample_bilinear2d")
+def bilinear(lo: Lowerer, x: Data, size: Any, corners: bool, *rest: Any) -> Data:
+    if corners:
+        raise Unsupported("resizing that aligns corners")
+    return _upsampled(lo, x, size, rest[-1] if rest else None, "bilinear")
+
+
+def _upsampled(lo: Lowerer, x: Data, size: Any, factors: Any, mode: str) -> Data:
+    space = x.shape[2:]
+    ratios = {s / old for s, old in zip(size, space, strict=True)} if size else set(factors)
+    if len(ratios) != 1 or not float(factor := ratios.pop()).is_integer():
+        raise Unsupported("resizing by other than a whole factor")
+    if factor == 1:
+        return x
+    return lo.data(lo.add("upsample", lo.plain(x), factor=int(factor), mode=mode))
