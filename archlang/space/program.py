@@ -126,8 +126,11 @@ class Program:
         from archlang.ir.source import program_source
         from archlang.semantics.declared import declarations_for
         from archlang.semantics.defaults import op_defaults
+        from archlang.semantics.modules import BUILTINS, COSTS
+        from archlang.semantics.recognition import recogniser
         from archlang.syntax.format import format_module
         from archlang.syntax.parser import parse_text
+        from archlang.syntax.tokens import RESERVED
 
         graph = self._read[0] or Graph(self.space.name, (), (), ())
         module = self.space.module
@@ -135,7 +138,14 @@ class Program:
         if flat:
             return flat_text(graph, self._notes(), values=self.values, uses=uses, items=items)
         text = program_source(
-            graph, self._notes(), values=self.values, uses=uses, items=items, defaults=op_defaults(module)
+            graph,
+            self._notes(),
+            values=self.values,
+            uses=uses,
+            items=items,
+            defaults=op_defaults(module),
+            recognise=recogniser(module),
+            reserved=(*RESERVED, *(name for name in BUILTINS if name not in COSTS)),
         )
         return format_module(parse_text(text))
 
