@@ -12,7 +12,7 @@ from archlang.ir.graph import Graph, Operation
 from archlang.ir.passes import without_dead_code
 from archlang.ir.raising import relative, tokens
 from archlang.ir.settling import DIMS, Applied, Class, Looped, Step, settled
-from archlang.ir.text import names_in_scope, result_text, space_head, text_head
+from archlang.ir.text import names_in_scope, quoted, result_text, space_head, text_head
 from archlang.ir.units import Default, Defaults, LibraryUnit, LoopUnit, OpUnit, Recognise, Recognised, Unit, units_in
 
 WIDTH = 100
@@ -129,6 +129,11 @@ class _Body:
         self._taken = taken | {parameter.name for parameter in written.parameters} | set(written.dims)
         self._taken |= _variables(step.what for step in written.steps)
         self._tied: dict[str, str] = {}
+        self._sharing: dict[str | None, set[object]] = {}
+        for step in written.steps:
+            unit = step.what.example
+            if isinstance(unit, OpUnit):
+                self._sharing.setdefault(unit.home, set()).add((unit.key, repr(unit.values)))
         self._own: set[str] = set()  # names that this body binds
         self._values: dict[int, _Expression] = {}
         if self._top:
@@ -301,6 +306,12 @@ class _Body:
         function = f"{what.function}({', '.join(texts)})" if texts else what.function
         if what.home is None or what.home not in self._form.tied:
             return function
+        if isinstance(what.example, OpUnit) and len(self._sharing[what.home]) > 1:
+            # No function is both: the addresses say that the weights are the same.
+            node, frame = what.example.node, self._form.instance
+            address = relative(node.address, frame.address).lstrip("/")
+            home = relative(node.weights_at, frame.home).lstrip("/")
+            return f"{function} at {quoted(address)}" + (f" tied {quoted(home)}" if address != home else "")
         if what.home not in self._tied:
             name = self._tied[what.home] = self._free("tied")
             self._line(f"{name} = tie {function}")
