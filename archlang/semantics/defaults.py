@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from archlang.diagnostics import error
 from archlang.ir.graph import Attribute, Operation
-from archlang.ir.source import Default, Defaults
+from archlang.ir.units import Default, Defaults
 from archlang.semantics.decision import Decision, Pick
 from archlang.semantics.evaluator import Evaluator
 from archlang.semantics.fault import FaultSignal, broken
@@ -47,6 +47,9 @@ def _worked_out(module: ModuleScope, operation: Operation) -> dict[str, Default]
     found: dict[str, Default] = {}
     for parameter in declaration.config:
         if parameter.default is None:
+            # What an op of any number of inputs is given without a name it takes for one of these.
+            if not any(given.variadic for given in declaration.inputs):
+                found[parameter.name] = Default(None, required=True)
             continue
         given = {name: value for name, value in attributes.items() if name != parameter.name}
         env = bind_config(ev, declaration.config, given, Env({}, Frame(Site(), {}, origin)), "")

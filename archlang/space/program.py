@@ -128,21 +128,15 @@ class Program:
         """The program as `.arch` text without choices: with its blocks, or one op a line (the text
         of the IR: it evaluates to an equal graph)."""
         from archlang.ir.flat import flat_text
-        from archlang.ir.source import program_source
         from archlang.semantics.declared import declarations_for
-        from archlang.semantics.defaults import op_defaults
-        from archlang.syntax.format import format_module
-        from archlang.syntax.parser import parse_text
+        from archlang.semantics.writing import written
 
         graph = self._read[0] or Graph(self.space.name, (), (), ())
         module = self.space.scope
         uses, items = declarations_for(module, graph)
         if flat:
             return flat_text(graph, self._notes(), values=self.values, uses=uses, items=items)
-        text = program_source(
-            graph, self._notes(), values=self.values, uses=uses, items=items, defaults=op_defaults(module)
-        )
-        return format_module(parse_text(text))
+        return written(graph, module, self._notes(), values=self.values, uses=uses, items=items)
 
     def dot(self) -> str:
         """The network as Graphviz text, one cluster for each block: `dot -Tsvg` makes a picture."""

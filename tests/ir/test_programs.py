@@ -103,8 +103,8 @@ def test_blocks_named_like_ops() -> None:
 use std.nn
 use std.blocks: relu_conv_bn
 
-block relu(out: int)(x: [n, c, h, w]) { x |> relu_conv_bn(out) |> relu_conv_bn(out) }
-space s(x: f32[n, 3, 8, 8]) { x |> relu(8) |> relu(4) }
+block relu(out: int)(x: [n, c, h, w]) { x + (x |> relu_conv_bn(out) |> relu_conv_bn(out, kernel=1)) }
+space s(x: f32[n, 3, 8, 8]) { x |> conv2d(8) |> relu(8) }
 """
     program = loads(text).program()
     written = program_source(program.graph)
@@ -117,6 +117,7 @@ def test_defaults_of_attributes() -> None:
     conv, pad = (node.operation for node in small.program().graph.nodes)
     known = op_defaults(small.module)
     assert {name: default.value for name, default in known(conv).items()} == {
+        "out": None,
         "kernel": 3,
         "stride": 1,
         "dilation": 1,
@@ -125,7 +126,8 @@ def test_defaults_of_attributes() -> None:
         "padding": 2,
     }
     assert [name for name, default in known(conv).items() if default.derived] == ["padding"]
-    assert {name: default.value for name, default in known(pad).items()} == {"value": 0.0}
+    assert {name: default.value for name, default in known(pad).items()} == {"amount": None, "value": 0.0}
+    assert [name for name, default in known(pad).items() if default.required] == ["amount"]
 
 
 @pytest.mark.parametrize("number", [1e16, 1e-7, -2.5, 1e300, 0.1, 1.0])
@@ -162,5 +164,5 @@ space s(x: f32[n, 3, 8, 8]) { x |> conv2d(8) |> widen |> widen(3) }
     flat = flat_text(program.graph, uses=uses, items=items)
     assert network(flat) == program.graph
     source = program_source(program.graph, uses=uses, items=items, defaults=op_defaults(own.module))
-    assert source.endswith("  x |> conv2d(out=8) |> widen |> widen(by=3)\n}\n")
+    assert source.endswith("  x |> conv2d(8) >> widen >> widen(by=3)\n}\n")
     assert canonical_hash(network(source)) == program.canonical_hash

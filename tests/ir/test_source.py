@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from archlang.ir.graph import Graph, Operation
-from archlang.ir.source import Default, program_source
+from archlang.ir.source import program_source
+from archlang.ir.units import Default
+from archlang.syntax.format import format_module
+from archlang.syntax.parser import parse_text
 from tests.graphs import nasbench201
 from tests.ir.handmade import Sketch
 
 KNOWN = {
+    "kernel": 3,
     "stride": 1,
     "dilation": 1,
     "groups": 1,
@@ -31,47 +36,39 @@ def defaults(operation: Operation) -> Mapping[str, Default]:
     return found
 
 
+def source(graph: Graph, **given: Any) -> str:
+    return format_module(parse_text(program_source(graph, **given)))
+
+
 def test_blocks_with_parameters_and_repeats() -> None:
-    assert program_source(nasbench201(), defaults=defaults) == (
+    assert source(nasbench201(), defaults=defaults) == (
         """\
 use std.nn
 
-block relu_conv_bn(out: int, kernel: int, stride: int)(x: [n, c, h, w]) {
-  x |> relu |> conv2d(out=out, kernel=kernel, stride=stride) |> batch_norm
+block relu_conv_bn(out: int, kernel: int = 3, stride: int = 1)(x: [n, c, h, w]) {
+  x |> relu >> conv2d(out=out, kernel=kernel, stride=stride) >> batch_norm
 }
 
-block edge_conv3(out: int)(x: [n, c, h, w]) {
-  x |> relu_conv_bn(out=out, kernel=3, stride=1)
+block cell(x: [n, c, h, w]) {
+  edge = x |> relu_conv_bn(c)
+  y = (x |> relu_conv_bn(c, kernel=1)) + (edge |> identity) |> relu_conv_bn(c)
+  (x |> avg_pool2d) + (edge |> zero) + y
 }
 
-block edge_conv1(out: int)(x: [n, c, h, w]) {
-  x |> relu_conv_bn(out=out, kernel=1, stride=1)
-}
-
-block cell(out: int)(x: [n, c, h, w]) {
-  y1 = x |> edge_conv3(out=out)
-  y2 = (x |> edge_conv1(out=out)) + (y1 |> identity) |> edge_conv3(out=out)
-  ((x |> avg_pool2d(kernel=3)) + (y1 |> zero)) + y2
-}
-
-block resnet_basic(out: int)(x: [n, c, h, w]) {
-  y1 = x |> relu_conv_bn(out=out, kernel=3, stride=2) |> relu_conv_bn(out=out, kernel=3, stride=1)
-  y2 = x |> avg_pool2d(kernel=2, stride=2) |> conv2d(out=out, kernel=1)
-  y1 + y2
+block resnet_basic(x: [n, c, h, w]) {
+  second = x |> relu_conv_bn(2 * c, stride=2) >> relu_conv_bn(2 * c)
+  shortcut = x |> avg_pool2d(kernel=2, stride=2) >> conv2d(out=2 * c, kernel=1)
+  second + shortcut
 }
 
 space nasbench201(image: f32[n, 3, 32, 32]) -> [n, 10] {
   image
-    |> conv2d(out=16, kernel=3)
-    |> batch_norm
-    |> repeat(5, cell(out=16))
-    |> resnet_basic(out=32)
-    |> repeat(5, cell(out=32))
-    |> resnet_basic(out=64)
-    |> repeat(5, cell(out=64))
-    |> batch_norm
-    |> relu
-    |> global_avg_pool
+    |> conv2d(out=16) >> batch_norm
+    |> repeat(5, cell)
+    |> resnet_basic
+    |> repeat(5, cell)
+    |> resnet_basic
+    |> repeat(5, cell) >> batch_norm >> relu >> global_avg_pool
     |> linear(out=10)
 }
 """
@@ -91,19 +88,19 @@ def tied_blocks() -> Graph:
 
 
 def test_tied_weights() -> None:
-    assert program_source(tied_blocks()) == (
+    assert source(tied_blocks()) == (
         """\
 use std.nn
 
 block step(x: [n, d]) {
-  x |> linear(out=8) |> relu
+  x |> linear(out=d) >> relu
 }
 
 space tied(x: f32[n, 8]) -> [n, 4] {
-  tied1 = tie step
-  y1 = x |> repeat(3, tied1)
-  tied2 = tie linear(out=4)
-  (y1 |> tied2) - (y1 |> relu |> tied2)
+  tied2 = tie step
+  y = x |> repeat(3, tied2)
+  tied3 = tie linear(out=4)
+  (y |> tied3) - (y |> relu >> tied3)
 }
 """
     )
@@ -117,19 +114,19 @@ def test_several_inputs_and_results() -> None:
     third = sketch.linear(second, 4, address="pair/linear")
     merged = sketch.concat(first, third)
     graph = sketch.graph({"main": merged, "aux": third}, blocks={"pair": "pair"})
-    assert program_source(graph, values={"lr": 0.1}, notes=["Two of everything."]) == (
+    assert source(graph, values={"lr": 0.1}, notes=["Two of everything."]) == (
         """\
 # Two of everything.
 use std.nn
 
-block pair(x1: [n, d], x2: [_, _]) {
-  y1 = x1 |> linear(out=4)
-  (y1, [y1, x2] |> max |> linear(out=4))
+block pair(a: [n, d], b: [_, _]) {
+  left = a |> linear(out=4)
+  (left, [left, b] |> max >> linear(out=4))
 }
 
 space two(a: f32[n, 4], b: f32[n, 4]) {
-  (y1, y2) = (a, b) |> pair
-  y3 = [y1, y2] |> concat(axis=1)
+  (y, y2) = (a, b) |> pair
+  y3 = [y, y2] |> concat(axis=1)
   { main: y3, aux: y2, lr: 0.1 }
 }
 """
@@ -143,7 +140,8 @@ def test_parameters_keep_clear_of_ops() -> None:
     for place, scale in enumerate((0.5, 2.0)):
         x = sketch.linear(x, 4, address=f"f[{place}]/linear")
         x = sketch.apply("scale", x, address=f"f[{place}]/scale", scale=scale)
+        x = sketch.apply("relu", x, address=f"f[{place}]/relu")
     graph = sketch.graph(x, blocks={"f[0]": "f", "f[1]": "f"})
-    text = program_source(graph)
-    assert "block f(scale_: float)(x: [n, d]) {\n  x |> linear(out=4) |> scale(scale=scale_)\n}" in text
-    assert "x |> f(scale_=0.5) |> f(scale_=2.0)" in text
+    text = source(graph)
+    assert "block f(scale_2: float)(x: [n, d]) {\n  x |> linear(out=4) >> scale(scale=scale_2) >> relu\n}" in text
+    assert "x |> f(0.5) >> f(2.0)" in text
