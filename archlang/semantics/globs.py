@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 _STEP, _RUN, _SEGMENTS = "*", "**", "**/"  # `_SEGMENTS` may be passed over with what follows: a run and a `/`
 
@@ -13,7 +13,7 @@ def matches(pattern: str, address: str) -> bool:
     return len(_parts(pattern)) in after(pattern, address)
 
 
-@cache
+@lru_cache(100_000)
 def after(pattern: str, text: str) -> frozenset[int]:
     """What may be left of the pattern after the start of an address, as positions in its parts: equal for
     two starts that may go on alike."""

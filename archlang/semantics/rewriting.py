@@ -87,6 +87,8 @@ def begun(ev: Evaluator, declaration: ast.Block | ast.Space, frame: Frame) -> tu
 
 def entered(rewriting: tuple[Any, ...]) -> tuple[Any, ...]:
     """The rules as they hold inside a block that is applied."""
+    if not rewriting:
+        return rewriting
     return tuple(attrs.evolve(active, silent=False) if active.silent else active for active in rewriting)
 
 

@@ -11,15 +11,12 @@ _SHOWN = 8
 
 
 def unused_rules(declaration: ast.Space, rewrites: Rewrites) -> list[Diagnostic]:
-    """An error for every rule that rewrote no call, where all alternatives were kept."""
+    """An error for every rule of a space's own `with` that rewrote no call, where all alternatives were kept."""
     if not isinstance(declaration, RewrittenSpace):
         return []
-    return [
-        _unused(layer, number, rewrites)
-        for layer in declaration.layers
-        for number, rule in enumerate(layer.declaration.rules)
-        if id(rule) not in rewrites.used
-    ]
+    own = declaration.layers[-1]
+    rules = enumerate(own.declaration.rules)
+    return [_unused(own, number, rewrites) for number, rule in rules if id(rule) not in rewrites.used]
 
 
 def _unused(layer: Layer, number: int, rewrites: Rewrites) -> Diagnostic:

@@ -71,7 +71,7 @@ def test_floats_are_floats() -> None:
         (make_space("recursive"), "not evaluated as a whole"),
         (
             al.loads(
-                "space s { a = choose 1..2\n b = choose 1..2\n { a: a, b: b, c: if a == b { choose 3..4 } else { 0 } } }"
+                "space s { a = choose 1..2\n b = choose 1..2\n { a: a, b: b, c: if a == b { choose 3..4 } else { 0 } }}"
             ),
             "several",
         ),

@@ -176,7 +176,13 @@ def test_a_network_of_the_user_is_used_from_its_file(tmp_path: Path) -> None:
     (tmp_path / "open.arch").write_text(opened.text)
     space = al.load(f"{tmp_path / 'open.arch'}:{opened.name}")
     assert first_program(space).canonical_hash == network.program().canonical_hash
-    assert {sum(n.operation.name == "add" for n in space.sample(seed).graph.nodes) for seed in range(20)} == {2, 3, 4}
+    assert {sum(n.operation.name == "add" for n in space.sample(seed).graph.nodes) for seed in range(40)} == {
+        2,
+        3,
+        4,
+        5,
+        6,
+    }
     built(space, 3)
 
 
@@ -185,11 +191,12 @@ def test_a_network_of_the_user_is_used_from_its_file(tmp_path: Path) -> None:
     [
         ({"width": (0.5, 1.5)}, 5),  # one size for all that is added up; that of `typed` is fixed by its type
         ({"expand": (0.5, 1.5)}, 5**4),
-        ({"depth": True}, 3),
+        ({"depth": True}, 5),  # 2 to 6 units
         ({"activation": True}, 3**4),
         ({"kernel": True}, 3**10),
         ({"quantize": True}, 3**11),
-        ({"depth": True, "activation": True}, 3**2 + 3**3 + 3**4),
+        ({"depth": True, "activation": True}, 3**2 + 3**3 + 3**4 + 3**5 + 3**6),
+        ({"depth": True, "expand": (0.5, 1.5)}, 5**2 + 5**3 + 5**4 + 5**5 + 5**6),
     ],
 )
 def test_each_concern_by_itself(wanted: dict[str, Any], size: int) -> None:

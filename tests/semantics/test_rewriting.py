@@ -283,6 +283,57 @@ def test_partial_channels_see_the_choices_of_rules() -> None:
     assert names.count("slice") == 2
 
 
+def test_a_rule_of_an_earlier_step_may_have_lost_its_calls() -> None:
+    space = derived("x |> unit(4)", "relu in unit => gelu", "unit => conv2d(4)")
+    assert networks(space) == networks(by_hand("x |> conv2d(4)"))
+
+
+@pytest.mark.parametrize(
+    ("rules", "code", "told"),
+    [
+        ("conv3d => conv2d(3)", "E0219", "did you mean `conv2d`?"),
+        ("depthwise_conv2d => relu", "E0219", "it calls `add`, `conv2d`, `relu`, `unit`"),
+        ("conv2d in pair => relu", "E0219", "it is called, at `unit/conv2d`, but not in a `pair`"),
+        ('conv2d at "unit" => relu', "E0219", "it is called at `unit/conv2d`"),
+        ("conv2d(out) => relu", "E0219", "its calls give other arguments too: end the pattern with `...`"),
+        ("conv2d(kernel=7, ...) => relu", "E0219", "but with other arguments"),
+        ("conv2d(out, ...) if out > 8 => relu", "E0219", "but the condition does not hold there"),
+        ("relu => gelu\nrelu => identity", "E0219", "an earlier rule rewrites these calls"),
+        ("conv2d(kernal=k, ...) => relu", "E0211", "did you mean `kernel`?"),
+        ("conv2d(out, kernel=k) => conv2d(out, kernel=j)", "E0201", "there is nothing called `j`"),
+        ("unti => relu", "E0201", "did you mean `unit`?"),
+        ("relu in untt => relu", "E0201", "did you mean `unit`?"),
+        ("len => relu", "E0220", "`len` is a function of the language"),
+        ("_(out) => relu", "E0210", "`_` stands for any call"),
+        ("conv2d(out, kernel=out, ...) => relu", "E0120", "the capture `out` is given twice"),
+        ("relu => 3", "E0301", "only blocks, ops and functions can be applied, and this is an int"),
+        ("relu as f if 3 => f", "E0301", "a condition must be true or false"),
+        ("relu => conv2d(5)", "E0304", "shapes do not agree in `+`"),
+    ],
+)
+def test_what_is_wrong_with_rules_is_told(rules: str, code: str, told: str) -> None:
+    with pytest.raises(ArchError) as caught:
+        derived("x + (x |> unit(4))", rules)
+    (found,) = caught.value.diagnostics
+    assert found.code == code
+    assert told in str(caught.value)
+
+
+def test_a_space_derived_from_itself_is_told_once() -> None:
+    for text in ("space a = a with { }", "space a = b with { }\nspace b = a with { }"):
+        with pytest.raises(ArchError, match="derived from itself") as caught:
+            al.loads(text, "a")
+        assert len(caught.value.diagnostics) == 1
+
+
+def test_another_block_of_the_name_is_not_the_one_that_is_called(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "net.arch").write_text("block b(x: [n, c]) { x }\nspace net(x: f32[n, 8]) { x |> b }\n")
+    text = 'use "./net.arch": net\nuse std.nn\nblock b(x: [n, c]) { x |> relu }\nspace t = net with { b => b }\n'
+    (tmp_path / "t.arch").write_text(text)
+    with pytest.raises(ArchError, match="it calls another `b`: this one is looked up where the rule stands"):
+        al.load(str(tmp_path / "t.arch"))
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(network_spaces())
 def test_rewriting_calls_is_rewriting_text(text: str) -> None:

@@ -55,10 +55,11 @@ def _common(addresses: Sequence[str]) -> str:
     return ""
 
 
-def sizes(graph: Graph, groups: Iterable[Group], bounds: Bounds, name: str) -> list[Part]:
+def sizes(graph: Graph, groups: Iterable[Group], bounds: Bounds, name: str, repeated: Sequence[Run] = ()) -> list[Part]:
     """A decision for the size of each group, the present one first; each within bounds of the present one. Where
     one call makes the size of a group, its decision stands in a rule for all such calls; but where very many groups
-    are concatenated these calls have one decision together, or the space could not be worked out as a whole."""
+    are concatenated these calls have one decision together, or the space could not be worked out as a whole. There
+    may be more blocks in the `repeated` rows."""
     parts: list[Part] = []
     single: dict[tuple[str, str, str, bool], list[str]] = {}
     for group in groups:
@@ -80,18 +81,21 @@ def sizes(graph: Graph, groups: Iterable[Group], bounds: Bounds, name: str) -> l
             written.setdefault((node.operation.name, names), []).append(node.address)
         for (op, names), addresses in written.items():
             given = ", ".join(f"{each}={decision}" for each in names)
-            lines += [f'{op} at "{pattern}" => {op}({given}, ...)' for pattern in patterns(graph, op, addresses)]
+            lines += [
+                f'{op} at "{pattern}" => {op}({given}, ...)' for pattern in patterns(graph, op, addresses, repeated)
+            ]
         parts.append(Part(tuple(lines)))
     for (op, size, choice, together), addresses in single.items():
         decision = f"{name}_{len(parts) + 1}"
         rule = f"{op}({size}={decision if together else choice}, ...)"
-        lines = [f'{op} at "{pattern}" => {rule}' for pattern in patterns(graph, op, addresses)]
+        lines = [f'{op} at "{pattern}" => {rule}' for pattern in patterns(graph, op, addresses, repeated)]
         parts.append(Part((f"{decision} = {choice}", *lines) if together else tuple(lines)))
     return parts
 
 
-def patterns(graph: Graph, op: str, addresses: Sequence[str]) -> list[str]:
-    """Patterns that stand for the calls of an op at some addresses, and for none at others."""
+def patterns(graph: Graph, op: str, addresses: Sequence[str], repeated: Sequence[Run] = ()) -> list[str]:
+    """Patterns that stand for the calls of an op at some addresses, and for none at others; and for those in the
+    last blocks of `repeated` rows, where `depths` puts more of them."""
     wanted, left, found = set(addresses), list(addresses), []
     others = [node.address for node in graph.nodes if node.operation.name == op and node.address not in wanted]
     while left:
@@ -100,6 +104,9 @@ def patterns(graph: Graph, op: str, addresses: Sequence[str]) -> list[str]:
                 found.append(pattern)
                 left = [address for address in left if not globs.matches(pattern, address)]
                 break
+    for run in repeated:
+        last = f"{run.path}[{run.count - 1}]/"
+        found += [f"{last}more#*/{each.removeprefix(last)}" for each in addresses if each.startswith(last)]
     return found
 
 
@@ -233,12 +240,17 @@ def _ends(graph: Graph, path: str) -> tuple[int, int] | None:
     return (*given, *left) if len(given) == len(left) == 1 else None  # type: ignore[return-value]
 
 
-def depths(found: Sequence[Run]) -> list[Part]:
-    """Fewer blocks in a row."""
+def depths(found: Sequence[Run], gain: bool) -> list[Part]:
+    """Fewer blocks in a row, or, where that is asked for, more of the last."""
     parts = []
     for number, run in enumerate(found, 1):
         name = f"depth_{number}"
-        lines = [f"{name} = choose {list(range(run.count, run.first - 1, -1))}"]
+        last = run.count + run.count // 2 if gain else run.count
+        counts = [*range(run.count, run.first - 1, -1), *range(run.count + 1, last + 1)]
+        lines = [f"{name} = choose {counts}"]
+        if last > run.count:
+            path, further = f"{run.path}[{run.count - 1}]", f"repeat({name} - {run.count}, more)"
+            lines.append(f'_ as more at "{path}" if {name} > {run.count} => more >> {further}')
         for index in range(run.first, run.count):
             lines.append(f'_ at "{run.path}[{index}]" if {name} <= {index} => identity')
         parts.append(Part(tuple(lines)))

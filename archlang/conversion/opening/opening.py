@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import attrs
@@ -12,7 +13,8 @@ from archlang.conversion.opening import concerns
 from archlang.conversion.opening.concerns import Bounds, Part
 from archlang.conversion.opening.groups import dimension_groups
 from archlang.diagnostics import ArchError, Source, error
-from archlang.semantics.modules import Loader
+from archlang.ir.graph import Graph
+from archlang.semantics.modules import Loader, ModuleScope
 from archlang.semantics.names import check_names
 from archlang.space.loading import space_of
 from archlang.space.program import Program
@@ -47,43 +49,27 @@ def open_up(
 
     `width` and `expand` bound sizes as multiples of the present ones, `expand` those inside residual branches (the
     hidden layers) and `width` all others; sizes that can only change together are one decision (DepGraph, Fang et
-    al. 2023). `kernel` gives convolutions that keep the size other kernels, `depth` leaves out the last of blocks in
-    a row, `activation` changes activations, `attention_heads` how many heads there are, and `quantize` the bits of
-    convolutions and linear layers.
+    al. 2023). `kernel` gives convolutions that keep the size other kernels, `depth` makes rows of like blocks
+    shorter and longer, `activation` changes activations, `attention_heads` how many heads there are, and `quantize`
+    the bits of convolutions and linear layers.
 
     The text uses the network's file where that is a file of the user (it is to be put into `folder`); another
     network is written out. ArchError where nothing can be opened, or where the space has no network.
     """
-    asked = any((width, expand, kernel, depth, activation, attention_heads, quantize))
+    wanted = Wanted(width, expand, kernel, depth, activation, attention_heads, quantize)
+    asked = any(attrs.astuple(wanted))
     program = first_program(space)
     base, name = _base(space, program, Path(folder))
     graph = first_program(_space(base, None, folder, name)).graph
-    runs = concerns.runs(graph) if depth else []
-    heads = concerns.head_choices(graph) if attention_heads else {}
-    more = 2 if any(2 * count in others for count, others in heads.items()) else 1
-    joined = [ends for run in runs for ends in run.ends]
-    groups = dimension_groups(graph, space.module.library("std.nn"), more, joined)
-    hidden = [concerns.is_hidden(group, graph) for group in groups]
-    outer = [group for group, inside in zip(groups, hidden, strict=True) if not inside]
-    inner = [group for group, inside in zip(groups, hidden, strict=True) if inside]
-    steps: list[tuple[str, list[Part]]] = [
-        ("depth", concerns.depths(runs)),
-        ("width", concerns.sizes(graph, outer, width, "width") if width is not None else []),
-        ("expand", concerns.sizes(graph, inner, expand, "hidden") if expand is not None else []),
-        ("kernel", concerns.kernels(graph) if kernel else []),
-        ("activation", concerns.activations(graph) if activation else []),
-        ("heads", concerns.attention_heads(heads)),
-        ("bits", concerns.quantized(graph) if quantize else []),
-    ]
-    text, current, left_out = base, name, list[str]()
-    fitting: list[tuple[str, list[Part]]] = []
-    for step, parts in steps:
-        kept, dropped = _fitting(text, current, parts, folder)
-        left_out += [part.lines[0] for part in dropped]
-        if kept:
-            fitting.append((step, kept))
+    steps = partial(_steps, graph, space.module.library("std.nn"), wanted)
+    fitting, left_out = _all_fitting(base, name, steps(more=True), folder)
+    if left_out and depth:  # perhaps because of blocks that are applied more often than they are there
+        fewer, left_out_then = _all_fitting(base, name, steps(more=False), folder)
+        if len(left_out_then) < len(left_out):
+            fitting, left_out = fewer, left_out_then
     if not fitting:
         raise ArchError(error("E0418", f"there is nothing to open in `{space.name}`", hints=[_advice(asked, left_out)]))
+    text, current = base, name
     for number, (step, parts) in enumerate(fitting, 1):
         target = f"{space.name}_open" if number == len(fitting) else f"{space.name}_{step}"
         text += _derived(target, current, parts)
@@ -92,6 +78,58 @@ def open_up(
     opened.check()
     assert first_program(opened).canonical_hash == program.canonical_hash
     return Opening(format_module(parse_text(text)), current, tuple(left_out))
+
+
+@attrs.frozen
+class Wanted:
+    """What is to be opened; see `open_up`."""
+
+    width: Bounds | None
+    expand: Bounds | None
+    kernel: bool
+    depth: bool
+    activation: bool
+    attention_heads: bool
+    quantize: bool
+
+
+Steps = list[tuple[str, list[Part]]]  # by the name of each step, what it opens
+
+
+def _steps(graph: Graph, library: ModuleScope, wanted: Wanted, more: bool) -> Steps:
+    """What can be opened of a graph; `more` says whether there may be more blocks in a row too."""
+    runs = concerns.runs(graph) if wanted.depth else []
+    heads = concerns.head_choices(graph) if wanted.attention_heads else {}
+    doubled = any(2 * count in others for count, others in heads.items())
+    joined = [ends for run in runs for ends in run.ends]
+    groups = dimension_groups(graph, library, 2 if doubled else 1, joined)
+    hidden = [concerns.is_hidden(group, graph) for group in groups]
+    outer = [group for group, inside in zip(groups, hidden, strict=True) if not inside]
+    inner = [group for group, inside in zip(groups, hidden, strict=True) if inside]
+    repeated = runs if more else []
+    return [
+        ("depth", concerns.depths(runs, more)),
+        ("width", concerns.sizes(graph, outer, wanted.width, "width", repeated) if wanted.width else []),
+        ("expand", concerns.sizes(graph, inner, wanted.expand, "hidden", repeated) if wanted.expand else []),
+        ("kernel", concerns.kernels(graph) if wanted.kernel else []),
+        ("activation", concerns.activations(graph) if wanted.activation else []),
+        ("heads", concerns.attention_heads(heads)),
+        ("bits", concerns.quantized(graph) if wanted.quantize else []),
+    ]
+
+
+def _all_fitting(base: str, name: str, steps: Steps, folder: str | Path) -> tuple[Steps, list[str]]:
+    """The steps with what fits of each, after those before it; and the first lines of what does not."""
+    fitting: Steps = []
+    left_out: list[str] = []
+    text, current = base, name
+    for step, parts in steps:
+        kept, dropped = _fitting(text, current, parts, folder)
+        left_out += [part.lines[0] for part in dropped]
+        if kept:
+            fitting.append((step, kept))
+            text, current = text + _derived(f"{name}_{step}", current, kept), f"{name}_{step}"
+    return fitting, left_out
 
 
 def first_program(space: Space) -> Program:
