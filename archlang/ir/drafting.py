@@ -26,6 +26,7 @@ from archlang.ir.units import (
 )
 
 SMALL = 2  # steps of a block that needs no name of its own
+FEW = 4  # steps of a block that is not much without the container in it
 CONTAINERS = frozenset({"sequential", "module_list", "module_dict", "conv_sequential", "identity"})
 LONGEST_PART = 10  # operations in a library block that is looked for within bodies
 
@@ -84,7 +85,7 @@ class _Drafter:
             if isinstance(step.item, Node):
                 steps.append(Placed(self._operation(step.item), given, (self._number[id(step.item)],)))
             else:
-                steps += self._call(step.item, given)
+                steps += self._call(step.item, given, instance)
         return steps
 
     def _operation(self, node: Node) -> OpUnit:
@@ -99,7 +100,7 @@ class _Drafter:
         key = ("op", operation.name, ranks, tuple([name for name, _ in slots]))
         return OpUnit(node, slots, known, key, node.weights_at if operation.weights else None)
 
-    def _call(self, instance: BlockInstance, given: tuple[int, ...]) -> list[Placed]:
+    def _call(self, instance: BlockInstance, given: tuple[int, ...], around: BlockInstance) -> list[Placed]:
         """A block applied: a block of the library, its steps where it needs no name, or a call."""
         results = tuple([instance.values[position] for position in instance.outputs])
         nodes = _nodes(instance)
@@ -107,7 +108,11 @@ class _Drafter:
         if found is not None:
             return [Placed(self._with_home(found, instance), given, results)]
         form = self.form(instance)
-        if instance.home == instance.address and instance.home not in self._tied and self._inlined(instance, form):
+        if (
+            instance.home == instance.address
+            and instance.home not in self._tied
+            and self._inlined(instance, form, around)
+        ):
             return self._steps(instance)
         unit = CallUnit(form, instance.address, instance.home, nodes, self._types(results))
         return [Placed(unit, given, results)]
@@ -115,11 +120,14 @@ class _Drafter:
     def _with_home(self, unit: LibraryUnit, instance: BlockInstance) -> LibraryUnit:
         return LibraryUnit(unit.recognised, unit.nodes, instance.address, instance.home, unit.outputs)
 
-    def _inlined(self, instance: BlockInstance, form: Form) -> bool:
-        """Whether the steps of a block stand better where it is called."""
-        if len(form.steps) <= SMALL:
+    def _inlined(self, instance: BlockInstance, form: Form, around: BlockInstance) -> bool:
+        """Whether the steps of a block stand better where it is called: few that follow each other, and
+        what is in a mere container that is used once, or is most of the module that holds it."""
+        if len(form.steps) <= SMALL and all(len(set(step.inputs)) <= 1 for step in form.steps[1:]):
             return True
-        return instance.name in CONTAINERS and self._alike[_outline(instance)] == 1
+        if not _container(instance):
+            return False
+        return self._alike[_outline(instance)] == 1 or bool(around.address and len(around.body) <= FEW)
 
     def _made(
         self, instance: BlockInstance, inputs: tuple[int, ...], steps: Sequence[Placed], outputs: tuple[int, ...]
@@ -323,12 +331,21 @@ def _localised(key: Any, local: dict[int, int]) -> Hashable:
 
 def _named(instance: BlockInstance) -> str:
     """The block's name; for a mere container that of the attribute it is held by."""
-    if instance.name in CONTAINERS:
-        for token in reversed(tokens(instance.address)):
-            name = token.partition("#")[0].rstrip("0123456789_")
-            if token[0] not in "[:" and name.isidentifier():
-                return name
-    return instance.name
+    return (_attribute(instance) or instance.name) if instance.name in CONTAINERS else instance.name
+
+
+def _attribute(instance: BlockInstance) -> str:
+    """What holds the instance in the module around, without numbers."""
+    names = [
+        token.partition("#")[0].rstrip("0123456789_") for token in tokens(instance.address) if token[0] not in "[:"
+    ]
+    return names[-1] if names and names[-1].isidentifier() else ""
+
+
+def _container(instance: BlockInstance) -> bool:
+    """Whether the block has no name but that of the place where it is held."""
+    held = _attribute(instance)
+    return instance.name in CONTAINERS or (bool(held) and f"_{instance.name}".endswith(f"_{held}"))
 
 
 def _homes(top: BlockInstance) -> list[str]:

@@ -295,10 +295,26 @@ def _dims(forms: list[Form]) -> tuple[tuple[str, ...], dict[str, list[Any]]]:
     names = DIMS.get(rank, ())
     if any(len(shape) != rank for shape in shapes) or not names:
         return (), {}
-    order = sorted(range(1, rank), key=lambda axis: axis != CHANNELS[rank])
-    sizes = {
+    channels = CHANNELS[rank]
+    if rank == 4 and _channels_last(forms[0]):
+        names, channels = ("n", "h", "w", "c"), 3
+    order = sorted(range(1, rank), key=lambda axis: axis != channels)
+    sizes: dict[str, list[Any]] = {
         names[axis]: [shape[axis] for shape in shapes]
         for axis in order
         if all(isinstance(shape[axis], int) for shape in shapes)
     }
+    if "h" in sizes and "w" in sizes:
+        sizes["h * w"] = [h * w for h, w in zip(sizes["h"], sizes["w"], strict=True)]
     return names, sizes
+
+
+def _channels_last(form: Form) -> bool:
+    """Whether the first input is used with its channels last."""
+    return any(
+        node.operation.name in ("linear", "layer_norm", "rms_norm", "feature_scale", "feature_bias")
+        or (node.operation.name == "permute" and node.operation.attribute("order") == (0, 3, 1, 2))
+        for step in form.steps
+        if form.inputs[0] in step.inputs
+        for node in step.unit.nodes[:1]
+    )

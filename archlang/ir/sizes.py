@@ -18,9 +18,10 @@ ROWS = "rows"  # the slot of what a loop goes over
 # Slots that say how wide something is.
 SIZES = frozenset({"out", "hidden", "width", "dim", "features"})
 # Slots of small numbers that agree with sizes by chance only.
-UNRELATED = frozenset(
-    {"kernel", "stride", "padding", "dilation", "axis", "start", "order", "multiplier", "output_padding"}
-)
+UNRELATED = frozenset({"kernel", "stride", "padding", "dilation", "axis", "order", "multiplier", "output_padding"})
+# Slots of numbers that are parts of widths, and of places within them.
+SHARES = frozenset({"groups", "heads", "kv_heads"})
+PLACES = frozenset({"start", "stop"})
 LEAST_SIZE = 8
 TIMES = (2, 3, 4)
 PARTS = (2, 4, 8)
@@ -132,7 +133,8 @@ class Scope:
                 if text == variable.name:
                     variable.values = [b if a is FREE else a for a, b in zip(variable.values, values, strict=True)]
                 return Expression(text)
-        if slot.related and all(value is FREE or (type(value) is int and value >= LEAST_SIZE) for value in values):
+        least = 1 if slot.name in SHARES else LEAST_SIZE
+        if slot.related and all(value is FREE or (type(value) is int and value >= least) for value in values):
             for variable in self.variables:
                 if variable.slot.size and (text := relation(values, variable.name, variable.values)) is not None:
                     return Expression(text)
@@ -167,7 +169,15 @@ class Scope:
         if len(varied) == len(columns) > 1:
             return None
         inner = attrs.evolve(slot, default=MISSING, size=slot.related)
-        return Expression(f"[{', '.join(self.resolve(inner, column).text for column in columns)}]")
+        texts: list[str] = []
+        for column in columns:
+            text = self.resolve(inner, column).text
+            texts.append("w" if text == "h" and texts[-1:] == ["h"] and self._square() else text)
+        return Expression(f"[{', '.join(texts)}]")
+
+    def _square(self) -> bool:
+        """Whether height and width are the same everywhere."""
+        return False
 
 
 class BlockScope(Scope):
@@ -188,6 +198,9 @@ class BlockScope(Scope):
         self.seen.append((slot, list(values)))
         return self.by_sizes(slot, values) or self._elements(slot, values) or self._named(slot, values)
 
+    def _square(self) -> bool:
+        return "h" in self.dims and self.dims["h"] == self.dims.get("w")
+
     def by_sizes(self, slot: Slot, values: Sequence[Any]) -> Expression | None:
         """The values from the sizes of the input, if they are so everywhere."""
         if not slot.related or not all(value is FREE or type(value) is int for value in values):
@@ -198,7 +211,8 @@ class BlockScope(Scope):
         return None
 
     def _constant(self, slot: Slot, value: Any, count: int) -> Expression:
-        if slot.size and type(value) is int and value >= LEAST_SIZE and slot.default is MISSING:
+        sized = slot.size or slot.name in PLACES
+        if sized and type(value) is int and value >= LEAST_SIZE and slot.default is MISSING:
             for name, sizes in list(self.dims.items())[:1]:
                 text = relation([value] * count, name, sizes)
                 if text in (name, *(f"{k} * {name}" for k in TIMES), *(f"{name} // {k}" for k in PARTS)):

@@ -205,6 +205,11 @@ class _Body:
 
     def _applied(self, what: Applied, given: Sequence[_Expression], uses: Sequence[int] = ()) -> _Expression:
         function = self._function(what)
+        if " at " in function and what.home in self._form.tied:
+            # What has an address cannot be in the middle of a pipe.
+            items = [str(value) if value.name else self._bound(value, "y").head for value in given]
+            whole = items[0] if len(items) == 1 else f"[{', '.join(items)}]"
+            return self._bound(_Expression(f"{whole} |> {function}", whole=False), "y")
         heavy = not isinstance(what.example, OpUnit) or "kernel" in _weights(what.example)
         if len(given) == 1:
             return given[0].piped(function, heavy)
@@ -224,8 +229,12 @@ class _Body:
             return self._staged(given[0], step.what, stage)
         # What is carried gets a name, its own where it has one that is used no further.
         start = given[0]
-        if start.name and start.head in self._own and self._uses[step.inputs[0]] == 1:
+        last = self._inputs.count(start.head) and self._uses[self._form.inputs[self._inputs.index(start.head)]] == 1
+        if start.name and self._uses[step.inputs[0]] == 1 and (start.head in self._own or (last and start.head == "x")):
             name = start.head
+        elif last and start.head == "x":
+            name = start.head
+            self._line(f"{name} = {start}")
         else:
             name = self._free("x" if "x" not in self._inputs else "y")
             self._own.add(name)

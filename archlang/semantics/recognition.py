@@ -45,11 +45,12 @@ WHOLE = {
         "factorized_reduce",
         "factorized_conv",
         "cross_attention",
+        "relu_conv_bn",
     ),
     "std.attention": ("window_attention", "rotary_attention"),
 }
 PARTS = {
-    "std.blocks": ("self_attention", "squeeze_excite", "mlp", "depthwise_bn", "conv_bn", "relu_conv_bn"),
+    "std.blocks": ("self_attention", "squeeze_excite", "mlp", "depthwise_bn", "conv_bn"),
     "std.feedforward": ("swiglu", "geglu"),
 }
 ROUNDS = 3
@@ -161,6 +162,8 @@ class _Candidate:
         """The block with the configuration with which it is the graph; None if it is not."""
         if len(graph.inputs) != len(self.block.inputs) or not self._possible(graph):
             return None
+        if self.name == "mlp" and len(graph.inputs[0].type.shape) < 3:
+            return None  # what ends a network has other reasons for its two layers
         if self.fixed and self._weighted is not None and self._weighted != _weighted(graph):
             return None
         skeleton = _skeleton(graph), graph.type_of(graph.outputs[0].value) == graph.inputs[0].type
