@@ -37,12 +37,14 @@ class Loop:
 @attrs.frozen
 class Binding:
     """What a value is bound to: a name; or an argument of a call, by its `name` or its `position`. Of that call
-    the `label` (with its ordinal) and the `function`, as it is written. `returned`: it is what a function gives."""
+    the `label` (with its ordinal), the `function` as it is written, and how many `loops` are around it.
+    `returned`: it is what a function gives."""
 
     name: str = ""
     label: str = ""
     function: ast.expr | None = None
     position: int | None = None
+    loops: int = 0
     returned: bool = False
 
 
@@ -195,7 +197,8 @@ class _Reader:
         return Binding()
 
     def _argument(self, around: ast.Call, name: str, position: int | None = None) -> Binding:
-        return Binding(name, numbered(_name(around.func), self._ordinals[around]), around.func, position)
+        label = numbered(_name(around.func), self._ordinals[around])
+        return Binding(name, label, around.func, position, len(list(self._loops(around))))
 
 
 def _ordinals(kinds: dict[ast.Call, Any]) -> dict[ast.Call, int]:
