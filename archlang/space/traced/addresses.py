@@ -63,7 +63,7 @@ class Body:
         if site.order <= before and not inner > last_inner:
             turn += 1
         self._turns[key] = turn, inner, site.order
-        return sorted([*found, (last, turn)])
+        return sorted([*found, (last, turn)]) if turn or site.read else found
 
 
 Index = list[tuple[int, int]]

@@ -79,8 +79,9 @@ def site_of(frame: FrameType) -> Site:
 @lru_cache(maxsize=20_000)
 def _unread(code: CodeType, instruction: int) -> Site:
     """A call of which there is no source."""
-    calls = [each for each in dis.get_instructions(code) if "CALL" in each.opname and each.offset <= instruction]
-    return Site("", len(calls), Binding(), len(calls), (), instruction, read=False)
+    before = [each.opname for each in dis.get_instructions(code) if each.offset <= instruction]
+    number = sum(name in ("CALL", "CALL_KW", "CALL_FUNCTION_EX") for name in before)
+    return Site("", number, Binding(), number, (), instruction, read=False)
 
 
 @lru_cache(maxsize=20_000)
