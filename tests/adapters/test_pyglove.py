@@ -23,6 +23,14 @@ space tree {
 }
 """
 
+ENTANGLED = """
+space entangled {
+  a = choose 1..2
+  b = choose 1..2
+  { a: a, b: b, c: if a == b { choose 3..4 } else { 0 } }
+}
+"""
+
 
 def tree() -> Any:
     def mlp() -> Any:
@@ -70,9 +78,7 @@ def test_floats_are_floats() -> None:
         (make_space("python"), "requirements"),
         (make_space("recursive"), "not evaluated as a whole"),
         (
-            al.loads(
-                "space s { a = choose 1..2\n b = choose 1..2\n { a: a, b: b, c: if a == b { choose 3..4 } else { 0 } }}"
-            ),
+            al.loads(ENTANGLED),
             "several",
         ),
         (al.space_of(lambda: [al.integer(0, 9) for _ in range(30)]), "cannot be listed"),

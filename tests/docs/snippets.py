@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import linecache
 import re
 import shlex
 from pathlib import Path
@@ -37,7 +38,9 @@ def snippets(path: Path) -> list[Snippet]:
 def run_python(snippet: Snippet, names: dict[str, Any], path: Path) -> None:
     """Run Python; what a `print(…)` with a comment behind it prints must be that comment."""
     output = io.StringIO()
-    code = compile("\n" * snippet.line + snippet.text, str(path), "exec")
+    text, name = "\n" * snippet.line + snippet.text, f"{path}:{snippet.line}"
+    linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name  # as in a file of its own
+    code = compile(text, name, "exec")
     with contextlib.redirect_stdout(output):
         exec(code, names)
     printed = iter(output.getvalue().splitlines())

@@ -45,24 +45,32 @@ class Body:
     parents: tuple[str, ...]
     _turns: dict[Any, tuple[int, tuple[int, ...], int]] = attrs.field(factory=dict)
 
-    def index(self, site: Site, frames: Sequence[FrameType], again: bool = False) -> str:
-        """The turns of the loops around a call, `[1][0]`: of those that number their turns their own numbers, of
-        all others together how often they have come by. `again`: the call may lead here more than once."""
+    def index(self, site: Site, frames: Sequence[FrameType], again: bool = False) -> Index:
+        """The turns of the loops around a call, each with the place of its loop, the outermost first: of those that
+        number their turns their own numbers, of all others together how often they have come by. `again`: the
+        call may lead here more than once."""
         loops, again = site.loops, again or not site.read
         numbers = [_value(loop.counter, frames) for loop in loops]
         counted = [place for place, number in enumerate(numbers) if number is None]
-        exact = "".join(f"[{number}]" for number in numbers if number is not None)
+        found = [(place, number) for place, number in enumerate(numbers) if number is not None]
         if not counted and not again:
-            return exact
-        first = counted[0] if counted else len(loops)
-        outer = tuple(number for number in numbers[:first] if number is not None)
-        inner = tuple(number for number in numbers[first:] if number is not None)
+            return found
+        first, last = (counted[0], counted[-1]) if counted else (len(loops), len(loops))
+        outer = tuple(number for place, number in found if place < first)
+        inner = tuple(number for place, number in found if place > first)
         key = (loops[first], outer) if counted else (site, outer)
-        turn, last_inner, last = self._turns.get(key, (0, (), -1))
-        if site.order <= last and not inner > last_inner:
+        turn, last_inner, before = self._turns.get(key, (0, (), -1))
+        if site.order <= before and not inner > last_inner:
             turn += 1
         self._turns[key] = turn, inner, site.order
-        return f"{exact}[{turn}]"
+        return sorted([*found, (last, turn)]) if turn or site.read else found
+
+
+Index = list[tuple[int, int]]
+
+
+def _written(index: Index) -> str:
+    return "".join(f"[{number}]" for _, number in index)
 
 
 def _value(name: str, frames: Sequence[FrameType]) -> int | None:
@@ -135,9 +143,9 @@ class Addresses:
         site = site_of(around[-1])
         code = frame.f_code if mark is None else None
         if site.callee == "__init__":  # of a base class
-            return f"{numbered(own, site.ordinal)}{within.index(site, around)}"
+            return f"{numbered(own, site.ordinal)}{_written(within.index(site, around))}"
         direct = site.callee == own or _leads_to(site.callee, around, code, mark)
-        index = within.index(site, around, again=not direct)
+        index = _written(within.index(site, around, again=not direct))
         if direct:
             return f"{numbered(site.callee, site.ordinal)}{index}"
         through = f"{numbered(site.callee, site.ordinal)}/" if site.callee not in ("", *TRANSPARENT) else ""
@@ -146,14 +154,16 @@ class Addresses:
     def _label(self, body: Body, frames: Sequence[FrameType], name: str | None) -> str:
         """What a decision is called in the function that asks for it, after what separates it from its address."""
         site = site_of(frames[-1])
-        index, binding = body.index(site, frames), site.binding
+        turns, binding = body.index(site, frames), site.binding
+        index = _written(turns)
         if name is not None:
             return f".{name}{index}"
         if binding.returned and body.address:
             return index
         if binding.label:
             parameter = binding.name or _parameter(binding, frames)
-            return f"/{binding.label}{index}.{numbered(parameter, site.alike)}"
+            around, inside = ([turn for turn in turns if (turn[0] < binding.loops) is outer] for outer in (True, False))
+            return f"/{binding.label}{_written(around)}.{numbered(parameter, site.alike)}{_written(inside)}"
         return f".{numbered(binding.name or NAMELESS, site.alike)}{index}"
 
     def asked(self, caller: FrameType, name: str | None) -> tuple[str, tuple[str, ...]]:

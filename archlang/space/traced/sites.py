@@ -37,12 +37,14 @@ class Loop:
 @attrs.frozen
 class Binding:
     """What a value is bound to: a name; or an argument of a call, by its `name` or its `position`. Of that call
-    the `label` (with its ordinal) and the `function`, as it is written. `returned`: it is what a function gives."""
+    the `label` (with its ordinal), the `function` as it is written, and how many `loops` are around it.
+    `returned`: it is what a function gives."""
 
     name: str = ""
     label: str = ""
     function: ast.expr | None = None
     position: int | None = None
+    loops: int = 0
     returned: bool = False
 
 
@@ -77,8 +79,9 @@ def site_of(frame: FrameType) -> Site:
 @lru_cache(maxsize=20_000)
 def _unread(code: CodeType, instruction: int) -> Site:
     """A call of which there is no source."""
-    calls = [each for each in dis.get_instructions(code) if "CALL" in each.opname and each.offset <= instruction]
-    return Site("", len(calls), Binding(), len(calls), (), instruction, read=False)
+    before = [each.opname for each in dis.get_instructions(code) if each.offset <= instruction]
+    number = sum(name in ("CALL", "CALL_KW", "CALL_FUNCTION_EX") for name in before)
+    return Site("", number, Binding(), number, (), instruction, read=False)
 
 
 @lru_cache(maxsize=20_000)
@@ -195,7 +198,8 @@ class _Reader:
         return Binding()
 
     def _argument(self, around: ast.Call, name: str, position: int | None = None) -> Binding:
-        return Binding(name, numbered(_name(around.func), self._ordinals[around]), around.func, position)
+        label = numbered(_name(around.func), self._ordinals[around])
+        return Binding(name, label, around.func, position, len(list(self._loops(around))))
 
 
 def _ordinals(kinds: dict[ast.Call, Any]) -> dict[ast.Call, int]:
