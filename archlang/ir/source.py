@@ -24,7 +24,7 @@ def _none(operation: Operation) -> Mapping[str, Default]:
     return {}
 
 
-def _unknown(graph: Graph, whole: bool) -> Recognised | None:
+def unknown(graph: Graph, whole: bool) -> Recognised | None:
     return None
 
 
@@ -35,7 +35,7 @@ def program_source(
     uses: Iterable[str] = ("std.nn",),
     items: Iterable[str] = (),
     defaults: Defaults = _none,
-    recognise: Recognise = _unknown,
+    recognise: Recognise = unknown,
     reserved: Iterable[str] = (),
     identities: bool = True,
 ) -> str:

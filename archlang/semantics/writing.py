@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from archlang.ir.graph import Graph
-from archlang.ir.source import program_source
+from archlang.ir.source import program_source, unknown
 from archlang.semantics.defaults import op_defaults
 from archlang.semantics.modules import BUILTINS, COSTS, ModuleScope
 from archlang.semantics.recognition import recogniser
@@ -22,8 +22,10 @@ def written(
     uses: Iterable[str] = ("std.nn",),
     items: Iterable[str] = (),
     identities: bool = True,
+    recognising: bool = True,
 ) -> str:
-    """The graph as a space, formatted, with what it uses of the library; `module` declares its ops, or `std.nn`.
+    """The graph as a space, formatted, with what it uses of the library (its ops alone, where blocks are not to be
+    recognised); `module` declares its ops, or `std.nn`.
 
     What it evaluates to has the same canonical hash; `archlang.ir.correspondence` says which of its
     weights are which. The other arguments are as for `program_source`.
@@ -35,7 +37,7 @@ def written(
         uses,
         items,
         defaults=op_defaults(module),
-        recognise=recogniser(module),
+        recognise=recogniser(module) if recognising else unknown,
         reserved=(*RESERVED, *(name for name in BUILTINS if name not in COSTS)),
         identities=identities,
     )

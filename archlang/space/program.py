@@ -124,9 +124,9 @@ class Program:
         picks = {at: pick for at, pick in self.choices.as_dict().items() if re.split(r"[^\w]", at)[0] in values}
         return _digest(network, values, picks)
 
-    def source(self, flat: bool = False) -> str:
-        """The program as `.arch` text without choices: with its blocks, or one op a line (the text
-        of the IR: it evaluates to an equal graph)."""
+    def source(self, flat: bool = False, library: bool = True) -> str:
+        """The program as `.arch` text without choices: with its blocks, those of the library by their names
+        (unless `library` is false), or one op a line (the text of the IR: it evaluates to an equal graph)."""
         from archlang.ir.flat import flat_text
         from archlang.semantics.declared import declarations_for
         from archlang.semantics.writing import written
@@ -136,7 +136,7 @@ class Program:
         uses, items = declarations_for(module, graph)
         if flat:
             return flat_text(graph, self._notes(), values=self.values, uses=uses, items=items)
-        return written(graph, module, self._notes(), values=self.values, uses=uses, items=items)
+        return written(graph, module, self._notes(), self.values, uses, items, recognising=library)
 
     def dot(self) -> str:
         """The network as Graphviz text, one cluster for each block: `dot -Tsvg` makes a picture."""

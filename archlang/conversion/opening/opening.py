@@ -149,7 +149,7 @@ def _advice(asked: bool, left_out: Sequence[str]) -> str:
 def _base(space: Space, program: Program, folder: Path) -> tuple[str, str]:
     """The text that brings the network in, and its name there."""
     if space.module.is_library:
-        return program.source(), space.name
+        return program.source(library=False), space.name
     if not Path(space.module.name).is_file():  # a text that is in no file
         return f"use std.nn\n{space.module.source.text}\n", space.name
     path = Path(os.path.relpath(space.module.name, folder)).as_posix()
