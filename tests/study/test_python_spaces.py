@@ -79,7 +79,7 @@ def test_the_space_is_given_again_and_is_the_same(tmp_path: Path) -> None:
     reported = CliRunner().invoke(main, ["report", str(store)])
     assert reported.exit_code == 0, reported.output
     assert "heads" in reported.output
-    assert "heads" in store.with_suffix(".html").read_text(encoding="utf-8")
+    assert "heads" in store.with_name("model.html").read_text(encoding="utf-8")
 
     def other() -> dict[str, Any]:
         return {"width": al.choose([4, 8, 32], name="width"), "heads": []}
