@@ -272,7 +272,7 @@ def _print_study(study: Study) -> None:
     from archlang.report.text import study_overview
 
     _show(study_overview(study))
-    best = study.best
+    best = study.best if study.has_space else None
     if best is not None and best.has_graph:
         click.echo("\n" + best.source())
 

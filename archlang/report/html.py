@@ -151,8 +151,8 @@ def _program(study: Study) -> str:
     best = study.best_trial
     assert best is not None
     try:
-        program = study.program(best)
-        source = program.source() if program.has_graph else ""
+        program = study.program(best) if study.has_space else None
+        source = program.source() if program is not None and program.has_graph else ""
     except ArchError as problem:
         return f"<section><h2>Best program</h2><pre>{escape(str(problem))}</pre></section>"
     if source:

@@ -55,6 +55,11 @@ class Study:
         return self._given_space if self._given_space is not None else space_from_record(self.record.space)
 
     @property
+    def has_space(self) -> bool:
+        """Whether there is a space, to make programs of: not where it is a Python function that was not given."""
+        return self._given_space is not None or "python" not in self.record.space
+
+    @property
     def finished(self) -> tuple[Trial, ...]:
         """The trials that are done: measured or failed."""
         return tuple(trial for trial in self.trials if trial.state in (COMPLETE, CACHED, FAILED))

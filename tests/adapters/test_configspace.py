@@ -117,3 +117,9 @@ def test_what_cannot_be_said_is_named() -> None:
     assert "not evaluated as a whole" in refusal(loads(deep))
     picks = "".join(f"  {name} = choose 0..150\n" for name in "abc")
     assert "too many cases" in refusal(loads(f'space s {{\n{picks}  require a < b and b < c, "r"\n  [a, b, c]\n}}'))
+
+
+def test_a_python_function_is_refused() -> None:
+    with pytest.raises(ArchError, match="E0921") as refused:
+        to_configspace(make_space("python"))
+    assert "Python function" in refused.value.diagnostics[0].notes[0]

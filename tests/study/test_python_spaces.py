@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import archlang as al
+from archlang.cli import main
 from archlang.searchers import Recipe
 from archlang.searchers.registry import SEARCHERS
 from archlang.study import read_study
@@ -74,6 +76,10 @@ def test_the_space_is_given_again_and_is_the_same(tmp_path: Path) -> None:
         al.resume(store, evaluator=score)
     with pytest.raises(al.ArchError, match="E0924"):
         _ = read_study(store).best
+    reported = CliRunner().invoke(main, ["report", str(store)])
+    assert reported.exit_code == 0, reported.output
+    assert "heads" in reported.output
+    assert "heads" in store.with_name("model.html").read_text(encoding="utf-8")
 
     def other() -> dict[str, Any]:
         return {"width": al.choose([4, 8, 32], name="width"), "heads": []}

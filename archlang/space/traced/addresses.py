@@ -91,6 +91,10 @@ class Addresses:
         self._last: list[tuple[FrameType, Body]] = []
         self._entries: Counter[str] = Counter()
 
+    def forget(self) -> None:
+        """Let go of the functions that ran, and so of what they made."""
+        self._last.clear()
+
     def body(self, caller: FrameType) -> tuple[Body, list[FrameType]]:
         """The run of a function that a frame belongs to, and its frames."""
         groups = self._groups(caller)

@@ -57,6 +57,7 @@ class Run:
             return None
         finally:
             _running.reset(token)
+            self._addresses.forget()
 
     @contextmanager
     def marked(self, frame: FrameType, mark: Mark) -> Iterator[None]:

@@ -24,6 +24,7 @@ TRANSPARENT = (
     *("abs", "bool", "enumerate", "float", "frozenset", "int", "len", "list", "map", "max", "min", "next", "print"),
     *("range", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "zip"),
 )
+ASKING = ("choose", "integer", "real")
 ADDING = frozenset(("add", "append", "appendleft", "extend", "insert"))
 
 
@@ -114,7 +115,7 @@ class _Reader:
         scopes = {call: self._scope(call) for call in calls}
         self._ordinals = _ordinals({call: (scopes[call], _name(call.func)) for call in calls})
         bindings = {call: self._bound(call) for call in calls}
-        alike = _ordinals({call: (scopes[call], _name(call.func), bindings[call]) for call in calls})
+        alike = _ordinals({call: (scopes[call], _kind(call), bindings[call]) for call in calls})
         self.sites = {
             (call.end_lineno or 0, call.end_col_offset or 0): Site(
                 _name(call.func),
@@ -227,6 +228,12 @@ def _evaluated(node: ast.AST) -> Iterator[ast.AST]:
     for child in children:
         yield from _evaluated(child)
     yield node
+
+
+def _kind(call: ast.Call) -> str:
+    """What is called; all that ask for a decision are of one kind."""
+    name = _name(call.func)
+    return "choose" if name in ASKING else name
 
 
 def _place(call: ast.Call) -> tuple[int, int, int, int]:

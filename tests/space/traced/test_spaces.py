@@ -333,3 +333,31 @@ def test_choices_are_checked(traced: TracedSpace) -> None:
         traced.program({})
     with pytest.raises(al.ArchError, match="E0409"):
         _ = traced.sample(0).graph
+
+
+def test_recursion_is_followed_as_far_as_picks_lead() -> None:
+    def grow(x: int) -> Any:
+        return al.choose({"stop": x, "more": lambda: grow(x + al.choose([1, 2], name="step"))})
+
+    space = al.space_of(lambda: grow(al.choose([1, 2], name="start")), limit=50)
+    found = [space.draw(Random(seed)) for seed in range(300)]
+    assert 0.4 < sum(len(choices) == 2 for choices in found) / 300 < 0.6
+    assert max(map(len, found)) > 8
+    assert space.build({"start": 1, "grow": "more", "grow:more.step": 2, "grow:more/grow": "stop"}) == 3
+    with pytest.raises(al.ArchError, match="more than 50"):
+        _ = space.size
+    assert space.mutate(found[0], Random(0)) != found[0]
+
+
+def test_a_bound_name_in_each_branch_is_a_decision_of_its_own() -> None:
+    def branches() -> int:
+        if al.choose([True, False], name="wide"):
+            width = al.choose([8, 16])
+            assert width in (8, 16)
+        else:
+            width = al.integer(1, 3)
+        return width
+
+    space = al.space_of(branches)
+    assert [decision.address for decision in space.all_decisions()] == ["wide", "width#1", "width#2"]
+    assert sorted(space.build(choices) for choices in space.enumerate()) == [1, 2, 3, 8, 16]
