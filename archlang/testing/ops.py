@@ -183,6 +183,7 @@ GRIDS: dict[str, Grid] = {
     "window_bias": _grid(("f[n, 2, 6, 6]",), ("f[n, 3, 2, 6, 6]",), height=(2, 6), width=(None, 3)),
     "bucket_bias": _grid(("f[n, 2, 6, 6]",), ("f[n, 2, 4, 9]",), buckets=(4, 8), distance=(6, 16), causal=BOTH),
     "embedding": _grid(("i64[n, 6]",), ("i64[n]",), vocabulary=(7,), dim=(4,)),
+    "token_places": _grid(("i64[n, 6]",), padding=(None, 0, 2)),
     "unembedding": _grid((TOKENS,), (ROW,), vocabulary=(7,)),
     "parameter": _grid((IMAGE,), (ROW,), shape=((5,), (4, 3, 2))),
     "constant": _grid((IMAGE,), (ROW,), shape=((5,), (4, 3, 2))),

@@ -224,6 +224,20 @@ class Results(nn.Module):
         return {"first": self.heads["a"](h), "others": [self.heads["b"](h), h]}
 
 
+class Recurrent(nn.Module):
+    """Two layers of both directions, then one with the batch in the middle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.LSTM(4, 5, 2, batch_first=True, bidirectional=True)
+        self.second = nn.GRU(10, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        both, (states, _) = self.first(x)
+        y, last = self.second(both.transpose(0, 1))
+        return y.transpose(0, 1), torch.cat([last[-1], states[-1]], -1)
+
+
 class Odd(nn.Module):
     """What archlang has no op for."""
 

@@ -19,6 +19,7 @@ from tests.conversion.models import (
     Encoder,
     Mobile,
     PartlyOdd,
+    Recurrent,
     ResNet,
     Results,
     Twice,
@@ -61,6 +62,14 @@ def test_families(family: str) -> None:
     again = torch.randn(5, *shape[1:])
     with torch.no_grad():
         torch.testing.assert_close(network.eval()(again), model(again), rtol=1e-5, atol=1e-5)
+
+
+def test_recurrent_layers() -> None:
+    model = Recurrent()
+    found = al.convert(model, torch.randn(2, 7, 4))
+    assert found.params == found.model_params
+    assert found.relative <= 1e-5
+    assert (ops(found).count("lstm"), ops(found).count("gru")) == (4, 1)
 
 
 def test_the_text_has_the_modules() -> None:
@@ -244,7 +253,7 @@ def test_what_has_no_op_stays_a_module() -> None:
     found = al.convert(model, x)
     (opaque,) = found.opaque
     assert (opaque.name, opaque.path, opaque.params) == ("odd", "odd", 20)
-    assert "cumsum" in opaque.reason
+    assert opaque.reason == "`sin`, for which there is no op"
     assert found.params == found.model_params
     program = al.loads(found.text, externs={"odd": model.odd}).program()
     network = program.with_weights(found.program.weights).build("torch")

@@ -187,6 +187,7 @@ LAYERS: list[Case] = [
     ("class_token", (TOKENS,), lambda x: F.pad(x, (0, 0, 1, 0))),
     ("shift(0.5)", (TOKENS,), lambda x: x + 0.5),
     ("roll(1, -3)", (TOKENS,), lambda x: x.roll(-3, 1)),
+    ("token_places", ("i64[1, 9]",), lambda tokens: tokens),
     ("unembedding(7)", (TOKENS,), nn.Linear(24, 7, bias=False)),
     ("parameter([3, 5])", (TOKENS,), lambda x: torch.zeros(len(x), 3, 5)),
     ("constant([3, 5])", (TOKENS,), lambda x: torch.zeros(len(x), 3, 5)),

@@ -301,6 +301,8 @@ CASES = [
          attributes={"out": 6, "groups": 1, "bias": False, **conv(3, 2), **rounding(8, 4, 3, True)}),
     Case(op="embedding", inputs=((5,),), output=(5, 4), weights=(weight("table", 7, 4),), dtype="i64",
          attributes={"vocabulary": 7, "dim": 4}),
+    Case(op="token_places", inputs=((9,),), output=(9,), dtype="i64", below=3, result="i64",
+         attributes={"padding": 1}),
     Case(op="unembedding", inputs=((5, 4),), output=(5, 7), weights=(weight("table", 7, 4),),
          attributes={"vocabulary": 7}),
     Case(op="parameter", inputs=((5, 4),), output=(2, 3), weights=(weight("value", 6),),

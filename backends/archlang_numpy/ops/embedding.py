@@ -10,6 +10,13 @@ def embedding(tokens: Array, *, table: Array) -> Array:
     return table[tokens]
 
 
+@function("token_places")
+def token_places(tokens: Array, *, padding: int = 1) -> Array:
+    """The place of each token among those that are no padding, from `padding` + 1 on."""
+    counted = tokens != padding
+    return counted.cumsum(1) * counted + padding
+
+
 @function("unembedding", weights=("table",), unused=("vocabulary",))
 def unembedding(x: Array, *, table: Array) -> Array:
     return x @ table.T

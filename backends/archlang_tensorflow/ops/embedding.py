@@ -5,13 +5,20 @@ from typing import Any
 
 from keras import initializers, layers, ops, saving
 
-from archlang_tensorflow.lowering import layer
+from archlang_tensorflow.lowering import function, layer
 from archlang_tensorflow.ops.weighted import Weighted
 
 
 @layer("embedding", names={"table": "embeddings"}, init={"table": ("normal", 0.0, 1.0)})
 def embedding(vocabulary: int, dim: int) -> layers.Embedding:
     return layers.Embedding(vocabulary, dim, initializers.RandomNormal(0.0, 1.0))
+
+
+@function("token_places")
+def token_places(tokens: Any, *, padding: int = 1) -> Any:
+    """The place of each token among those that are no padding, from `padding` + 1 on."""
+    counted = ops.cast(ops.not_equal(tokens, padding), tokens.dtype)
+    return ops.cumsum(counted, axis=1) * counted + padding
 
 
 @layer("unembedding", init={"table": ("normal", 0.0, 1.0)})

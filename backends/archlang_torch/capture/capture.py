@@ -23,8 +23,8 @@ from archlang_torch.capture.exporting import evaluating, exported
 from archlang_torch.capture.hierarchy import Hierarchy
 from archlang_torch.capture.lowerer import RULES, Lowerer
 from archlang_torch.capture.opaque import Opaques, calls_of
-from archlang_torch.capture.patterns import recognised
-from archlang_torch.capture.values import Data, Known, Unsupported
+from archlang_torch.capture.patterns import PENDING, recognised, started
+from archlang_torch.capture.values import Data, Known, Pending, Unsupported
 
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 _BATCH = 2  # the samples that a model is exported with: one would hide which sizes are the batch
@@ -204,7 +204,7 @@ class _Capture:
         args, kwargs = self._given(node.args), self._given(node.kwargs)
         if name.startswith(("_assert", "sym_", "_local_scalar")):
             return None
-        if not any(isinstance(x, Data) for x in pytree.tree_leaves((args, kwargs), _is_value)):
+        if not any(isinstance(x, Data | Pending) for x in pytree.tree_leaves((args, kwargs), _is_value)):
             return self._computed(node, name, args, kwargs)
         changes = name.endswith("_") and not name.startswith("_")
         plain = name.removesuffix("_") if changes else name
@@ -260,6 +260,15 @@ class _Capture:
             dtype = lowerer.builder.type(first.value).dtype
             if isinstance(tensor, Tensor) and _NAMES.get(tensor.dtype) == dtype:
                 return first
+        given = [x for x in pytree.tree_leaves((args, kwargs), _is_value) if isinstance(x, Pending)]
+        if name in PENDING or given:
+            waiting = Pending((name, tuple(args)))
+            whole = started(lowerer, waiting)
+            if whole is not None:
+                return whole
+            if name in PENDING or name in ("to", "type_as", "add", "mul"):
+                return waiting
+            raise self._refused(node, f"`{_first(given[0])}`, for which there is no op")
         found = RULES.get(name)
         try:
             if found is None:
@@ -317,7 +326,14 @@ def _part(call: Callable[..., Any], others: Sequence[Tensor], index: int) -> Cal
 
 
 def _is_value(x: Any) -> bool:
-    return isinstance(x, Data | Known)
+    return isinstance(x, Data | Known | Pending)
+
+
+def _first(pending: Pending) -> str:
+    """The call that a chain of calls without ops begins with."""
+    name, args = pending.made
+    inner = next((x for x in args if isinstance(x, Pending)), None)
+    return name if inner is None else _first(inner)
 
 
 def _name(path: Sequence[Any]) -> str:

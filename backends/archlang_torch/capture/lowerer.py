@@ -106,7 +106,7 @@ class Lowerer:
         """The value of data whose batch is its first dimension, and nothing besides."""
         found = self.settle(data)
         if found.at != 0 or found.fold > 1:
-            raise Unsupported("a layer whose input has its batch at an unusual place")
+            raise Unsupported("a tensor whose batch is not its first dimension")
         if rank is not None and data.rank != rank:
             raise Unsupported(f"a layer whose input has {data.rank} dimensions")
         return found.value

@@ -12,7 +12,7 @@ from torch import Tensor
 from archlang_torch.capture.lowerer import Lowerer
 from archlang_torch.capture.rules.attention import heads_joined, heads_split
 from archlang_torch.capture.rules.shapes import slice_
-from archlang_torch.capture.values import Data, Known
+from archlang_torch.capture.values import Data, Known, Pending
 
 Pattern = Callable[[Lowerer, Data], Data | None]
 PATTERNS: dict[str, list[Pattern]] = {}
@@ -41,7 +41,7 @@ def recognised(lo: Lowerer, x: Data) -> Data:
 
 def _given(x: Any, call: str) -> tuple[Any, ...]:
     """What a call of this name was given that gave x; nothing when another did."""
-    return x.made[1] if isinstance(x, Data) and x.made is not None and x.made[0] == call else ()
+    return x.made[1] if isinstance(x, Data | Pending) and x.made is not None and x.made[0] == call else ()
 
 
 def _either_way(x: Any, call: str) -> Iterator[tuple[Any, Any]]:
@@ -148,3 +148,32 @@ def _base(cos: Tensor, sin: Tensor, shape: tuple[int, ...]) -> float | None:
     near = 1e-6 * max(tokens, 100)
     pairs = zip(tables, (torch.cos, torch.sin), strict=True)
     return base if all(torch.allclose(table[0], curve(angles), atol=near) for table, curve in pairs) else None
+
+
+# ---------------------------------------------------------------- calls that have ops only together
+
+PENDING = frozenset(["ne", "cumsum"])
+
+
+def started(lo: Lowerer, x: Pending) -> Data | None:
+    """The op that calls without ops are together, when the last of them is done: `token_places` is
+    cumsum(tokens != padding) * (tokens != padding) + padding."""
+    for places, padding in _either_way(x, "add"):
+        for counts, mask in _either_way(_plain(places), "mul"):
+            summed, axis = (*_given(_plain(counts), "cumsum"), None, None)[:2]
+            given = [_given(_plain(part), "ne") for part in (summed, mask)]
+            if axis != 1 or not all(given) or {padding} != {given[0][1], given[1][1]}:
+                continue
+            tokens = given[0][0]
+            if isinstance(tokens, Data) and tokens.rank == 2 and tokens.same(given[1][0]):
+                return lo.data(lo.add("token_places", lo.plain(tokens), padding=padding))
+    return None
+
+
+def _plain(x: Any) -> Any:
+    """What a value is before it was made another type, or 0 was added to it."""
+    while True:
+        inner = _given(x, "to") or _given(x, "type_as") or [a for a, b in _either_way(x, "add") if _is(b, 0)]
+        if not inner:
+            return x
+        x = inner[0]

@@ -92,6 +92,13 @@ class Data:
         return isinstance(other, Data) and self.value == other.value and self.layout.normal() == other.layout.normal()
 
 
+@attrs.frozen(eq=False)
+class Pending:
+    """The result of a call without an op, which may be a part of a pattern; `made` as in `Data`."""
+
+    made: tuple[str, tuple[Any, ...]]
+
+
 @attrs.frozen
 class Settled:
     """Data as a value of the graph: the batch comes first, then what the batch's dimension holds besides

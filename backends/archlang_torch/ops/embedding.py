@@ -6,12 +6,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archlang_torch.lowering import layer
+from archlang_torch.lowering import function, layer
 
 
 @layer("embedding", names={"table": "weight"}, init={"table": ("normal", 0.0, 1.0)})
 def embedding(vocabulary: int, dim: int) -> nn.Embedding:
     return nn.Embedding(vocabulary, dim)
+
+
+@function("token_places")
+def token_places(tokens: Tensor, *, padding: int = 1) -> Tensor:
+    """The place of each token among those that are no padding, from `padding` + 1 on."""
+    counted = tokens != padding
+    return counted.cumsum(1) * counted + padding
 
 
 @layer("unembedding", dim=-1, names={"table": "weight"}, init={"table": ("normal", 0.0, 1.0)})

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from archlang_torch.capture.lowerer import Lowerer, rule
+from archlang_torch.capture.rules.shapes import select, transpose
+from archlang_torch.capture.rules.tokens import stack
 from archlang_torch.capture.values import Data, Known, Unsupported
 
 
@@ -192,6 +194,47 @@ def prelu(lo: Lowerer, x: Data, slope: Known) -> Data:
     return lo.data(lo.add("prelu", lo.plain(x), weights={"slope": slope}, shared=shared))
 
 
-@rule("lstm", "gru")
-def recurrent(lo: Lowerer, *arguments: Any) -> Any:
-    raise Unsupported("a recurrent layer")
+@rule("lstm")
+def lstm(lo: Lowerer, x: Data, states: Sequence[Known], weights: Sequence[Known], *how: Any) -> Any:
+    return (*_recurrent(lo, "lstm", x, states, weights, *how), None)
+
+
+@rule("gru")
+def gru(lo: Lowerer, x: Data, state: Known, weights: Sequence[Known], *how: Any) -> Any:
+    return _recurrent(lo, "gru", x, [state], weights, *how)
+
+
+_GATES = ("input_kernel", "recurrent_kernel", "input_bias", "recurrent_bias")
+
+
+def _recurrent(
+    lo: Lowerer,
+    op: str,
+    x: Data,
+    states: Sequence[Known],
+    weights: Sequence[Known],
+    biased: bool,
+    layers: int,
+    dropout: float,
+    training: bool,
+    both: bool,
+    batch_first: bool,
+) -> tuple[Data, Data]:
+    """The states of the last layer at all tokens, and the last state of every layer and direction."""
+    if not biased or len(weights) != 4 * layers * (1 + both):
+        raise Unsupported("a recurrent layer without biases, or with a projection")
+    if any(not isinstance(state, Known) or state.number() != 0 for state in states):
+        raise Unsupported("a recurrent layer that does not start at zeros")
+    value = lo.plain(x if batch_first else transpose(lo, x, 0, 1), 3)
+    parts = iter(weights)
+    last: list[Data | Known] = []
+    for _ in range(layers):
+        found = []
+        for reverse in (False, True)[: 1 + both]:
+            given = dict(zip(_GATES, parts, strict=False))
+            units = given["recurrent_kernel"].shape[1]
+            found.append(lo.add(op, value, weights=given, units=units, reverse=reverse))
+            last.append(select(lo, lo.data(found[-1]), 1, 0 if reverse else -1))
+        value = lo.add("concat", *found, axis=2) if both else found[0]
+    y = lo.data(value)
+    return y if batch_first else transpose(lo, y, 0, 1), stack(lo, last, 0)

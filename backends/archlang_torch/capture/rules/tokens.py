@@ -17,6 +17,14 @@ def embedding(lo: Lowerer, table: Known, tokens: Data, *_: object) -> Data:
     return lo.data(made)
 
 
+@rule("gather")
+def gather(lo: Lowerer, values: Known, axis: int, places: Data) -> Known:
+    number = values.number() if isinstance(values, Known) else None
+    if number is None:
+        raise Unsupported("`gather`, for which there is no op")
+    return Known(torch.full(places.shape, number, dtype=values.tensor.dtype))
+
+
 def added_table(lo: Lowerer, x: Data, known: Known) -> Data | None:
     """What is learned, added to data, where an op says so; None when it is another sum."""
     if known.source is None or len(known.shape) > x.rank:
@@ -105,6 +113,8 @@ def _window_bias(lo: Lowerer, settled: Settled, each: Known) -> Data | None:
 @rule("cat", "concat", "concatenate")
 def cat(lo: Lowerer, tensors: list[Data | Known], axis: int = 0) -> Data:
     data = [x for x in tensors if isinstance(x, Data)]
+    if len(data) == len(tensors) == 1:
+        return data[0]
     like = lo.settle(data[0])
     at = like.axis(axis)
     first, *rest = tensors
