@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
-from archlang.ir.drafting import draft, without_vain
+from archlang.ir.drafting import draft
 from archlang.ir.graph import Graph, Operation
 from archlang.ir.passes import without_dead_code
 from archlang.ir.raising import relative, tokens
@@ -37,17 +37,16 @@ def program_source(
     defaults: Defaults = _none,
     recognise: Recognise = _unknown,
     reserved: Iterable[str] = (),
-    identities: bool = True,
 ) -> str:
     """The graph as a space that applies one `block` for each block of the program.
 
     Blocks that differ in numbers only are one block with parameters, and what repeats is a loop.
     Evaluating the text gives the same network: the same canonical hash, at other addresses.
     `defaults` says which attributes need not be written, `recognise` which parts are blocks of the
-    library; nothing is called like one of the `reserved` words. Without `identities`, ops that never
-    do anything are left out (they take part in costs). The other arguments are as for `flat_text`.
+    library; nothing is called like one of the `reserved` words. The other arguments are as for
+    `flat_text`.
     """
-    graph = without_dead_code(graph) if identities else without_vain(graph)
+    graph = without_dead_code(graph)
     top = draft(graph, defaults, recognise)
     library: dict[str, dict[str, None]] = {}
     taken = {node.operation.name for node in graph.nodes} | set(reserved) | {"repeat"}
