@@ -11,9 +11,21 @@ from archlang.ir.drafting import draft
 from archlang.ir.graph import Graph, Operation
 from archlang.ir.passes import without_dead_code
 from archlang.ir.raising import relative, tokens
-from archlang.ir.settling import DIMS, Applied, Class, Looped, Step, settled
-from archlang.ir.text import names_in_scope, quoted, result_text, space_head, text_head
-from archlang.ir.units import Default, Defaults, LibraryUnit, LoopUnit, OpUnit, Recognise, Recognised, Unit, units_in
+from archlang.ir.settling import DIMS, Applied, Class, Looped, Step, forms_below, settled
+from archlang.ir.sizes import MISSING
+from archlang.ir.text import literal, names_in_scope, quoted, result_text, space_head, text_head
+from archlang.ir.units import (
+    Default,
+    Defaults,
+    Form,
+    LibraryUnit,
+    LoopUnit,
+    OpUnit,
+    Recognise,
+    Recognised,
+    Unit,
+    units_in,
+)
 
 WIDTH = 100
 INLINE = 48  # the longest operand that gets no name
@@ -63,10 +75,8 @@ def program_source(
     return "\n".join([*lines, ""])
 
 
-def _recognised(top: object) -> Iterator[Recognised]:
-    from archlang.ir.settling import _forms
-
-    for form in _forms(top, set()):  # type: ignore[arg-type]
+def _recognised(top: Form) -> Iterator[Recognised]:
+    for form in forms_below(top, set()):
         for unit in units_in(step.unit for step in form.steps):
             if isinstance(unit, LibraryUnit):
                 yield unit.recognised
@@ -414,7 +424,4 @@ def _factor(text: str) -> str:
 
 
 def _default(value: object) -> str:
-    from archlang.ir.sizes import MISSING
-    from archlang.ir.text import literal
-
     return "" if value is MISSING else f" = {literal(value)}"
