@@ -8,9 +8,9 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from archlang.ir.graph import Graph, Input, Node, Output
-from archlang.ir.passes import _merge, without_dead_code
-from archlang.ir.raising import BlockInstance, raise_blocks, tokens
+from archlang.ir.raising import BlockInstance, raise_blocks
 from archlang.ir.rolling import rolled
+from archlang.ir.tidying import CONTAINERS, held_by
 from archlang.ir.types import SymbolicDim, TensorType
 from archlang.ir.units import (
     CallUnit,
@@ -27,20 +27,7 @@ from archlang.ir.units import (
 
 SMALL = 2  # steps of a block that needs no name of its own
 FEW = 4  # steps of a block that is not much without the container in it
-CONTAINERS = frozenset({"sequential", "module_list", "module_dict", "conv_sequential", "identity"})
 LONGEST_PART = 10  # operations in a library block that is looked for within bodies
-
-
-def without_vain(graph: Graph) -> Graph:
-    """The graph without dead code and without the ops that never do anything in it."""
-    busy = {node.operation.name for node in graph.nodes if "identity" not in node.operation.traits}
-    merged: dict[int, int] = {}
-    for number, node in enumerate(graph.nodes, len(graph.inputs)):
-        operation = node.operation
-        vain = operation.name not in busy and operation.inputs and operation.output == operation.inputs[0]
-        if vain and not operation.weights:
-            merged[number] = merged.get(node.inputs[0], node.inputs[0])
-    return without_dead_code(_merge(graph, merged))
 
 
 def draft(graph: Graph, defaults: Defaults, recognise: Recognise) -> Form:
@@ -125,7 +112,7 @@ class _Drafter:
         what is in a mere container that is used once, or is most of the module that holds it."""
         if len(form.steps) <= SMALL and all(len(set(step.inputs)) <= 1 for step in form.steps[1:]):
             return True
-        if not _container(instance):
+        if instance.name not in CONTAINERS:
             return False
         return self._alike[_outline(instance)] == 1 or bool(around.address and len(around.body) <= FEW)
 
@@ -331,21 +318,7 @@ def _localised(key: Any, local: dict[int, int]) -> Hashable:
 
 def _named(instance: BlockInstance) -> str:
     """The block's name; for a mere container that of the attribute it is held by."""
-    return (_attribute(instance) or instance.name) if instance.name in CONTAINERS else instance.name
-
-
-def _attribute(instance: BlockInstance) -> str:
-    """What holds the instance in the module around, without numbers."""
-    names = [
-        token.partition("#")[0].rstrip("0123456789_") for token in tokens(instance.address) if token[0] not in "[:"
-    ]
-    return names[-1] if names and names[-1].isidentifier() else ""
-
-
-def _container(instance: BlockInstance) -> bool:
-    """Whether the block has no name but that of the place where it is held."""
-    held = _attribute(instance)
-    return instance.name in CONTAINERS or (bool(held) and f"_{instance.name}".endswith(f"_{held}"))
+    return (held_by(instance.address) or instance.name) if instance.name in CONTAINERS else instance.name
 
 
 def _homes(top: BlockInstance) -> list[str]:

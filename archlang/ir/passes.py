@@ -16,7 +16,7 @@ def without_identities(graph: Graph) -> Graph:
         operation = node.operation
         if "identity" in operation.traits and operation.inputs and operation.output == operation.inputs[0]:
             merged[number] = merged.get(node.inputs[0], node.inputs[0])
-    return _merge(graph, merged)
+    return merged_into(graph, merged)
 
 
 def without_duplicates(graph: Graph) -> Graph:
@@ -38,7 +38,7 @@ def without_duplicates(graph: Graph) -> Graph:
         other = known.setdefault(key, number)
         if other != number:
             merged[number] = other
-    return _merge(graph, merged)
+    return merged_into(graph, merged)
 
 
 def without_dead_code(graph: Graph) -> Graph:
@@ -73,7 +73,7 @@ def select(graph: Graph, order: Sequence[int]) -> Graph:
     return attrs.evolve(graph, nodes=nodes, outputs=outputs)
 
 
-def _merge(graph: Graph, merged: dict[int, int]) -> Graph:
+def merged_into(graph: Graph, merged: dict[int, int]) -> Graph:
     """The graph with some values replaced by earlier ones; the nodes that made them go."""
     if not merged:
         return graph

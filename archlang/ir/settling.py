@@ -76,7 +76,7 @@ def settled(top: Form, taken: set[str], scoped: set[str]) -> list[Class]:
     """The classes, callees before callers; no block or variable has a name that is `taken`, nor one
     in the program itself that is in its scope."""
     groups: dict[int, list[Form]] = {}
-    for form in _forms(top, set()):
+    for form in forms_below(top, set()):
         groups.setdefault(form.key, []).append(form)
     names: dict[int, str] = {}
     used = taken | scoped
@@ -91,13 +91,13 @@ def settled(top: Form, taken: set[str], scoped: set[str]) -> list[Class]:
     return [settling.settle(forms, forms[0] is top) for forms in groups.values()]
 
 
-def _forms(form: Form, seen: set[int]) -> Iterator[Form]:
+def forms_below(form: Form, seen: set[int]) -> Iterator[Form]:
     """The form and all below it, children first, each once."""
     if id(form) in seen:
         return
     seen.add(id(form))
     for called in form.calls():
-        yield from _forms(called, seen)
+        yield from forms_below(called, seen)
     yield form
 
 

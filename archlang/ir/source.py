@@ -7,13 +7,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
-from archlang.ir.drafting import draft, without_vain
+from archlang.ir.drafting import draft
 from archlang.ir.graph import Graph, Operation
 from archlang.ir.passes import without_dead_code
 from archlang.ir.raising import relative, tokens
-from archlang.ir.settling import DIMS, Applied, Class, Looped, Step, settled
-from archlang.ir.text import names_in_scope, quoted, result_text, space_head, text_head
-from archlang.ir.units import Default, Defaults, LibraryUnit, LoopUnit, OpUnit, Recognise, Recognised, Unit, units_in
+from archlang.ir.settling import DIMS, Applied, Class, Looped, Step, forms_below, settled
+from archlang.ir.sizes import MISSING
+from archlang.ir.text import literal, names_in_scope, quoted, result_text, space_head, text_head
+from archlang.ir.units import (
+    Default,
+    Defaults,
+    Form,
+    LibraryUnit,
+    LoopUnit,
+    OpUnit,
+    Recognise,
+    Recognised,
+    Unit,
+    units_in,
+)
 
 WIDTH = 100
 INLINE = 48  # the longest operand that gets no name
@@ -37,17 +49,16 @@ def program_source(
     defaults: Defaults = _none,
     recognise: Recognise = unknown,
     reserved: Iterable[str] = (),
-    identities: bool = True,
 ) -> str:
     """The graph as a space that applies one `block` for each block of the program.
 
     Blocks that differ in numbers only are one block with parameters, and what repeats is a loop.
     Evaluating the text gives the same network: the same canonical hash, at other addresses.
     `defaults` says which attributes need not be written, `recognise` which parts are blocks of the
-    library; nothing is called like one of the `reserved` words. Without `identities`, ops that never
-    do anything are left out (they take part in costs). The other arguments are as for `flat_text`.
+    library; nothing is called like one of the `reserved` words. The other arguments are as for
+    `flat_text`.
     """
-    graph = without_dead_code(graph) if identities else without_vain(graph)
+    graph = without_dead_code(graph)
     top = draft(graph, defaults, recognise)
     library: dict[str, dict[str, None]] = {}
     taken = {node.operation.name for node in graph.nodes} | set(reserved) | {"repeat"}
@@ -64,10 +75,8 @@ def program_source(
     return "\n".join([*lines, ""])
 
 
-def _recognised(top: object) -> Iterator[Recognised]:
-    from archlang.ir.settling import _forms
-
-    for form in _forms(top, set()):  # type: ignore[arg-type]
+def _recognised(top: Form) -> Iterator[Recognised]:
+    for form in forms_below(top, set()):
         for unit in units_in(step.unit for step in form.steps):
             if isinstance(unit, LibraryUnit):
                 yield unit.recognised
@@ -415,7 +424,4 @@ def _factor(text: str) -> str:
 
 
 def _default(value: object) -> str:
-    from archlang.ir.sizes import MISSING
-    from archlang.ir.text import literal
-
     return "" if value is MISSING else f" = {literal(value)}"

@@ -11,7 +11,7 @@ from archlang.semantics.modules import BUILTINS, COSTS, ModuleScope
 from archlang.semantics.recognition import recogniser
 from archlang.syntax.format import format_module
 from archlang.syntax.parser import parse_text
-from archlang.syntax.tokens import RESERVED
+from archlang.syntax.tokens import ITEM_WORDS, RESERVED
 
 
 def written(
@@ -21,7 +21,6 @@ def written(
     values: Mapping[str, object] | None = None,
     uses: Iterable[str] = ("std.nn",),
     items: Iterable[str] = (),
-    identities: bool = True,
     recognising: bool = True,
 ) -> str:
     """The graph as a space, formatted, with what it uses of the library (its ops alone, where blocks are not to be
@@ -38,7 +37,6 @@ def written(
         items,
         defaults=op_defaults(module),
         recognise=recogniser(module) if recognising else unknown,
-        reserved=(*RESERVED, *(name for name in BUILTINS if name not in COSTS)),
-        identities=identities,
+        reserved=(*RESERVED, *ITEM_WORDS, *(name for name in BUILTINS if name not in COSTS)),
     )
     return format_module(parse_text(text))

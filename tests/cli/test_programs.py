@@ -111,7 +111,7 @@ def test_export(run: Run) -> None:
 
 
 def test_the_settings_of_a_space(run: Run) -> None:
-    assert "linear(out=7)" in run("show", "net.arch", "--set", "classes=7").stdout
+    assert "linear(7)" in run("show", "net.arch", "--set", "classes=7").stdout
 
 
 def test_costs_of_a_whole_space(run: Run, golden: Golden) -> None:

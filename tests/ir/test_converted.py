@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from random import Random
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 import archlang as al
 from archlang.ir.canonical import canonical_hash
 from archlang.ir.correspondence import corresponding_weights
+from archlang.ir.graph import Graph
+from archlang.ir.tidying import tidied
+from archlang.semantics.modules import Loader
 from archlang.semantics.writing import written
 from tests.numpy_backend.against_torch import arrays, in_numpy, random_weights
 from tests.space.random_spaces import network_spaces
@@ -111,7 +115,7 @@ space parts(image: f32[n, 32, 8, 8]) { image |> fixed }
 
 
 def text_of(program: al.Program) -> str:
-    return written(program.graph, program.space.module, identities=False)
+    return written(tidied(program.graph), program.space.module)
 
 
 def same_network(program: al.Program, text: str) -> al.Program:
@@ -218,6 +222,62 @@ def test_weights_come_along(text: str, config: dict[str, int]) -> None:
     same_network(program, text_of(program))
 
 
+def dense_block(layers: int) -> Graph:
+    """Layers that each see what all before them gave, side by side, as in torchvision's DenseNet."""
+    lines = ["use std.nn", "space net(x: f32[n, 4, 8, 8]) {", '  y0 = x |> conv2d(16) at "conv"']
+    blocks: dict[str, str] = {}
+    for layer in range(layers + 1):
+        given = ", ".join(f"y{before}" for before in range(layer + 1))
+        at = f"block/layer[{layer}]"
+        if layer == layers:
+            lines.append(f'  z = [{given}] |> concat at "block/concat"')
+            break
+        blocks |= {"block": "dense_block", at: "dense_layer"}
+        lines.append(f'  a{layer} = [{given}] |> concat at "{at}/concat"')
+        lines.append(f'  b{layer} = a{layer} |> batch_norm at "{at}/norm"')
+        lines.append(f'  c{layer} = b{layer} |> relu at "{at}/relu"')
+        lines.append(f'  y{layer + 1} = c{layer} |> conv2d(8) at "{at}/conv"')
+    lines += ['  z |> global_avg_pool at "pool"', "}"]
+    return attrs.evolve(al.loads("\n".join(lines)).program().graph, blocks=blocks)
+
+
+def test_layers_that_see_all_before_them_grow_what_they_are_given() -> None:
+    graph = dense_block(6)
+    text = written(tidied(graph), Loader().load_library("std.nn"))
+    assert (
+        text
+        == """\
+use std.nn
+
+block dense_layer(x: [n, c, h, w]) {
+  [x, x |> batch_norm >> relu >> conv2d(8)] |> concat
+}
+
+space net(x: f32[n, 4, 8, 8]) -> [n, 64] {
+  x |> conv2d(16) >> repeat(6, dense_layer) >> global_avg_pool
+}
+"""
+    )
+    again = al.loads(text).program().graph
+    weights, xs = random_weights(graph), arrays(graph, 2)
+    where = corresponding_weights(again, tidied(graph))
+    (found,) = in_numpy(again, {address: weights[other] for address, other in where.items()}, *xs)
+    (expected,) = in_numpy(graph, weights, *xs)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_concatenations_of_the_same_tensors_stay_where_nothing_grows() -> None:
+    graph = (
+        al.loads("""
+use std.nn
+space s(a: f32[n, 4], b: f32[n, 4], c: f32[n, 4]) { [[a, b] |> concat, [b, a, c] |> concat] |> concat }
+""")
+        .program()
+        .graph
+    )
+    assert tidied(graph) == graph
+
+
 def test_other_networks_have_no_weights_in_common() -> None:
     one, other = (al.loads(BERT, width=16, depth=depth, heads=2).program().graph for depth in (1, 2))
     with pytest.raises(ValueError, match="not the same network"):
@@ -250,10 +310,10 @@ def test_programs_of_the_library(name: str) -> None:
 
 @given(network_spaces(), st.booleans())
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-def test_random_networks(text: str, identities: bool) -> None:
+def test_random_networks(text: str, tidy: bool) -> None:
     try:
         program = al.loads(text).sample(seed=1)
     except al.ArchError:
         assume(False)
         return
-    same_network(program, written(program.graph, program.space.module, identities=identities))
+    same_network(program, text_of(program) if tidy else program.source())
