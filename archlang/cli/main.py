@@ -51,6 +51,7 @@ for command in (
     spaces.count,
     spaces.optimum,
     opening.open_command,
+    opening.suggest,
     programs.sample,
     programs.show,
     programs.cost,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from archlang.cli.common import Settings, file_argument, open_space
+from archlang.cli.common import Settings, as_json, file_argument, open_space, print_json
 from archlang.conversion.opening import open_up
 from archlang.diagnostics import ArchError, error
 
@@ -63,3 +63,36 @@ def open_command(file: str, settings: Settings, output: str | None, **wanted: An
         reason = problem.strerror or str(problem)
         raise ArchError(error("E0217", f"`{output}` cannot be written: {reason}")) from None
     click.echo(f"{opened.name} is in {output}: `archlang check {output}:{opened.name}`")
+
+
+@click.command()
+@file_argument
+@click.option(
+    "--draws", default=4096, show_default=True, type=click.IntRange(min=2), help="How many programs are drawn."
+)
+@as_json
+def suggest(file: str, settings: Settings, draws: int, json_output: bool) -> None:
+    """Say which decisions of a space matter: what share of the costs' variance each explains.
+
+    Of programs that are drawn. Decisions without a share change how accurate programs are, or nothing.
+
+    \b
+    archlang suggest examples/digits.arch
+    """
+    from rich.text import Text
+
+    from archlang.report.tables import as_text, plain_table
+    from archlang.space.shares import cost_shares
+
+    found = cost_shares(open_space(file, settings), draws=draws)
+    if json_output:
+        print_json([{"decision": each.address, "shares": dict(each.shares)} for each in found])
+        return
+    table = plain_table(f"shares of the variance of costs, by {draws:,} programs")
+    table.add_column("decision")
+    names = list(found[0].shares) if found else []
+    for name in names:
+        table.add_column(name, justify="right")
+    for each in found:
+        table.add_row(Text(each.address), *(f"{each.shares[name]:.1%}" for name in names))
+    click.echo(as_text(table).rstrip())
