@@ -80,8 +80,10 @@ def test_the_text_has_the_modules() -> None:
     assert "reshape" not in found.text
 
 
-def test_attention_is_found() -> None:
-    found = al.convert(randomised(ViT()), torch.randn(1, 3, 16, 16))
+@pytest.mark.parametrize("fused", [True, False])
+def test_attention_is_found(fused: bool) -> None:
+    found = al.convert(randomised(ViT(fused)), torch.randn(1, 3, 16, 16))
+    assert "matmul" not in ops(found)
     assert ops(found).count("attention") == 2
     assert "class_token" in ops(found)
     assert "position_embedding" in ops(found)
