@@ -263,6 +263,17 @@ def test_what_has_no_op_stays_a_module() -> None:
     assert al.loads(program.source(), externs={"odd": model.odd}).program().canonical_hash == program.canonical_hash
 
 
+class Running(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cumsum(x, -1)
+
+
+@pytest.mark.parametrize("after", [nn.Linear(6, 2), nn.Identity()])
+def test_a_call_that_is_only_part_of_patterns_stays_too(after: nn.Module) -> None:
+    found = al.convert(nn.Sequential(nn.Linear(4, 6), Running(), after), torch.randn(2, 4))
+    assert [(opaque.path, opaque.reason) for opaque in found.opaque] == [("1", "`cumsum`, for which there is no op")]
+
+
 def test_a_module_that_is_not_handed_over_is_asked_for() -> None:
     found = al.convert(PartlyOdd(), torch.randn(2, 3, 4))
     program = al.loads(found.text).program()

@@ -113,7 +113,9 @@ def written_attention(lo: Lowerer, y: Data) -> Data | None:
     scores, factor = _unscaled(scores)
     q, k = _given(scores, "matmul") or (None, None)
     q, more = _unscaled(q)
-    if not all(isinstance(x, Data) and x.rank == 4 for x in (q, k, values)):
+    if not (isinstance(q, Data) and isinstance(k, Data) and isinstance(values, Data)):
+        return None
+    if q.rank != 4 or k.rank != 4 or values.rank != 4:
         return None
     return attention(lo, q, swapped(k), values, scale=factor * more)
 
