@@ -80,8 +80,10 @@ def test_the_text_has_the_modules() -> None:
     assert "reshape" not in found.text
 
 
-def test_attention_is_found() -> None:
-    found = al.convert(randomised(ViT()), torch.randn(1, 3, 16, 16))
+@pytest.mark.parametrize("fused", [True, False])
+def test_attention_is_found(fused: bool) -> None:
+    found = al.convert(randomised(ViT(fused)), torch.randn(1, 3, 16, 16))
+    assert "matmul" not in ops(found)
     assert ops(found).count("attention") == 2
     assert "class_token" in ops(found)
     assert "position_embedding" in ops(found)
@@ -259,6 +261,17 @@ def test_what_has_no_op_stays_a_module() -> None:
     network = program.with_weights(found.program.weights).build("torch")
     torch.testing.assert_close(network(x), model(x))
     assert al.loads(program.source(), externs={"odd": model.odd}).program().canonical_hash == program.canonical_hash
+
+
+class Running(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cumsum(x, -1)
+
+
+@pytest.mark.parametrize("after", [nn.Linear(6, 2), nn.Identity()])
+def test_a_call_that_is_only_part_of_patterns_stays_too(after: nn.Module) -> None:
+    found = al.convert(nn.Sequential(nn.Linear(4, 6), Running(), after), torch.randn(2, 4))
+    assert [(opaque.path, opaque.reason) for opaque in found.opaque] == [("1", "`cumsum`, for which there is no op")]
 
 
 def test_a_module_that_is_not_handed_over_is_asked_for() -> None:

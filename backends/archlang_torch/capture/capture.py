@@ -262,13 +262,13 @@ class _Capture:
                 return first
         given = [x for x in pytree.tree_leaves((args, kwargs), _is_value) if isinstance(x, Pending)]
         if name in PENDING or given:
-            waiting = Pending((name, tuple(args)))
+            waiting = Pending((name, tuple(args)), node)
             whole = started(lowerer, waiting)
             if whole is not None:
                 return whole
             if name in PENDING or name in ("to", "type_as", "add", "mul"):
                 return waiting
-            raise self._refused(node, f"`{_first(given[0])}`, for which there is no op")
+            raise self._unexpressed(given[0])
         found = RULES.get(name)
         try:
             if found is None:
@@ -285,6 +285,13 @@ class _Capture:
                 result = recognised(lowerer, result)
         return result
 
+    def _unexpressed(self, pending: Pending) -> _Refusal:
+        """The refusal of the call that a chain of calls without ops begins with."""
+        inner = next((x for x in pending.made[1] if isinstance(x, Pending)), None)
+        if inner is not None:
+            return self._unexpressed(inner)
+        return self._refused(pending.node, f"`{pending.made[0]}`, for which there is no op")
+
     def _refused(self, node: fx.Node, reason: str) -> _Refusal:
         return _Refusal(reason, tuple([path for _, path in reversed(calls_of(node))]))
 
@@ -298,6 +305,11 @@ class _Capture:
         self._lowerer.at = self._lowerer.around = ()
         for path, node in pytree.tree_flatten_with_path(tree)[0]:
             value = self._values.get(node) if isinstance(node, fx.Node) else None
+            if isinstance(value, Known):
+                note = f"the result `{_name(path)}` is always the same, and left out"
+                self._lowerer.builder.notes.append(note)
+            if isinstance(value, Pending):
+                raise self._unexpressed(value)
             if isinstance(value, Data):
                 try:
                     found.append((_name(path), self._lowerer.plain(value)))
@@ -327,13 +339,6 @@ def _part(call: Callable[..., Any], others: Sequence[Tensor], index: int) -> Cal
 
 def _is_value(x: Any) -> bool:
     return isinstance(x, Data | Known | Pending)
-
-
-def _first(pending: Pending) -> str:
-    """The call that a chain of calls without ops begins with."""
-    name, args = pending.made
-    inner = next((x for x in args if isinstance(x, Pending)), None)
-    return name if inner is None else _first(inner)
 
 
 def _name(path: Sequence[Any]) -> str:

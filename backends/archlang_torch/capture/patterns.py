@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from archlang_torch.capture.lowerer import Lowerer
-from archlang_torch.capture.rules.attention import heads_joined, heads_split
+from archlang_torch.capture.rules.arithmetic import swapped
+from archlang_torch.capture.rules.attention import attention, heads_joined, heads_split
 from archlang_torch.capture.rules.shapes import slice_
 from archlang_torch.capture.values import Data, Known, Pending
 
@@ -100,6 +101,34 @@ def tanh_gelu(lo: Lowerer, y: Data) -> Data | None:
                                 if one_x and all(_is(*pair) for pair in numbers):
                                     return lo.each("gelu", x, approximate=True)
     return None
+
+
+@pattern("matmul")
+def written_attention(lo: Lowerer, y: Data) -> Data | None:
+    """softmax(scale * q @ transposed k) @ v, for heads of tokens"""
+    weights, values = _given(y, "matmul")
+    scores, axis = (*_given(weights, "softmax"), None, None)[:2]
+    if axis not in (-1, y.rank - 1) or y.rank != 4 or y.layout.batch != 0 or y.shape[0] != lo.batch:
+        return None
+    scores, factor = _unscaled(scores)
+    q, k = _given(scores, "matmul") or (None, None)
+    q, more = _unscaled(q)
+    if not (isinstance(q, Data) and isinstance(k, Data) and isinstance(values, Data)):
+        return None
+    if q.rank != 4 or k.rank != 4 or values.rank != 4:
+        return None
+    return attention(lo, q, swapped(k), values, scale=factor * more)
+
+
+def _unscaled(x: Any) -> tuple[Any, float]:
+    """What a product or quotient with a number is of, and the factor."""
+    for of, number in _either_way(x, "mul"):
+        if isinstance(number, int | float):
+            return of, float(number)
+    of, number = _given(x, "div") or (None, None)
+    if isinstance(number, int | float) and number:
+        return of, 1.0 / number
+    return x, 1.0
 
 
 @pattern("add")

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import torch
 from torch import Tensor
+from torch.fx import Node
 
 from archlang.conversion.layout import Layout
 
@@ -94,9 +95,10 @@ class Data:
 
 @attrs.frozen(eq=False)
 class Pending:
-    """The result of a call without an op, which may be a part of a pattern; `made` as in `Data`."""
+    """The result of a call without an op, which may be a part of a pattern; `made` as in `Data`, `node` the call."""
 
     made: tuple[str, tuple[Any, ...]]
+    node: Node
 
 
 @attrs.frozen

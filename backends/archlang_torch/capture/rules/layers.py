@@ -226,13 +226,13 @@ def _recurrent(
     if any(not isinstance(state, Known) or state.number() != 0 for state in states):
         raise Unsupported("a recurrent layer that does not start at zeros")
     value = lo.plain(x if batch_first else transpose(lo, x, 0, 1), 3)
+    units = weights[1].shape[1]
     parts = iter(weights)
     last: list[Data | Known] = []
     for _ in range(layers):
         found = []
         for reverse in (False, True)[: 1 + both]:
-            given = dict(zip(_GATES, parts, strict=False))
-            units = given["recurrent_kernel"].shape[1]
+            given: dict[str, Known | None] = {gate: next(parts) for gate in _GATES}
             found.append(lo.add(op, value, weights=given, units=units, reverse=reverse))
             last.append(select(lo, lo.data(found[-1]), 1, 0 if reverse else -1))
         value = lo.add("concat", *found, axis=2) if both else found[0]
