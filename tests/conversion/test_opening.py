@@ -99,7 +99,7 @@ def test_groups_divide_both_channel_counts() -> None:
 @pytest.mark.parametrize("model", ["resnet:resnet18", "vit:vit_ti_16", "shufflenet_v2:shufflenet_v2_x0_5"])
 def test_no_member_of_a_group_can_change_alone(model: str) -> None:
     program = al.load(f"std.models.{model}", **MODELS[model]).program()
-    text = program.source()
+    text = program.source(flat=True)
     graph = al.loads(text).program().graph
     found = dimension_groups(graph, al.loads(text).module.library("std.nn"))
     for group in [group for group in found if len(group.sources) > 1][:3]:

@@ -74,8 +74,8 @@ def test_recurrent_layers() -> None:
 
 def test_the_text_has_the_modules() -> None:
     found = al.convert(randomised(ResNet()), torch.randn(1, 3, 32, 32), name="small")
-    assert found.text.count("\nblock residual") == 2
-    assert "repeat(2, residual(" in found.text
+    assert "use std.blocks: basic_block, conv_bn" in found.text
+    assert "repeat(depth, basic_block(out, stride=stride))" in found.text
     assert "space small(x: f32[n, 3, 32, 32]) -> [n, 5] {" in found.text
     assert "reshape" not in found.text
 
@@ -297,7 +297,7 @@ def test_networks_have_modules_of_their_own() -> None:
 def test_a_space_around_what_is_opaque() -> None:
     model = PartlyOdd()
     text = al.convert(model, torch.randn(2, 3, 4)).text
-    opened = text.replace("|> relu", "|> choose { relu: relu, gelu: gelu }")
+    opened = text.replace(" relu", " choose { relu: relu, gelu: gelu }")
     space = al.loads(opened, externs={"odd": model.odd})
     assert space.size == 2
     assert space.sample(0).build("torch")(torch.zeros(2, 3, 4)).shape == (2, 3, 2)
