@@ -206,6 +206,18 @@ def test_each_concern_by_itself(wanted: dict[str, Any], size: int) -> None:
     assert first_program(space).canonical_hash == al.loads(NET).program().canonical_hash
 
 
+def test_a_network_of_library_blocks_is_written_out() -> None:
+    """Those blocks have shortcuts only where the width stays, so that no op in them can change alone."""
+    blocks = "basic_block(16) >> basic_block(32, stride=2) >> global_avg_pool >> linear(4)"
+    network = al.loads(f"use std.blocks: basic_block\n{HEAD}space net(x: f32[n, 16, 8, 8]) {{ x |> {blocks} }}")
+    opened = al.open_up(network, width=(0.5, 1.5), expand=(0.5, 1.5))
+    assert opened.left_out == ()
+    space = al.loads(opened.text, opened.name)
+    assert space.size == 5**3
+    assert first_program(space).canonical_hash == network.program().canonical_hash
+    built(space, 3)
+
+
 def test_convolutions_that_change_the_size_keep_their_kernels() -> None:
     body = "x |> conv2d(4, padding=0) |> conv2d(4, kernel=2) |> conv2d(4, dilation=2) |> conv2d(4, kernel=5, stride=2)"
     opened = al.open_up(al.loads(f"{HEAD}space s(x: f32[n, 3, 16, 16]) {{ {body} }}"), kernel=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import attrs
@@ -54,22 +53,32 @@ def open_up(
     the bits of convolutions and linear layers.
 
     The text uses the network's file where that is a file of the user (it is to be put into `folder`); another
-    network is written out. ArchError where nothing can be opened, or where the space has no network.
+    network, or one whose own text fixes most of what is to be opened, is written out. ArchError where nothing can be
+    opened, or where the space has no network.
     """
     wanted = Wanted(width, expand, kernel, depth, activation, attention_heads, quantize)
     asked = any(attrs.astuple(wanted))
     program = first_program(space)
-    base, name = _base(space, program, Path(folder))
-    graph = first_program(_space(base, None, folder, name)).graph
-    steps = partial(_steps, graph, space.module.library("std.nn"), wanted)
-    fitting, left_out = _all_fitting(base, name, steps(more=True), folder)
-    if left_out and depth:  # perhaps because of blocks that are applied more often than they are there
-        fewer, left_out_then = _all_fitting(base, name, steps(more=False), folder)
-        if len(left_out_then) < len(left_out):
-            fitting, left_out = fewer, left_out_then
+    bases = [_base(space, program, Path(folder))]
+    written = program.source(library=False)
+    if bases[0][0] != written and space.size == 1:
+        bases.append((written, space.name))  # where its own text fixes sizes
+    ways = [(base, more) for base in bases for more in (True, False) if more or depth]
+    found: tuple[Steps, list[str], tuple[str, str]] | None = None
+    for base, more in ways:
+        if found is not None and base not in (bases[0], found[2]) and not _mostly_closed(*found[:2]):
+            break
+        graph = first_program(_space(base[0], None, folder, base[1])).graph
+        steps = _steps(graph, space.module.library("std.nn"), wanted, more)
+        fitting, left_out = _all_fitting(*base, steps, folder)
+        if found is None or (fitting and len(left_out) < len(found[1])):
+            found = fitting, left_out, base
+        if not left_out:
+            break
+    assert found is not None
+    fitting, left_out, (text, current) = found
     if not fitting:
         raise ArchError(error("E0418", f"there is nothing to open in `{space.name}`", hints=[_advice(asked, left_out)]))
-    text, current = base, name
     for number, (step, parts) in enumerate(fitting, 1):
         target = f"{space.name}_open" if number == len(fitting) else f"{space.name}_{step}"
         text += _derived(target, current, parts)
@@ -78,6 +87,11 @@ def open_up(
     opened.check()
     assert first_program(opened).canonical_hash == program.canonical_hash
     return Opening(format_module(parse_text(text)), current, tuple(left_out))
+
+
+def _mostly_closed(fitting: Steps, left_out: Sequence[str]) -> bool:
+    """Whether a network's text leaves less of it open than not."""
+    return sum(len(parts) for _, parts in fitting) < len(left_out)
 
 
 @attrs.frozen
