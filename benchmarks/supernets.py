@@ -24,10 +24,10 @@ def supernets(repetitions: int) -> Iterator[Figure]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     try:
-        yield from _one_shot("DARTS", 1, FEW, max(3, repetitions // 2))
-        yield from _one_shot("PC-DARTS", 4, MANY, max(3, repetitions // 2))
+        yield from _one_shot("DARTS", 1, FEW, repetitions)
+        yield from _one_shot("PC-DARTS", 4, MANY, repetitions)
         yield _single_path(3 * repetitions)
-        yield from _unrolled(max(3, repetitions // 2))
+        yield from _unrolled(repetitions)
     finally:
         torch.set_num_threads(threads)
 

@@ -12,7 +12,9 @@ from benchmarks.language import text_of
 
 
 @pytest.mark.parametrize("name", [benchmark.name for benchmark in BENCHMARKS])
-def test_benchmark_runs(name: str) -> None:
+def test_benchmark_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for size, small in (("CHANNELS", 4), ("LAYERS", 3), ("FEW", 2), ("MANY", 4)):
+        monkeypatch.setattr(f"benchmarks.supernets.{size}", small)
     result = CliRunner().invoke(main, ["--only", name, "--repetitions", "1", "--json"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     (figures,) = json.loads(result.stdout).values()
