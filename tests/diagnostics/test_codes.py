@@ -39,13 +39,13 @@ def test_a_family_is_raised_by_its_part() -> None:
         "E01": {"syntax"},
         "E02": {"semantics", "space", "cli", "cost"},
         "E03": {"semantics"},
-        "E04": {"semantics", "space", "cli", "convert"},
+        "E04": {"semantics", "space", "cli", "conversion"},
         "E05": {"semantics", "space", "cost", "cli"},
         "E06": {"semantics"},
         "W05": {"space"},
         "E07": {"evaluate", "study", "bench", "adapters"},
         "E08": {
-            *("backend", "ir", "lowering", "relax", "testing"),
+            *("backend", "ir", "lowering", "relax", "testing", "conversion", "cli"),
             *("archlang_numpy", "archlang_torch", "archlang_tensorflow"),
         },
         "E09": {

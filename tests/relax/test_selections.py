@@ -412,6 +412,7 @@ def test_elements_that_are_not_missed_go_where_the_number_is_open() -> None:
     for worth, kept in [([3, 0, 1], (0, 2)), ([0, -1, 0], (0,)), ([1, 1, 1], (0, 1, 2)), ([-2, -1, -2], (1,))]:
         engine.worth = {(variables["inputs"], True): worth}
         session.decided.clear()
+        session.notes.clear()
         assert Perturbation(interval=0).select(session)[0].choices["inputs"] == kept
 
 
