@@ -45,7 +45,7 @@ def test_a_family_is_raised_by_its_part() -> None:
         "W05": {"space"},
         "E07": {"evaluate", "study", "bench", "adapters"},
         "E08": {
-            *("backend", "ir", "lowering", "relax", "testing", "conversion", "cli"),
+            *("backend", "ir", "lowering", "relax", "testing", "conversion", "cli", "space"),
             *("archlang_numpy", "archlang_torch", "archlang_tensorflow"),
         },
         "E09": {
