@@ -53,8 +53,8 @@ def open_up(
     the bits of convolutions and linear layers.
 
     The text uses the network's file where that is a file of the user (it is to be put into `folder`); another
-    network, or one whose own text fixes most of what is to be opened, is written out. ArchError where nothing can be
-    opened, or where the space has no network.
+    network, or one whose own text fixes most of something that is to be opened, is written out. ArchError where
+    nothing can be opened, or where the space has no network.
     """
     wanted = Wanted(width, expand, kernel, depth, activation, attention_heads, quantize)
     asked = any(attrs.astuple(wanted))
@@ -65,12 +65,15 @@ def open_up(
         bases.append((written, space.name))  # where its own text fixes sizes
     ways = [(base, more) for base in bases for more in (True, False) if more or depth]
     found: tuple[Steps, list[str], tuple[str, str]] | None = None
+    closed = True  # whether the text before leaves less of something open than not
     for base, more in ways:
-        if found is not None and base not in (bases[0], found[2]) and not _mostly_closed(*found[:2]):
+        if base is not bases[0] and not closed:
             break
         graph = first_program(_space(base[0], None, folder, base[1])).graph
         steps = _steps(graph, space.module.library("std.nn"), wanted, more)
         fitting, left_out = _all_fitting(*base, steps, folder)
+        kept = {step: len(parts) for step, parts in fitting}
+        closed = closed and any(2 * kept.get(step, 0) < len(parts) for step, parts in steps)
         if found is None or (fitting and len(left_out) < len(found[1])):
             found = fitting, left_out, base
         if not left_out:
@@ -87,11 +90,6 @@ def open_up(
     opened.check()
     assert first_program(opened).canonical_hash == program.canonical_hash
     return Opening(format_module(parse_text(text)), current, tuple(left_out))
-
-
-def _mostly_closed(fitting: Steps, left_out: Sequence[str]) -> bool:
-    """Whether a network's text leaves less of it open than not."""
-    return sum(len(parts) for _, parts in fitting) < len(left_out)
 
 
 @attrs.frozen
