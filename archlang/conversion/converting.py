@@ -100,7 +100,14 @@ def convert(
     told("writing the text")
     text = captured_text(captured)
     program = loads(text, externs=captured.modules).program()
-    program = program.with_weights(moved_weights(captured.weights, captured.graph, program.graph))
+    try:
+        weights = moved_weights(captured.weights, captured.graph, program.graph)
+    except ValueError as failure:
+        hints = ("the text is not the model: please report which module this is",)
+        raise ArchError(
+            error("E0812", f"the text of the model is another network: {failure}", hints=hints)
+        ) from failure
+    program = program.with_weights(weights)
     told("comparing the program with the model")
     trials = _trials(frontend, model, captured, program, inputs, backend)
     found = Conversion(

@@ -354,3 +354,10 @@ def test_unused_parameters_are_told() -> None:
 def test_no_public_name_is_hidden_by_a_package() -> None:
     """A package that is imported becomes an attribute of `archlang`."""
     assert not {found.name for found in pkgutil.iter_modules(archlang.__path__)} & set(al.__all__)
+
+
+def test_a_text_that_is_another_network_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = "use std.nn\nspace other(x: f32[n, 4]) { x |> linear(3) >> relu }"
+    monkeypatch.setattr("archlang.conversion.converting.captured_text", lambda captured: other)
+    with pytest.raises(al.ArchError, match="E0812"):
+        al.convert(nn.Linear(4, 3), torch.randn(2, 4))
