@@ -136,7 +136,7 @@ class _Run:
         supernet = made.supernet(used, seed, method.apart, method.kernel_transform)
         asked = questions(supernet.varied) if isinstance(method.sampler, Mixture) else ()
         first = method.sampler.parameters(asked, np.random.default_rng(seed))
-        device = record["device"]
+        device = record.get("device", "cpu")  # files of earlier versions know no other
         engine = made.engine(supernet, first, method.weights, method.architecture, record["loss"], seed, device)
         feeding = Feeding.of(fitted, engine, method.batch_size, method.share_of_weights, seed)
         self._session = Session(method, used, engine, asked, Random(seed), feeding, derived=space)
