@@ -25,9 +25,9 @@ METHODS = ("spos", "fairnas", "gdas", "darts")
 @click.command()
 @click.option("--runs", default="runs/ranking", show_default=True, type=Path, help="Where all that is trained is kept.")
 @click.option("--programs", default=40, show_default=True)
-@click.option("--epochs", default=6, show_default=True, help="Of a program alone.")
-@click.option("--shared-epochs", default=60, show_default=True, help="Of a supernet.")
-@click.option("--seeds", default=2, show_default=True, help="How many supernets a method trains.")
+@click.option("--epochs", default=5, show_default=True, help="Of a program alone.")
+@click.option("--shared-epochs", default=50, show_default=True, help="Of a supernet.")
+@click.option("--seeds", default=1, show_default=True, help="How many supernets a method trains.")
 @click.option("--method", "methods", multiple=True, default=METHODS, show_default=True)
 def main(runs: Path, programs: int, epochs: int, shared_epochs: int, seeds: int, methods: tuple[str, ...]) -> None:
     """Rank correlations of accuracies with shared weights and of programs trained alone."""
@@ -44,7 +44,7 @@ def main(runs: Path, programs: int, epochs: int, shared_epochs: int, seeds: int,
 
 
 def _alone(space: al.Space, data: Any, seed: int, epochs: int, programs: int, store: Path) -> al.Study:
-    """Programs trained alone, which hang on no seed, with weights that do."""
+    """The same programs for every seed, which their first weights hang on, trained alone."""
     evaluator = al.train(data, epochs=epochs, batch_size=64, lr=0.1, seed=seed)
     if store.exists():
         return al.resume(store, evaluator=evaluator, progress=True)
