@@ -17,6 +17,7 @@ from torch.utils import _pytree as pytree
 import archlang_torch.capture.rules  # noqa: F401  # registers them
 from archlang.conversion.builder import GraphBuilder
 from archlang.conversion.captured import Captured
+from archlang.conversion.data import Data, Unsupported
 from archlang.diagnostics import ArchError, error
 from archlang_torch.building import DTYPES
 from archlang_torch.capture.exporting import evaluating, exported
@@ -24,7 +25,7 @@ from archlang_torch.capture.hierarchy import Hierarchy
 from archlang_torch.capture.lowerer import RULES, Lowerer
 from archlang_torch.capture.opaque import Opaques, calls_of
 from archlang_torch.capture.patterns import PENDING, recognised, started
-from archlang_torch.capture.values import Data, Known, Pending, Unsupported
+from archlang_torch.capture.values import Known, Pending
 
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 _BATCH = 2  # the samples that a model is exported with: one would hide which sizes are the batch

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from math import inf
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import attrs
 import numpy as np
 import torch
 from torch import Tensor
 
-from archlang.conversion.builder import GraphBuilder, Place
+from archlang.conversion.builder import GraphBuilder
 from archlang.conversion.captured import Array
-from archlang.conversion.layout import Layout
-from archlang_torch.capture.values import Data, Known, Settled, Unsupported
+from archlang.conversion.data import Settled, Unsupported
+from archlang.conversion.lowering import Lowering
+from archlang_torch.capture.values import Known
 
 Rule = TypeVar("Rule", bound=Callable[..., Any])
 RULES: dict[str, Callable[..., Any]] = {}
@@ -31,87 +30,12 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
-class Lowerer:
-    """The graph as far as it is built, and where in the model the calls are that are being lowered.
-
-    `batch` is the number of samples that the model was exported with.
-    """
+class Lowerer(Lowering):
+    """What ATen's calls are lowered with: their constants are `Known`."""
 
     def __init__(self, builder: GraphBuilder, batch: int):
-        self.builder = builder
-        self.batch = batch
-        self.at: Place = ()  # the modules around the call
-        self.around: Place = ()  # those but torch's own layers, to which rearranged inputs do not belong
+        super().__init__(builder, batch)
         self.tables: set[object] = set()  # the parameters that are tables of embeddings
-        self._settled: dict[tuple[int, Layout], int] = {}
-
-    # -------------------------------------------------------------- data and values
-
-    def data(self, value: int) -> Data:
-        """A value of the graph as the model's tensor with the batch first."""
-        return Data(value, Layout.contiguous((self.batch, *self.builder.sizes(value))))
-
-    def settle(self, data: Data, repeat: bool = False) -> Settled:
-        """The value that is the data; with `repeat` dimensions that only repeat stay of size 1."""
-        layout = data.layout.collapsed() if repeat else data.layout
-        at = layout.batch
-        if at is None:
-            raise Unsupported("a tensor whose batch is not a dimension of its own")
-        sizes = layout.batch_first()
-        fold = sizes[0] if len(sizes) == data.rank else 1
-        key = data.value, layout.normal()
-        found = self._settled.get(key)
-        if found is None or self.builder.sizes(found) != sizes:
-            found = self._settled[key] = self._rearranged(data.value, layout)
-        return Settled(found, at, fold, data.rank)
-
-    @staticmethod
-    def widened(x: Data, rank: int) -> Data:
-        """The data with leading dimensions of size 1, as broadcasting puts them."""
-        missing = rank - x.rank
-        return Data(x.value, attrs.evolve(x.layout, dims=((),) * missing + x.layout.dims)) if missing > 0 else x
-
-    def steps(self, x: Data) -> float:
-        """How many ops it takes to make the data of the value that it is a view of."""
-        found = x.layout.collapsed().steps(self.builder.sizes(x.value))
-        return inf if found is None else len(found)
-
-    def _rearranged(self, value: int, layout: Layout) -> int:
-        if layout.repeats:
-            raise Unsupported("a tensor that is repeated along a dimension")
-        steps = layout.steps(self.builder.sizes(value))
-        if steps is None:
-            raise Unsupported("a view that no slices and reshapes are")
-        made = self.builder.made_by(value)
-        if made and steps == (("flatten", {"start": 1}),) and made[0].name == "adaptive_avg_pool2d":
-            operation, inputs = made
-            if operation.attribute("out") == 1:
-                return self.builder.add("global_avg_pool", *inputs, at=self.around)
-        for op, attributes in steps:
-            value = self.builder.add(op, value, at=self.around, **attributes)
-        return value
-
-    def unsettle(self, value: int, like: Settled, removed: Sequence[int] = ()) -> Data:
-        """A value of the graph as a tensor of the model: its dimensions stand as in `like`, without those
-        that are `removed` (numbered as the graph's were)."""
-        layout = Layout.contiguous((self.batch, *self.builder.sizes(value)))
-        dims = list(layout.dims)
-        batch = dims.pop(0)
-        if like.fold > 1:
-            batch += dims.pop(0)
-        at = like.at - sum(1 for axis in removed if axis - 1 - (like.fold > 1) < like.at)
-        return Data(value, attrs.evolve(layout, dims=(*dims[:at], batch, *dims[at:])))
-
-    def plain(self, data: Data, rank: int | None = None) -> int:
-        """The value of data whose batch is its first dimension, and nothing besides."""
-        found = self.settle(data)
-        if found.at != 0 or found.fold > 1:
-            raise Unsupported("a tensor whose batch is not its first dimension")
-        if rank is not None and data.rank != rank:
-            raise Unsupported(f"a layer whose input has {data.rank} dimensions")
-        return found.value
-
-    # -------------------------------------------------------------- ops
 
     def add(self, op: str, *inputs: int, weights: Mapping[str, Known | None] | None = None, **attributes: Any) -> int:
         """An op where the call is; weights that are None are left out."""
@@ -125,18 +49,6 @@ class Lowerer:
             keys=keys if None not in keys else (),
             **attributes,
         )
-
-    def each(self, op: str, x: Data, **attributes: Any) -> Data:
-        """An op on every element by itself."""
-        settled = self.settle(x)
-        return self.unsettle(self.add(op, settled.value, **attributes), settled)
-
-    def last(self, op: str, x: Data, weights: Mapping[str, Known | None] | None = None, **attributes: Any) -> Data:
-        """An op along the last dimension."""
-        settled = self.settle(x)
-        if settled.at == settled.rank - 1:
-            raise Unsupported("an operation along the batch")
-        return self.unsettle(self.add(op, settled.value, weights=weights, **attributes), settled)
 
     # -------------------------------------------------------------- what is known beside data
 

@@ -14,7 +14,7 @@ from torch.export.graph_signature import InputKind
 
 from archlang.conversion.builder import GraphBuilder, identifier
 from archlang.conversion.captured import Opaque
-from archlang_torch.capture.values import Unsupported
+from archlang.conversion.data import Unsupported
 
 
 def calls_of(node: fx.Node) -> tuple[tuple[str, str], ...]:

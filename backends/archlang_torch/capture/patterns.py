@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from archlang.conversion.data import Data
 from archlang_torch.capture.lowerer import Lowerer
 from archlang_torch.capture.rules.arithmetic import swapped
 from archlang_torch.capture.rules.attention import attention, heads_joined, heads_split
 from archlang_torch.capture.rules.shapes import slice_
-from archlang_torch.capture.values import Data, Known, Pending
+from archlang_torch.capture.values import Known, Pending
 
 Pattern = Callable[[Lowerer, Data], Data | None]
 PATTERNS: dict[str, list[Pattern]] = {}

@@ -1,4 +1,4 @@
-"""What the calls of a model work on."""
+"""What the calls of a model work on beside `Data`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,6 @@ import attrs
 import torch
 from torch import Tensor
 from torch.fx import Node
-
-from archlang.conversion.layout import Layout
-
-
-class Unsupported(Exception):
-    """What archlang has no op for; the message completes "it holds …"."""
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -72,48 +66,8 @@ class Known:
 
 
 @attrs.frozen(eq=False)
-class Data:
-    """A tensor that the inputs decide: a view of a value of the graph. `made` is the call that gave it and
-    what it was given, for patterns; None for a view."""
-
-    value: int
-    layout: Layout
-    made: tuple[str, tuple[Any, ...]] | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.layout.shape
-
-    @property
-    def rank(self) -> int:
-        return len(self.layout.dims)
-
-    def same(self, other: object) -> bool:
-        """Whether two are the same tensor."""
-        return isinstance(other, Data) and self.value == other.value and self.layout.normal() == other.layout.normal()
-
-
-@attrs.frozen(eq=False)
 class Pending:
     """The result of a call without an op, which may be a part of a pattern; `made` as in `Data`, `node` the call."""
 
     made: tuple[str, tuple[Any, ...]]
     node: Node
-
-
-@attrs.frozen
-class Settled:
-    """Data as a value of the graph: the batch comes first, then what the batch's dimension holds besides
-    (`fold`), then the others. `at` is where the batch is in the model's tensor of `rank` dimensions."""
-
-    value: int
-    at: int
-    fold: int
-    rank: int
-
-    def axis(self, axis: int) -> int:
-        """The graph's number of a dimension of the model's tensor."""
-        axis = axis % self.rank
-        if axis == self.at:
-            raise Unsupported("an operation along the batch")
-        return axis + (axis < self.at) + (self.fold > 1)

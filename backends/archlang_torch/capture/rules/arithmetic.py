@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 
+from archlang.conversion.data import Data, Settled, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
 from archlang_torch.capture.rules.tokens import added_table
-from archlang_torch.capture.values import Data, Known, Settled, Unsupported
+from archlang_torch.capture.values import Known
 
 Operand = Data | Known | int | float
 

@@ -6,11 +6,12 @@ import attrs
 import torch
 from torch import Tensor
 
+from archlang.conversion.data import Data, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
 from archlang_torch.capture.rules.arithmetic import combined, matmul, mul, swapped
 from archlang_torch.capture.rules.elementwise import softmax
 from archlang_torch.capture.rules.shapes import permute, reshape
-from archlang_torch.capture.values import Data, Known, Unsupported
+from archlang_torch.capture.values import Known
 
 
 @rule("scaled_dot_product_attention")

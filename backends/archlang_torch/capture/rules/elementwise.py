@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from archlang.conversion.data import Data, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
-from archlang_torch.capture.values import Data, Unsupported
 
 _SAME = {
     "relu": "relu",

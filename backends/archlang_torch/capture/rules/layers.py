@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from archlang.conversion.data import Data, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
 from archlang_torch.capture.rules.shapes import select, transpose
 from archlang_torch.capture.rules.tokens import stack
-from archlang_torch.capture.values import Data, Known, Unsupported
+from archlang_torch.capture.values import Known
 
 
 @rule("conv1d", "conv2d", "conv3d")

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from archlang.conversion.data import Data, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
-from archlang_torch.capture.values import Data, Unsupported
 
 
 @rule("max_pool1d", "max_pool2d", "max_pool3d")

@@ -6,8 +6,8 @@ from typing import Any
 
 import attrs
 
+from archlang.conversion.data import Data, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
-from archlang_torch.capture.values import Data, Unsupported
 
 
 @rule("view", "reshape", "_unsafe_view", "view_copy")

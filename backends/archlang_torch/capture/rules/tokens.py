@@ -2,8 +2,9 @@
 
 import torch
 
+from archlang.conversion.data import Data, Settled, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
-from archlang_torch.capture.values import Data, Known, Settled, Unsupported
+from archlang_torch.capture.values import Known
 
 
 @rule("embedding")
