@@ -17,19 +17,12 @@ import attrs
 import numpy as np
 
 from archlang.conversion.captured import Array, Captured, Opaque
-from archlang.diagnostics import ArchError, Source
+from archlang.diagnostics import Source
 from archlang.ir.graph import Graph, Input, Node, Operation, Output
 from archlang.ir.types import SymbolicDim, TensorType
 from archlang.ir.verify import verify
-from archlang.semantics.decision import Decision, Pick
-from archlang.semantics.evaluator import Evaluator
-from archlang.semantics.fault import Fault, FaultSignal
-from archlang.semantics.handlers import Picking
 from archlang.semantics.modules import Loader, ModuleScope
-from archlang.semantics.operations import AttributeTuple, operation
-from archlang.semantics.parameters import config_values
-from archlang.semantics.values import Frame as Application
-from archlang.semantics.values import List, OpValue, Site
+from archlang.semantics.typed import typed_operation
 from archlang.syntax import ast
 from archlang.syntax.tokens import ITEM_WORDS, RESERVED
 
@@ -140,17 +133,8 @@ class GraphBuilder:
         module = module or self._library
         declaration = module.declaration(name)
         assert isinstance(declaration, ast.Op), name
-        unknown = set(attributes) - {parameter.name for parameter in declaration.config}
-        assert not unknown, f"op `{name}` has no {unknown}"
-        ev = Evaluator(Picking(_no_choice))
-        given = {key: _value(value) for key, value in attributes.items()}
-        frame = Application(Site(), {}, module)
-        try:
-            values = [_attribute(ev, value) for value in config_values(ev, declaration.config, given, frame, name)]
-            types = tuple([self.type(value) for value in inputs])
-            return operation(OpValue(declaration, module), tuple(values), types)
-        except FaultSignal as signal:
-            raise ArchError(signal.fault.diagnostic) from None
+        types = tuple([self.type(value) for value in inputs])
+        return typed_operation(declaration, module, attributes, types)
 
     # -------------------------------------------------------------- the graph
 
@@ -231,19 +215,3 @@ def identifier(name: str) -> str:
     if plain[0].isdigit():
         plain = f"m{plain}"
     return f"{plain}_" if plain in RESERVED | ITEM_WORDS or keyword.iskeyword(plain) else plain
-
-
-def _value(value: Any) -> Any:
-    return List(tuple(map(_value, value)), "list") if isinstance(value, tuple | list) else value
-
-
-def _attribute(ev: Evaluator, value: Any) -> Any:
-    """An attribute as the rules of ops take it; raises the fault that it may be."""
-    value = ev.force(value)
-    if type(value) is Fault:
-        raise FaultSignal(value)
-    return AttributeTuple([_attribute(ev, item) for item in value.items]) if isinstance(value, List) else value
-
-
-def _no_choice(decision: Decision) -> Pick:
-    raise AssertionError("an op's declaration holds no choice")

@@ -54,6 +54,24 @@ def output_hash(graph: Graph, seed: int = 0) -> str:
     return blake2b(repr(seen).encode(), digest_size=16).hexdigest()
 
 
+def drawn_inputs(graph: Graph, samples: int, seed: int = 0) -> list[Array]:
+    """Random inputs of a graph, so many samples: normal numbers, and whole ones below the tables that they name."""
+    found: list[Array] = []
+    for position, given in enumerate(graph.inputs):
+        random = _random(seed, "input", position)
+        shape = tuple([dim if isinstance(dim, int) else samples * dim.factor for dim in given.type.shape])
+        if given.type.dtype.startswith(("f", "bf")):
+            found.append(random.standard_normal(shape).astype(np.float32))
+            continue
+        tables = [
+            node.operation.attribute("vocabulary")
+            for node in graph.nodes
+            if node.operation.name == "embedding" and node.inputs == (position,)
+        ]
+        found.append(random.integers(0, min(tables, default=2), shape))
+    return found
+
+
 def _with_zeros_given(graph: Graph) -> tuple[Graph, int]:
     """The graph with its zeros as further inputs, and how many these are: no backend has an op for them."""
     first = len(graph.inputs)

@@ -8,6 +8,8 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from archlang.cost import Cost, cost
 from archlang.diagnostics import ArchError, error
 from archlang.ir.graph import Graph
@@ -179,8 +181,15 @@ class Program:
         from archlang.ir.weights import check_weights
 
         check_weights(self.graph, weights)
-        program = Program(self.space, self._resolved)
+        program = self.with_blocks(self.graph.blocks)
         program._weights = dict(weights)
+        return program
+
+    def with_blocks(self, blocks: Mapping[str, str]) -> Program:
+        """This program with the blocks that stand at addresses of its graph, which a flat text does not tell."""
+        program = Program(self.space, self._resolved)
+        program._read = attrs.evolve(self.graph, blocks=blocks), self._read[1]
+        program._weights = self._weights
         return program
 
     @property

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import archlang as al
-from archlang.conversion.opening.groups import Group, dimension_groups
 from archlang.conversion.opening.opening import first_program
 from archlang.diagnostics import ArchError
+from archlang.morphism.groups import Group, dimension_groups
 from archlang.syntax.format import format_module
 from archlang.syntax.parser import parse_text
 

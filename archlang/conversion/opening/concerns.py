@@ -9,8 +9,8 @@ from math import lcm
 
 import attrs
 
-from archlang.conversion.opening.groups import Group
 from archlang.ir.graph import Graph, Node
+from archlang.morphism.groups import Group
 from archlang.semantics import globs
 
 Bounds = tuple[float, float]

@@ -10,9 +10,9 @@ import attrs
 
 from archlang.conversion.opening import concerns
 from archlang.conversion.opening.concerns import Bounds, Part
-from archlang.conversion.opening.groups import dimension_groups
 from archlang.diagnostics import ArchError, Source, error
 from archlang.ir.graph import Graph
+from archlang.morphism.groups import dimension_groups
 from archlang.semantics.modules import Loader, ModuleScope
 from archlang.semantics.names import check_names
 from archlang.space.loading import space_of

@@ -1,0 +1,422 @@
+"""The weights of a trained network for another one, such that it computes the same where that can be.
+
+Widths, kernels and depth may differ, branches and layers be new or gone. Of more channels the further ones are copies
+whose readers share what the one before read (Net2WiderNet, Chen et al. 2016), or new ones that nothing reads yet;
+new layers are the identity; of fewer channels the least important go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from archlang.ir.graph import Graph, Node, WeightSpec
+from archlang.lowering.initial import Drawing
+from archlang.morphism.alignment import Alignment, Fill, Floats, Side
+from archlang.morphism.channels import Channels, Ids
+from archlang.morphism.importance import Score, channel_importance, twins
+from archlang.morphism.passing import Passing
+from archlang.morphism.roles import Kind, Role, groups_of, weight_roles
+from archlang.syntax import ast
+
+Array = NDArray[Any]
+Declared = Callable[[Node], ast.Op | None]
+
+MEANS = {  # ops that take means over an axis: whole multiples of its channels leave them as they are
+    "layer_norm": -1,
+    "rms_norm": -1,
+    "group_norm": 1,
+    "mean": None,
+    "max_reduce": None,
+    "min_reduce": None,
+}
+TOGETHER = {"softmax": None, "log_softmax": None, "local_response_norm": 1, "top_k_gate": -1, "rotary": -1}
+SIZES = frozenset(["out", "dim", "units", "groups", "heads", "kv_heads", "shape", "kernel", "padding", "length"])
+
+
+@attrs.frozen(eq=False)
+class Carried:
+    """Weights for a network, by address, and why it may compute something else than the one they come from: nothing
+    in `changes` where it does not. `new` are the addresses of nodes that were not there."""
+
+    weights: Mapping[str, Array]
+    changes: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+def carry(
+    source: Graph,
+    weights: Mapping[str, Array],
+    target: Graph,
+    declared: Declared,
+    *,
+    fill: Fill = "copy",
+    score: Score = "l2",
+    seed: int = 0,
+) -> Carried:
+    """The weights of `source` for `target`.
+
+    Nodes correspond by address. `declared` gives the declaration of a node's op. `score` says which channels stay
+    where there are fewer (`channel_importance`). With `fill="copy"` further channels are copies; what each copy is
+    read with is drawn, so that copies learn apart. With "fresh" they have initial values and are not read.
+    """
+    return _Carrying(source, weights, target, declared, fill, score, seed).run()
+
+
+class _Carrying:
+    def __init__(
+        self,
+        source: Graph,
+        weights: Mapping[str, Array],
+        target: Graph,
+        declared: Declared,
+        fill: Fill,
+        score: Score,
+        seed: int,
+    ):
+        self._weights = weights
+        self._declared = declared
+        self._source = Side(source, Channels(source, declared))
+        self._target = Side(target, Channels(target, declared))
+
+        def roles(at: int) -> Mapping[str, tuple[Role, ...]]:
+            return self._roles(source.nodes[at])
+
+        importance = channel_importance(self._source, weights, roles, score, seed)
+        same = twins(self._source, weights, roles)
+        self._alignment = Alignment(self._source, self._target, importance, same, fill)
+        self._passing = Passing(self._alignment)
+        self._drawing = Drawing(seed)
+        # What a copy is read with, beside the others of its channel: apart from one another, so that they learn apart.
+        self._shares = np.random.default_rng(seed).uniform(0.5, 1.5, self._target.channels.count)
+        self._changes: dict[str, None] = {}
+        self._found: dict[str, Array] = {}
+
+    def run(self) -> Carried:
+        target = self._target.graph
+        for place in sorted(self._alignment.nodes):
+            self._inputs(place, connect=True)
+        for ours in target.outputs:
+            theirs = next((each for each in self._source.graph.outputs if each.name == ours.name), None)
+            if theirs is None or not self._passing.passes(ours.value, theirs.value):
+                self._changed("an output comes from elsewhere")
+        if self._alignment.lost:
+            self._changed(f"{len(self._alignment.lost)} channels are gone")
+        for place, node in enumerate(target.nodes):
+            at = self._alignment.nodes.get(place)
+            if at is None:
+                self._start(place, node)
+            else:
+                self._take(place, node, at)
+        new = [node.address for place, node in enumerate(target.nodes) if place not in self._alignment.nodes]
+        ordered = {address: self._found[address] for address in target.weights}
+        return Carried(ordered, tuple(self._changes), tuple(new))
+
+    def _changed(self, what: str) -> None:
+        self._changes.setdefault(what)
+
+    def _roles(self, node: Node) -> Mapping[str, tuple[Role, ...]]:
+        declaration = self._declared(node)
+        if declaration is None:
+            return {weight.name: (Role(Kind.OTHER),) * len(weight.shape) for weight in node.operation.weights}
+        return weight_roles(node, declaration)
+
+    def _fresh(self, node: Node, spec: WeightSpec) -> Array:
+        return self._drawing.draw(f"{node.weights_at}.{spec.name}", spec)
+
+    # ---------------------------------------------------------------- new nodes
+
+    def _start(self, place: int, node: Node) -> None:
+        """Weights of a node that was not there."""
+        numbers = self._passing.numbers.get(place, {})
+        for spec in node.operation.weights:
+            array = self._fresh(node, spec)
+            if spec.name in numbers:
+                array = np.full(spec.shape, numbers[spec.name], np.float32)
+            elif place in self._passing.identities:
+                array = self._identity(node, spec, *self._passing.identities[place])
+            self._put(node, spec, array)
+
+    def _identity(self, node: Node, spec: WeightSpec, ins: Ids, outs: Ids) -> Array:
+        """Each result the sum of the inputs that are its channel's copies, at the kernel's middle."""
+        array = np.zeros(spec.shape, np.float32)
+        if spec.name != "kernel":
+            return array
+        middle = np.moveaxis(array, (0, 1), (-2, -1))[tuple([(size - 1) // 2 for size in spec.shape[2:]])]
+        if groups_of(node) > 1 or (len(spec.shape) > 2 and spec.shape[1] == 1 and len(ins) > 1):
+            middle[:, 0] = 1.0
+            return array
+        source_of = self._alignment.source_of
+        same = source_of[outs][:, None] == source_of[ins][None, :]
+        shares = np.where(same, self._shares[ins][None, :], 0.0)
+        total = shares.sum(axis=1, keepdims=True)
+        middle[:] = np.divide(shares, total, out=shares, where=total > 0)
+        return array
+
+    def _put(self, node: Node, spec: WeightSpec, array: Array) -> None:
+        address = f"{node.weights_at}.{spec.name}"
+        known = self._found.get(address)
+        if known is None:
+            self._found[address] = np.ascontiguousarray(array)
+        elif not np.array_equal(known, array):
+            self._changed(f"`{address}` is shared by ops that would need other weights")
+
+    # ----------------------------------------------------------- nodes that stay
+
+    def _inputs(self, place: int, connect: bool = False) -> list[int | None]:
+        """For each input of a node of the target, which value of the source it is to be, None where it is more than
+        those; with `connect`, new nodes are made to be it."""
+        node, like = self._target.graph.nodes[place], self._source.graph.nodes[self._alignment.nodes[place]]
+        if len(node.inputs) == len(like.inputs):
+            wanted: list[int | None] = list(like.inputs)
+        else:
+            left = list(like.inputs)
+            wanted = []
+            for value in node.inputs:
+                known = self._passing.value_of.get(value)
+                wanted.append(known if known in left else None)
+                if known in left:
+                    left.remove(known)
+            if left and connect:
+                self._changed(f"`{node.address}` no longer takes all that it took")
+        if connect:
+            for value, want in zip(node.inputs, wanted, strict=True):
+                if want is None:
+                    if node.operation.name == "concat" or (node.operation.name == "add" and self._passing.zero(value)):
+                        continue
+                    self._changed(f"`{node.address}` takes more than it took")
+                elif not self._passing.passes(value, want):
+                    self._changed(f"what `{node.address}` takes is another value")
+        return wanted
+
+    def _take(self, place: int, node: Node, at: int) -> None:
+        """The weights of a node from those of the node that it corresponds to."""
+        like = self._source.graph.nodes[at]
+        wanted = self._inputs(place)
+        maps = {
+            (position, axis): self._places(value, want, axis)
+            for position, (value, want) in enumerate(zip(node.inputs, wanted, strict=True))
+            for axis in range(len(node.operation.inputs[position].shape))
+        }
+        self._compare(node, like, maps)
+        roles = self._roles(node)
+        theirs = {spec.name: spec for spec in like.operation.weights}
+        for spec in node.operation.weights:
+            fresh = self._fresh(node, spec)
+            if spec.name not in theirs:
+                self._changed(f"`{node.address}` has a weight more")
+                self._put(node, spec, np.zeros_like(fresh) if spec.name == "bias" else fresh)
+                continue
+            array = self._weights[f"{like.weights_at}.{spec.name}"]
+            if len(array.shape) != len(spec.shape):
+                self._put(node, spec, fresh)
+                continue
+            self._put(node, spec, self._taken(place, at, node, spec, array, fresh, roles[spec.name], maps))
+        if {spec.name for spec in node.operation.weights} < set(theirs):
+            self._changed(f"`{node.address}` has a weight less")
+
+    def _taken(
+        self,
+        place: int,
+        at: int,
+        node: Node,
+        spec: WeightSpec,
+        array: Array,
+        fresh: Array,
+        roles: tuple[Role, ...],
+        maps: Mapping[tuple[int, int], Ids | None],
+    ) -> Array:
+        """A weight with its dimensions gone through one after another. New rows are drawn, new columns zero."""
+        first = self._target.value(place)
+        result = array.astype(np.float64)
+        started = np.zeros(spec.shape, dtype=bool)  # what is new, and read by others
+        for dim, (role, size) in enumerate(zip(roles, spec.shape, strict=True)):
+            if role.kind in (Kind.OUTPUT, Kind.STATE):
+                index = self._places(first, self._source.value(at), role.axis)
+                index = _tiled(index, role.gates, result.shape[dim] // role.gates) if index is not None else None
+                ids = self._target.ids(first, role.axis)
+            else:
+                index = maps.get((role.of, role.axis)) if role.kind is not Kind.OTHER else None
+                ids = self._target.ids(node.inputs[role.of], role.axis) if role.kind is not Kind.OTHER else None
+            if role.kind is Kind.OTHER or index is None or ids is None:
+                index = _middle(result.shape[dim], size) if role.centred else _leading(result.shape[dim], size)
+                if role.kind is Kind.OTHER and not role.centred and size > result.shape[dim]:
+                    started |= _along(index < 0, dim, started.ndim)
+                result = _picked(result, dim, index)
+            elif role.grouped:
+                result = self._grouped(result, dim, index, ids, node, size)
+            else:
+                if role.kind is Kind.SUMMED:
+                    result = self._folded(result, dim, self._source.graph.nodes[at].inputs[role.of], role.axis)
+                result = _picked(result, dim, index)
+                if role.kind in (Kind.SUMMED, Kind.STATE):
+                    result = result * _shape(self._factors(index, ids), dim, result.ndim)
+                else:
+                    started |= _along(index < 0, dim, started.ndim)
+        reader = np.zeros(spec.shape, dtype=bool)
+        for dim, role in enumerate(roles):
+            if role.kind in (Kind.SUMMED, Kind.STATE) and not role.grouped:
+                index = (
+                    maps.get((role.of, role.axis))
+                    if role.kind is Kind.SUMMED
+                    else self._places(first, self._source.value(at), role.axis)
+                )
+                if index is not None and len(index) == spec.shape[dim]:
+                    reader |= _along(index < 0, dim, reader.ndim)
+        return np.where(started & ~reader, fresh, result).astype(array.dtype)
+
+    def _factors(self, index: Ids, ids: Ids) -> Floats:
+        """What each channel is read with: the copies of one share what it was read with."""
+        shares = self._shares[ids]
+        known = index >= 0
+        totals = np.zeros(int(index.max(initial=-1)) + 1)
+        np.add.at(totals, index[known], shares[known])
+        counts = np.bincount(index[known], minlength=len(totals))
+        factors = np.zeros(len(index))
+        factors[known] = np.where(counts[index[known]] == 1, 1.0, shares[known] / totals[index[known]])
+        return factors
+
+    def _folded(self, array: Floats, dim: int, value: int, axis: int) -> Floats:
+        """Where channels become one, what reads it is the sum of what read them."""
+        ids = self._source.ids(value, axis)
+        if ids is None or len(ids) != array.shape[dim]:
+            return array
+        into = self._alignment.merged[ids]
+        gone = np.flatnonzero(into != ids)
+        if not len(gone):
+            return array
+        place = {number: at for at, number in enumerate(ids.tolist())}
+        found = np.moveaxis(array, dim, 0).copy()
+        for at in gone.tolist():
+            if int(into[at]) in place:
+                found[place[int(into[at])]] += found[at]
+        return np.moveaxis(found, 0, dim)
+
+    def _grouped(self, array: Floats, dim: int, index: Ids, ids: Ids, node: Node, size: int) -> Floats:
+        """The columns of a grouped convolution: each group reads channels of its own."""
+        groups = groups_of(node)
+        before = array.shape[dim]
+        blocks, members = index.reshape(groups, -1), ids.reshape(groups, -1)
+        rows = array.reshape(groups, -1, *array.shape[1:])
+        found = []
+        for group in range(groups):
+            local = np.where(blocks[group] >= 0, blocks[group] - group * before, -1)
+            if ((local < -1) | (local >= before)).any():
+                self._changed(f"the groups of `{node.address}` are other channels")
+                local = _leading(before, size)
+            part = _picked(rows[group], dim, local)
+            found.append(part * _shape(self._factors(local, members[group]), dim, part.ndim))
+        return np.concatenate(found)
+
+    def _places(self, value: int, wanted: int | None, axis: int) -> Ids | None:
+        """For each element of an axis of the target the place of its channel in that axis of the source's value, -1
+        where it is new; None for the batch."""
+        ours = self._target.ids(value, axis)
+        if ours is None:
+            return None
+        if wanted is None:
+            return np.full(len(ours), -1, dtype=np.int64)
+        theirs = self._source.ids(wanted, axis)
+        if theirs is None:
+            return None
+        if self._passing.value_of.get(value) != wanted:
+            return _leading(len(theirs), len(ours))
+        meant = self._alignment.source_of[ours]
+        known: dict[tuple[int, int], int] = {}
+        for place, pair in enumerate(_numbered(theirs, theirs)):
+            known[pair] = place
+        found = np.array([known.get(pair, -1) for pair in _numbered(ours, meant)], dtype=np.int64)
+        return _leading(len(theirs), len(ours)) if (found == -1).all() else found
+
+    # ---------------------------------------------------- what cannot be the same
+
+    def _compare(self, node: Node, like: Node, maps: Mapping[tuple[int, int], Ids | None]) -> None:
+        """Tell what in a node makes it compute something else, whatever its weights."""
+        ours, theirs = dict(node.operation.attributes), dict(like.operation.attributes)
+        for name in sorted(set(ours) | set(theirs)):
+            if name not in SIZES and ours.get(name) != theirs.get(name):
+                self._changed(f"`{name}` of `{node.address}` is {ours.get(name)!r}, not {theirs.get(name)!r}")
+        if (
+            "padding" in ours
+            and "kernel" in ours
+            and isinstance(ours["kernel"], int)
+            and isinstance(theirs["kernel"], int)
+        ):
+            grown = (ours["kernel"] - 1) // 2 - (theirs["kernel"] - 1) // 2
+            dilation = int(str(ours.get("dilation", 1)))
+            if int(str(ours["padding"])) - int(str(theirs["padding"])) != dilation * grown:
+                self._changed(f"the padding of `{node.address}` is another")
+            elif grown and not node.operation.weights:
+                self._changed(f"the windows of `{node.address}` are others")
+            elif grown < 0:
+                self._changed(f"the kernel of `{node.address}` is smaller")
+        name = node.operation.name
+        for table, whole in ((MEANS, True), (TOGETHER, False)):
+            if name in table:
+                axis = table[name] if table[name] is not None else dict(node.operation.attributes)["axis"]
+                index = maps.get((0, int(str(axis)) % len(node.operation.inputs[0].shape)))
+                size = like.operation.inputs[0].shape[int(str(axis))]
+                if name == "rotary" and index is not None and len(index) % int(str(size)) == 0:
+                    continue  # whole heads
+                if index is not None and isinstance(size, int) and not _is_whole(index, size, whole):
+                    self._changed(f"`{node.address}` works on all channels together, and these are others")
+        if name == "matmul":
+            index = maps.get((0, len(node.operation.inputs[0].shape) - 1))
+            size = like.operation.inputs[0].shape[-1]
+            if index is not None and isinstance(size, int) and not _is_whole(index, size, False):
+                self._changed(f"`{node.address}` sums over other channels")
+        if name == "attention":
+            wide = [each.operation.inputs[0].shape[2] // each.operation.attribute("heads") for each in (node, like)]
+            if wide[0] != wide[1]:
+                self._changed(f"the heads of `{node.address}` have another width")
+
+
+# ---------------------------------------------------------------------- arrays
+
+
+def _numbered(ids: Ids, meant: Ids) -> list[tuple[int, int]]:
+    """What each element means, with how often its own channel was there before it."""
+    count: dict[int, int] = {}
+    found = []
+    for number, meaning in zip(ids.tolist(), meant.tolist(), strict=True):
+        found.append((meaning, count.get(number, 0)))
+        count[number] = found[-1][1] + 1
+    return found
+
+
+def _leading(have: int, want: int) -> Ids:
+    return np.where(np.arange(want) < have, np.arange(want), -1)
+
+
+def _middle(have: int, want: int) -> Ids:
+    """Centred as `archlang.ir.fitting` slices: the element at (size - 1) // 2 stays there."""
+    index = np.arange(want) - (want - 1) // 2 + (have - 1) // 2
+    return np.where((index >= 0) & (index < have), index, -1)
+
+
+def _tiled(index: Ids, times: int, size: int) -> Ids:
+    return np.concatenate([np.where(index >= 0, index + turn * size, -1) for turn in range(times)])
+
+
+def _picked(array: Floats, dim: int, index: Ids) -> Floats:
+    """The entries of an array along a dimension; zeros where the index is negative."""
+    found = np.take(array, np.maximum(index, 0), axis=dim)
+    return np.where(_shape(index >= 0, dim, array.ndim), found, 0.0)
+
+
+def _shape(vector: NDArray[Any], dim: int, rank: int) -> NDArray[Any]:
+    return vector.reshape([-1 if axis == dim else 1 for axis in range(rank)])
+
+
+def _along(vector: NDArray[np.bool_], dim: int, rank: int) -> NDArray[np.bool_]:
+    return _shape(vector, dim, rank)
+
+
+def _is_whole(index: Ids, size: int, copies: bool) -> bool:
+    """Whether an axis has each channel of the one before equally often (once, unless there may be copies)."""
+    counts = np.bincount(index[index >= 0], minlength=size)
+    return bool((index >= 0).all() and (counts == counts[0]).all() and (copies or counts[0] == 1))
