@@ -43,7 +43,8 @@ class Alignment:
     maps positions of the target's nodes to those of the source's; `lost` are the classes of the source that nothing
     stands for. `merged[c]` is the class that class c of the source became one with, which had the same weights.
 
-    `importance` of each class of the source decides which stay, `twins` says which are the same.
+    `importance` of each class of the source decides which stay; `twins` has the same number for classes that are
+    made by equal weights.
     """
 
     def __init__(self, source: Side, target: Side, importance: Floats, twins: Ids, fill: Fill):
@@ -52,7 +53,7 @@ class Alignment:
         self.source_of = np.full(target.channels.count, -1, dtype=np.int64)
         self.lost: set[int] = set()
         self.merged = np.arange(source.channels.count)
-        self._importance = np.where(twins == np.arange(len(twins)), importance, -1.0)
+        self._importance = importance.copy()
         self._unread = importance == 0.0
         self._twins = twins
         self._fill = fill
@@ -88,10 +89,13 @@ class Alignment:
         """The channels of a cell that so many of the target stand for."""
         count = len(have)
         if wanted <= count:
-            order = np.argsort(-self._importance[have], kind="stable")
+            _, first, twin = np.unique(self._twins[have], return_index=True, return_inverse=True)
+            alike = have[first[twin]]  # the first of the cell that is made alike
+            order = np.argsort(-np.where(alike == have, self._importance[have], -1.0), kind="stable")
             kept, gone = np.sort(have[order[:wanted]]), have[order[wanted:]]
-            same = np.isin(self._twins[gone], kept)
-            self.merged[gone[same]] = self._twins[gone[same]]
+            into = alike[order[wanted:]]
+            same = np.isin(into, kept)
+            self.merged[gone[same]] = into[same]
             self.lost.update(gone[~same & ~self._unread[gone]].tolist())
             return kept
         copies = have[np.arange(wanted - count) % count]
@@ -115,9 +119,9 @@ class Alignment:
 
         def meet(one: Ids | None, other: Ids | None) -> None:
             key = random.integers(1, 2**63, dtype=np.uint64)
-            for keys, ids in ((ours, one), (theirs, other)):
+            for keys, side, ids in ((ours, self.source, one), (theirs, self.target, other)):
                 if ids is not None:
-                    keys[np.unique(ids)] += key  # round 2 ^ 64
+                    keys[side.channels.atoms(ids)] += key  # round 2 ^ 64
 
         for there, here in self._values:
             for one, other in zip(self.source.channels.axes[there], self.target.channels.axes[here], strict=False):
@@ -126,7 +130,9 @@ class Alignment:
             node, like = self.target.graph.nodes[place], self.source.graph.nodes[at]
             if node.operation.name == "attention":
                 self._meet_heads(like, node, meet)
-            elif groups_of(node) > 1 and groups_of(node) == groups_of(like) and node.operation.name != "channel_shuffle":
+            elif (
+                groups_of(node) > 1 and groups_of(node) == groups_of(like) and node.operation.name != "channel_shuffle"
+            ):
                 for there, here in (
                     (like.inputs[0], node.inputs[0]),
                     (self.source.value(at), self.target.value(place)),
@@ -160,9 +166,11 @@ class Alignment:
                     meet(rows[:, offset], theirs[:, offset])
                 whole.append(rows)
         if whole:
-            importance = sum(self._importance[rows].mean(axis=1) for rows in whole)
+            importance = np.sum([self._importance[rows].mean(axis=1) for rows in whole], axis=0)
+            unread = self._unread[whole[-1]].all(axis=1)  # whose values nothing takes
             for rows in whole:
-                self._importance[rows] = np.asarray(importance)[:, None]
+                self._importance[rows] = np.where(unread, 0.0, importance)[:, None]
+                self._unread[rows] |= unread[:, None]
 
 
 def _renamed(parts: tuple[Hashable, ...], names: Ids) -> tuple[Hashable, ...]:

@@ -18,6 +18,7 @@ from archlang.ir.graph import Graph, Node, WeightSpec
 from archlang.lowering.initial import Drawing
 from archlang.morphism.alignment import Alignment, Fill, Floats, Side
 from archlang.morphism.channels import Channels, Ids
+from archlang.morphism.differing import differences
 from archlang.morphism.importance import Score, channel_importance, twins
 from archlang.morphism.passing import Passing
 from archlang.morphism.roles import Kind, Role, groups_of, weight_roles
@@ -25,17 +26,6 @@ from archlang.syntax import ast
 
 Array = NDArray[Any]
 Declared = Callable[[Node], ast.Op | None]
-
-MEANS = {  # ops that take means over an axis: whole multiples of its channels leave them as they are
-    "layer_norm": -1,
-    "rms_norm": -1,
-    "group_norm": 1,
-    "mean": None,
-    "max_reduce": None,
-    "min_reduce": None,
-}
-TOGETHER = {"softmax": None, "log_softmax": None, "local_response_norm": 1, "top_k_gate": -1, "rotary": -1}
-SIZES = frozenset(["out", "dim", "units", "groups", "heads", "kv_heads", "shape", "kernel", "padding", "length"])
 
 
 @attrs.frozen(eq=False)
@@ -90,7 +80,7 @@ class _Carrying:
         same = twins(self._source, weights, roles)
         self._alignment = Alignment(self._source, self._target, importance, same, fill)
         self._passing = Passing(self._alignment)
-        self._drawing = Drawing(seed)
+        self._drawing = Drawing(seed + 1)  # other numbers than the network may have begun with
         # What a copy is read with, beside the others of its channel: apart from one another, so that they learn apart.
         self._shares = np.random.default_rng(seed).uniform(0.5, 1.5, self._target.channels.count)
         self._changes: dict[str, None] = {}
@@ -202,7 +192,8 @@ class _Carrying:
             for position, (value, want) in enumerate(zip(node.inputs, wanted, strict=True))
             for axis in range(len(node.operation.inputs[position].shape))
         }
-        self._compare(node, like, maps)
+        for change in differences(node, like, lambda of, axis: self._classes(place, at, wanted, of, axis)):
+            self._changed(change)
         roles = self._roles(node)
         theirs = {spec.name: spec for spec in like.operation.weights}
         for spec in node.operation.weights:
@@ -248,10 +239,12 @@ class _Carrying:
                     started |= _along(index < 0, dim, started.ndim)
                 result = _picked(result, dim, index)
             elif role.grouped:
-                result = self._grouped(result, dim, index, ids, node, size)
+                result = self._grouped(result, dim, index, ids, node, self._source.graph.nodes[at].inputs[role.of])
             else:
-                if role.kind is Kind.SUMMED:
-                    result = self._folded(result, dim, self._source.graph.nodes[at].inputs[role.of], role.axis)
+                if role.kind in (Kind.SUMMED, Kind.STATE):
+                    state = role.kind is Kind.STATE
+                    value = self._source.value(at) if state else self._source.graph.nodes[at].inputs[role.of]
+                    result = self._folded(result, dim, self._source.ids(value, role.axis))
                 result = _picked(result, dim, index)
                 if role.kind in (Kind.SUMMED, Kind.STATE):
                     result = result * _shape(self._factors(index, ids), dim, result.ndim)
@@ -280,9 +273,8 @@ class _Carrying:
         factors[known] = np.where(counts[index[known]] == 1, 1.0, shares[known] / totals[index[known]])
         return factors
 
-    def _folded(self, array: Floats, dim: int, value: int, axis: int) -> Floats:
+    def _folded(self, array: Floats, dim: int, ids: Ids | None) -> Floats:
         """Where channels become one, what reads it is the sum of what read them."""
-        ids = self._source.ids(value, axis)
         if ids is None or len(ids) != array.shape[dim]:
             return array
         into = self._alignment.merged[ids]
@@ -296,19 +288,24 @@ class _Carrying:
                 found[place[int(into[at])]] += found[at]
         return np.moveaxis(found, 0, dim)
 
-    def _grouped(self, array: Floats, dim: int, index: Ids, ids: Ids, node: Node, size: int) -> Floats:
+    def _grouped(self, array: Floats, dim: int, index: Ids, ids: Ids, node: Node, value: int) -> Floats:
         """The columns of a grouped convolution: each group reads channels of its own."""
         groups = groups_of(node)
         before = array.shape[dim]
         blocks, members = index.reshape(groups, -1), ids.reshape(groups, -1)
+        theirs = self._source.ids(value, 1)
+        assert theirs is not None
         rows = array.reshape(groups, -1, *array.shape[1:])
+        if len(theirs) != groups * before:  # of other groups
+            self._changed(f"the groups of `{node.address}` are others")
+            return array
         found = []
         for group in range(groups):
             local = np.where(blocks[group] >= 0, blocks[group] - group * before, -1)
             if ((local < -1) | (local >= before)).any():
                 self._changed(f"the groups of `{node.address}` are other channels")
-                local = _leading(before, size)
-            part = _picked(rows[group], dim, local)
+                local = _leading(before, len(local))
+            part = _picked(self._folded(rows[group], dim, theirs.reshape(groups, -1)[group]), dim, local)
             found.append(part * _shape(self._factors(local, members[group]), dim, part.ndim))
         return np.concatenate(found)
 
@@ -332,47 +329,16 @@ class _Carrying:
         found = np.array([known.get(pair, -1) for pair in _numbered(ours, meant)], dtype=np.int64)
         return _leading(len(theirs), len(ours)) if (found == -1).all() else found
 
-    # ---------------------------------------------------- what cannot be the same
-
-    def _compare(self, node: Node, like: Node, maps: Mapping[tuple[int, int], Ids | None]) -> None:
-        """Tell what in a node makes it compute something else, whatever its weights."""
-        ours, theirs = dict(node.operation.attributes), dict(like.operation.attributes)
-        for name in sorted(set(ours) | set(theirs)):
-            if name not in SIZES and ours.get(name) != theirs.get(name):
-                self._changed(f"`{name}` of `{node.address}` is {ours.get(name)!r}, not {theirs.get(name)!r}")
-        if (
-            "padding" in ours
-            and "kernel" in ours
-            and isinstance(ours["kernel"], int)
-            and isinstance(theirs["kernel"], int)
-        ):
-            grown = (ours["kernel"] - 1) // 2 - (theirs["kernel"] - 1) // 2
-            dilation = int(str(ours.get("dilation", 1)))
-            if int(str(ours["padding"])) - int(str(theirs["padding"])) != dilation * grown:
-                self._changed(f"the padding of `{node.address}` is another")
-            elif grown and not node.operation.weights:
-                self._changed(f"the windows of `{node.address}` are others")
-            elif grown < 0:
-                self._changed(f"the kernel of `{node.address}` is smaller")
-        name = node.operation.name
-        for table, whole in ((MEANS, True), (TOGETHER, False)):
-            if name in table:
-                axis = table[name] if table[name] is not None else dict(node.operation.attributes)["axis"]
-                index = maps.get((0, int(str(axis)) % len(node.operation.inputs[0].shape)))
-                size = like.operation.inputs[0].shape[int(str(axis))]
-                if name == "rotary" and index is not None and len(index) % int(str(size)) == 0:
-                    continue  # whole heads
-                if index is not None and isinstance(size, int) and not _is_whole(index, size, whole):
-                    self._changed(f"`{node.address}` works on all channels together, and these are others")
-        if name == "matmul":
-            index = maps.get((0, len(node.operation.inputs[0].shape) - 1))
-            size = like.operation.inputs[0].shape[-1]
-            if index is not None and isinstance(size, int) and not _is_whole(index, size, False):
-                self._changed(f"`{node.address}` sums over other channels")
-        if name == "attention":
-            wide = [each.operation.inputs[0].shape[2] // each.operation.attribute("heads") for each in (node, like)]
-            if wide[0] != wide[1]:
-                self._changed(f"the heads of `{node.address}` have another width")
+    def _classes(self, place: int, at: int, wanted: list[int | None], of: int, axis: int) -> tuple[Ids, Ids] | None:
+        """What the channels of an input are in the source, and those that were there."""
+        node = self._target.graph.nodes[place]
+        if of >= len(wanted) or wanted[of] is None:
+            return None
+        ours = self._target.ids(node.inputs[of], axis)
+        theirs = self._source.ids(self._source.graph.nodes[at].inputs[of], axis)
+        if ours is None or theirs is None or self._passing.value_of.get(node.inputs[of]) != wanted[of]:
+            return None
+        return self._alignment.source_of[ours], self._alignment.merged[theirs]
 
 
 # ---------------------------------------------------------------------- arrays
@@ -414,9 +380,3 @@ def _shape(vector: NDArray[Any], dim: int, rank: int) -> NDArray[Any]:
 
 def _along(vector: NDArray[np.bool_], dim: int, rank: int) -> NDArray[np.bool_]:
     return _shape(vector, dim, rank)
-
-
-def _is_whole(index: Ids, size: int, copies: bool) -> bool:
-    """Whether an axis has each channel of the one before equally often (once, unless there may be copies)."""
-    counts = np.bincount(index[index >= 0], minlength=size)
-    return bool((index >= 0).all() and (counts == counts[0]).all() and (copies or counts[0] == 1))

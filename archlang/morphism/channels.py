@@ -91,11 +91,25 @@ class Channels:
         atoms = set(range(len(roots))) - set(self._composites.values())
         whole = {int(roots[number]) for number in atoms}
         self.count = len(roots)
+        self._atoms: dict[int, Ids] = {}
         self.parts: dict[int, tuple[Hashable, ...]] = {
             int(roots[number]): self._key(key)
             for key, number in self._composites.items()
             if int(roots[number]) not in whole
         }
+
+    def atoms(self, ids: Ids) -> Ids:
+        """The classes of some channels, with those that they are put together of."""
+        found = np.unique(ids)
+        several = [number for number in found.tolist() if number in self.parts]
+        return np.unique(np.concatenate([found, *(self._parts_of(number) for number in several)])) if several else found
+
+    def _parts_of(self, number: int) -> Ids:
+        known = self._atoms.get(number)
+        if known is None:
+            parts = np.array([part for part in self.parts[number] if isinstance(part, int)], dtype=np.int64)
+            known = self._atoms[number] = self.atoms(parts)
+        return known
 
     def _key(self, key: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
         return tuple([self._root(part) if isinstance(part, int) else part for part in key])
@@ -302,10 +316,14 @@ class Channels:
         if not isinstance(size, int):
             return None
         source = given[0][1] if place == 1 and len(given[0]) > 1 else None
-        if source is not None and len(source) == size:
+        if source is not None and size % len(source) == 0:
             name, groups = node.operation.name, groups_of(node)
-            if name == "depthwise_conv2d" or (groups == size and "out" in dict(node.operation.attributes)):
-                return source
+            if name == "depthwise_conv2d" or (groups == len(source) and "out" in dict(node.operation.attributes)):
+                times = size // len(source)
+                if times == 1:
+                    return source
+                rows = [self._composite((number, f"{turn}")) for number in source.tolist() for turn in range(times)]
+                return np.array(rows, dtype=np.int64)
         return self._new(size)
 
 

@@ -19,7 +19,11 @@ from archlang.syntax import ast
 Axis = tuple[int, int]  # a value of a graph, and one of its axes
 Named = dict[str, list[list[Axis]]]  # by the names in an op's declaration, what each stands for at every mention
 
-SIZES = {"embedding": "dim"}  # the attribute that makes a dimension, where it is not `out`
+SIZES = {
+    "embedding": "dim",
+    "lstm": "units",
+    "gru": "units",
+}  # the attribute that makes a dimension, where it is not `out`
 BROADCAST = ("add", "sub", "mul", "div", "maximum")
 
 

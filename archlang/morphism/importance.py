@@ -100,20 +100,20 @@ def along(side: Side, position: int, array: Floats, dim: int, role: Role) -> tup
 
 
 def twins(side: Side, weights: Mapping[str, NDArray[Any]], roles: Roles) -> Ids:
-    """For each class of channels the least one that is made by equal weights: itself where there is none other."""
+    """For each class of channels a number that it has in common with those made by equal weights."""
     marks = np.zeros(side.channels.count, dtype=np.uint64)
     with np.errstate(over="ignore"):
         for position, node in enumerate(side.graph.nodes):
             for spec in node.operation.weights:
                 array = weights[f"{node.weights_at}.{spec.name}"]
                 for dim, role in enumerate(roles(position)[spec.name]):
-                    if role.kind not in (Kind.OUTPUT, Kind.INPUT) or role.gates > 1:
+                    if role.kind not in (Kind.OUTPUT, Kind.INPUT):
                         continue
                     ids, _ = along(side, position, array, dim, role)
                     if ids is None:
                         continue
                     groups = max(groups_of(node), 1)
-                    rows = np.moveaxis(array, dim, 0).reshape(len(ids), -1)
+                    rows = np.moveaxis(array, dim, 0).reshape(role.gates, len(ids), -1).swapaxes(0, 1)
                     alone = len(ids) // groups > 1 or groups == 1  # whether a row reads what others of its group read
                     for place, (number, row) in enumerate(zip(ids.tolist(), rows, strict=True)):
                         group = place * groups // len(ids) if alone else 0
