@@ -8,7 +8,7 @@ import sys
 import click
 
 from archlang import __version__
-from archlang.cli import bench, converting, opening, profiling, programs, spaces, studies
+from archlang.cli import bench, converting, moving, opening, profiling, programs, spaces, studies
 from archlang.diagnostics import ArchError
 
 
@@ -60,6 +60,7 @@ for command in (
     programs.emit,
     programs.export,
     converting.convert,
+    moving.move,
     studies.search,
     studies.resume,
     studies.report,

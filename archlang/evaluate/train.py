@@ -18,6 +18,7 @@ from archlang.diagnostics import ArchError, did_you_mean, error
 from archlang.evaluate.data import Data, Pair, Source, load_data
 from archlang.evaluate.evaluator import Metrics, Report, costs
 from archlang.evaluate.fitting import fit_data
+from archlang.evaluate.inheritance import Inheritance
 from archlang.settings import read_settings
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class TrainSettings:
     `validation`: the share of the training samples that is set apart, drawn with `split_seed`, where a
     data set has no validation samples. `test`: measure each network on the test samples too, as
     `test_accuracy` (or `test_loss` for a regression). `ignore`: fields of a recipe that training does
-    not use.
+    not use. `inherit`: a folder in which trained weights are kept, for the programs after to begin with
+    (of the one whose decisions are nearest; function-preserving where that can be).
     """
 
     backend: str = "torch"
@@ -39,6 +41,7 @@ class TrainSettings:
     split_seed: int = 0
     test: bool = False
     ignore: tuple[str, ...] = ()
+    inherit: str = ""
 
 
 TRAINING = tuple(field.name for field in attrs.fields(TrainingSettings))
@@ -69,6 +72,10 @@ class TrainEvaluator:
         data = fit_data(self.data, program.graph, settings.loss)
         engine = backend(self.own.backend)
         network = engine.build(program.graph, seed=settings.seed)
+        inheritance = Inheritance(Path(self.own.inherit)) if self.own.inherit else None
+        started = inheritance.start(program) if inheritance is not None else None
+        if started is not None:
+            engine.set_weights(program.graph, network, started)
 
         def on_epoch(progress: Progress) -> None:
             report({"epoch": progress.epoch, "train_loss": progress.train_loss, **progress.metrics})
@@ -76,6 +83,9 @@ class TrainEvaluator:
         measured = engine.fit(network, data.train, data.validation, settings, on_epoch)
         metrics = {name: float(value) for name, value in measured.items() if name != "diverged"}
         _refuse_divergence(metrics, settings)
+        if inheritance is not None:
+            score = metrics.get("accuracy", -metrics["loss"])
+            inheritance.keep(program, engine.weights(program.graph, network), score)
         if self.own.test and data.test is not None:
             metrics |= _tested(engine.run(network, data.test[0]), data.test, settings.loss)
         return metrics | costs(program)

@@ -162,9 +162,9 @@ class _Carrying:
         those; with `connect`, new nodes are made to be it."""
         node, like = self._target.graph.nodes[place], self._source.graph.nodes[self._alignment.nodes[place]]
         if len(node.inputs) == len(like.inputs):
-            wanted: list[int | None] = list(like.inputs)
+            wanted: list[int | None] = [self._passing.original(value) for value in like.inputs]
         else:
-            left = list(like.inputs)
+            left = [self._passing.original(value) for value in like.inputs]
             wanted = []
             for value in node.inputs:
                 known = self._passing.value_of.get(value)

@@ -16,6 +16,7 @@ import numpy as np
 
 from archlang.backend import backend
 from archlang.diagnostics import ArchError, did_you_mean, error
+from archlang.ir.correspondence import corresponding_weights
 from archlang.ir.graph import Graph, Node
 from archlang.lowering.initial import Drawing
 from archlang.morphism.alignment import Fill
@@ -24,6 +25,7 @@ from archlang.morphism.groups import Group, dimension_groups
 from archlang.morphism.importance import Score
 from archlang.morphism.rewriting import Rewriting, Step
 from archlang.semantics.typed import declared_op
+from archlang.space.loading import loads
 from archlang.space.probing import drawn_inputs
 from archlang.space.program import Program
 from archlang.syntax import ast
@@ -123,15 +125,15 @@ def remove(program: Program, at: str, *, seed: int = 0) -> Moved:
     return _carried(program, changes, seed=seed)
 
 
-def branch(program: Program, at: str, *, ways: int = 2, merge: str = "add", seed: int = 0) -> Moved:
-    """The program with several ops instead of the one at an address, whose results are added, or (`merge="concat"`)
+def branch(program: Program, at: str, *, ways: int = 2, join: str = "add", seed: int = 0) -> Moved:
+    """The program with several ops instead of the one at an address, whose results are added, or (`join="concat"`)
     each make a part of the channels. Added ops share its weights in parts that differ, so that they learn apart.
     ArchError (E0419) for ops that are not linear in their weights, and sizes that do not fit."""
     changes = Rewriting(program)
     step = _step(program, changes, at)
-    if step.op not in LINEAR or merge not in ("add", "concat") or ways < 2:
+    if step.op not in LINEAR or join not in ("add", "concat") or ways < 2:
         raise _refused(
-            f"`{at}` cannot become {ways} branches to `{merge}`",
+            f"`{at}` cannot become {ways} branches to `{join}`",
             f"two or more can be made to `add` or `concat` of {', '.join(sorted(LINEAR))}",
         )
     graph = program.graph
@@ -140,9 +142,9 @@ def branch(program: Program, at: str, *, ways: int = 2, merge: str = "add", seed
     size = output[axis]
     assert isinstance(size, int)
     sizes = [size] * ways
-    if merge == "concat":
+    if join == "concat":
         if step.attributes.get("groups", 1) != 1 or "out" not in step.attributes or size < ways:
-            raise _refused(f"the channels of `{at}` cannot be made by {ways} ops", "branch with merge `add`")
+            raise _refused(f"the channels of `{at}` cannot be made by {ways} ops", "let them be added")
         sizes = [size * (way + 1) // ways - size * way // ways for way in range(ways)]
     if sum(each.weights_at == step.weights_at for each in changes.steps) > 1:
         raise _refused(f"the weights of `{at}` are shared with other ops", "branch an op with weights of its own")
@@ -155,15 +157,15 @@ def branch(program: Program, at: str, *, ways: int = 2, merge: str = "add", seed
     start = 0
     for size, share in zip(sizes, shares / shares.sum(), strict=True):
         address = at if not parts else changes.free(at)
-        attributes = {**step.attributes, **({"out": size} if merge == "concat" else {})}
+        attributes = {**step.attributes, **({"out": size} if join == "concat" else {})}
         parts.append(Step(address, step.op, attributes, list(step.inputs), address))
         changes.steps.append(parts[-1])
         for name, array in own.items():
-            part = array[start : start + size] if merge == "concat" else array * array.dtype.type(share)
+            part = array[start : start + size] if join == "concat" else array * array.dtype.type(share)
             weights[f"{address}.{name.rpartition('.')[2]}"] = part
         start += size
-    address = changes.free(f"{at}_{merge}")
-    joined = Step(address, merge, {"axis": axis} if merge == "concat" else {}, [*parts], address)
+    address = changes.free(f"{at}_{join}")
+    joined = Step(address, join, {"axis": axis} if join == "concat" else {}, [*parts], address)
     changes.steps.append(joined)
     changes.replace(step, joined, but=[joined])
     made = changes.program(weights)
@@ -219,6 +221,14 @@ def weights_of(program: Program) -> dict[str, Array]:
         return dict(program.weights)
     drawing = Drawing(0)
     return {address: drawing.draw(address, spec) for address, spec in program.graph.weights.items()}
+
+
+def written(program: Program) -> tuple[str, dict[str, Array]]:
+    """The program as text (`Program.source`), and its weights by the addresses that this text gives them."""
+    text = program.source()
+    loaded = loads(text, externs=program.space.externs, check=False).program()
+    weights = weights_of(program)
+    return text, {theirs: weights[mine] for mine, theirs in corresponding_weights(program.graph, loaded.graph).items()}
 
 
 def outputs_apart(one: Program, other: Program, samples: int = 2, seed: int = 0) -> float:

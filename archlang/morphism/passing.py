@@ -45,18 +45,26 @@ class Passing:
             value: names[given.name] for value, given in enumerate(self._graph.inputs) if given.name in names
         }
         for place, at in alignment.nodes.items():
-            self.value_of[place + self._first] = alignment.source.value(at)
+            self.value_of[place + self._first] = self.original(alignment.source.value(at))
+
+    def original(self, value: int) -> int:
+        """The value of the source that a value is which ops without effect hand on."""
+        source = self._alignment.source.graph
+        while value >= len(source.inputs) and "identity" in source.nodes[value - len(source.inputs)].operation.traits:
+            (value, *_) = source.nodes[value - len(source.inputs)].inputs
+        return value
 
     def is_new(self, value: int) -> bool:
         return value >= self._first and value - self._first not in self._alignment.nodes
 
     def passes(self, value: int, wanted: int) -> bool:
         """Whether a value of the target is made to be one of the source, by the new nodes up to it."""
+        wanted = self.original(wanted)
         known = self.value_of.get(value)
         if known is not None or not self.is_new(value):
             return known == wanted
         kept = dict(self.numbers), dict(self.identities), dict(self.value_of), self._alignment.source_of.copy()
-        if self._passes(value, wanted):
+        if self._passes(value, wanted) or (self._made_by(wanted) == "zero" and self.zero(value)):
             self.value_of[value] = wanted
             return True
         self.numbers, self.identities, self.value_of, self._alignment.source_of = kept
