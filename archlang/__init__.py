@@ -6,6 +6,7 @@
 searchers/ ask for Choices and are told metrics · evaluate/ turns a Program into metrics
 study/ runs, stores and resumes · report/ shows · bench/ measures searchers · adapters/ lead to other libraries
 relax/ trains all programs of a space in one network · conversion/ makes text of models, and spaces of fixed networks
+morphism/ makes trained networks wider, deeper, smaller
 """
 
 from __future__ import annotations

@@ -122,11 +122,14 @@ class TrainEvaluator:
 
     def describe(self) -> dict[str, Any]:
         """The settings, and the data by its hash."""
+        own = attrs.asdict(self.own)
+        if not self.own.inherit:
+            del own["inherit"]  # which studies of before do not have
         return {
             "kind": "train",
             "data": str(self.source) if isinstance(self.source, str | Path) else "arrays",
             "data_digest": self.data.digest,
-            **attrs.asdict(self.own),
+            **own,
             **attrs.asdict(self.training),
         }
 

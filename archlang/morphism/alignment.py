@@ -72,11 +72,11 @@ class Alignment:
 
     def _pair_in_order(self, ours: Keys, theirs: Keys, known: dict[int, Ids], wanted: dict[int, Ids]) -> None:
         """Cells that are met elsewhere too, or not everywhere, since layers are new or gone: they are those that
-        stand at their place in an axis."""
-        for there, here in self._values:
+        stand at their place in an axis. The last axis says it, which is nearest to those that read it."""
+        for there, here in reversed(self._values):
             pairs = zip(self.source.channels.axes[there], self.target.channels.axes[here], strict=False)
             for one, other in pairs:
-                if one is None or other is None or (self.source_of[other] >= 0).any():
+                if one is None or other is None or (self.source_of[other] >= 0).all():
                     continue
                 before = [key for key in dict.fromkeys(ours[one].tolist()) if key in known]
                 after = [key for key in dict.fromkeys(theirs[other].tolist()) if key in wanted]

@@ -245,6 +245,7 @@ class _Carrying:
                     state = role.kind is Kind.STATE
                     value = self._source.value(at) if state else self._source.graph.nodes[at].inputs[role.of]
                     result = self._folded(result, dim, self._source.ids(value, role.axis))
+                    self._check_read(node, result, dim, index)
                 result = _picked(result, dim, index)
                 if role.kind in (Kind.SUMMED, Kind.STATE):
                     result = result * _shape(self._factors(index, ids), dim, result.ndim)
@@ -286,7 +287,14 @@ class _Carrying:
         for at in gone.tolist():
             if int(into[at]) in place:
                 found[place[int(into[at])]] += found[at]
+                found[at] = 0
         return np.moveaxis(found, 0, dim)
+
+    def _check_read(self, node: Node, array: Floats, dim: int, index: Ids) -> None:
+        """Tell where nothing stands for what was read."""
+        missing = np.setdiff1d(np.arange(array.shape[dim]), index)
+        if len(missing) and not self._alignment.lost and np.take(array, missing, axis=dim).any():
+            self._changed(f"`{node.address}` no longer reads all that it read")
 
     def _grouped(self, array: Floats, dim: int, index: Ids, ids: Ids, node: Node, value: int) -> Floats:
         """The columns of a grouped convolution: each group reads channels of its own."""
@@ -305,7 +313,9 @@ class _Carrying:
             if ((local < -1) | (local >= before)).any():
                 self._changed(f"the groups of `{node.address}` are other channels")
                 local = _leading(before, len(local))
-            part = _picked(self._folded(rows[group], dim, theirs.reshape(groups, -1)[group]), dim, local)
+            folded = self._folded(rows[group], dim, theirs.reshape(groups, -1)[group])
+            self._check_read(node, folded, dim, local)
+            part = _picked(folded, dim, local)
             found.append(part * _shape(self._factors(local, members[group]), dim, part.ndim))
         return np.concatenate(found)
 

@@ -161,9 +161,10 @@ def branch(program: Program, at: str, *, ways: int = 2, join: str = "add", seed:
         parts.append(Step(address, step.op, attributes, list(step.inputs), address))
         changes.steps.append(parts[-1])
         for name, array in own.items():
-            part = array[start : start + size] if join == "concat" else array * array.dtype.type(share)
-            weights[f"{address}.{name.rpartition('.')[2]}"] = part
-        start += size
+            _, _, kind = name.rpartition(".")
+            part = np.take(array, range(start, start + size), axis=_out_axis(step.op, kind))
+            weights[f"{address}.{kind}"] = part if join == "concat" else array * array.dtype.type(share)
+        start += size if join == "concat" else 0
     address = changes.free(f"{at}_{join}")
     joined = Step(address, join, {"axis": axis} if join == "concat" else {}, [*parts], address)
     changes.steps.append(joined)
@@ -195,7 +196,6 @@ def merge(program: Program, at: str) -> Moved:
         axis = joined.attributes["axis"] % len(_node(graph, at).operation.output.shape)
         alike = alike and axis == (-1 % len(_node(graph, at).operation.output.shape) if first.op == "linear" else 1)
         alike = alike and first.attributes.get("groups", 1) == 1 and first.op != "depthwise_conv2d"
-        alike = alike and not first.op.startswith("conv_transpose")
     if first is None or not alike:
         raise _refused(
             f"`{at}` joins no branches that could be one op",
@@ -204,7 +204,9 @@ def merge(program: Program, at: str) -> Moved:
     weights = weights_of(program)
     for name in [weight.name for weight in _node(graph, first.address).operation.weights]:
         arrays = [weights.pop(f"{part.weights_at}.{name}") for part in parts]
-        weights[f"{first.address}.{name}"] = np.concatenate(arrays) if concat else np.sum(arrays, axis=0)
+        weights[f"{first.address}.{name}"] = (
+            np.concatenate(arrays, axis=_out_axis(first.op, name)) if concat else np.sum(arrays, axis=0)
+        )
     if concat:
         first.attributes["out"] = sum(part.attributes["out"] for part in parts)
     first.weights_at = first.address
@@ -416,6 +418,11 @@ def _as_identity(step: Step, program: Program, unit: _Unit) -> None:
     if "kernel" in attributes:
         attributes["kernel"] |= 1
         attributes["padding"] = attributes["dilation"] * (attributes["kernel"] - 1) // 2
+
+
+def _out_axis(op: str, weight: str) -> int:
+    """The dimension of a weight that runs through the channels that an op makes."""
+    return int(op.startswith("conv_transpose") and weight == "kernel")
 
 
 def _but_out(step: Step, concat: bool) -> dict[str, Any]:
