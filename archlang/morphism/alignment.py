@@ -193,10 +193,21 @@ def _cells(keys: Keys, channels: Channels) -> dict[int, Ids]:
 
 
 def _corresponding(source: Graph, target: Graph) -> dict[int, int]:
-    """Nodes of the target with those of the source that have their address and op."""
+    """Nodes of the target with those of the source that have their address and op; of those left, in order, with one
+    whose address has a step less or more: what stood alone stands in a row now, or the reverse."""
     known = {(node.address, node.operation.name): place for place, node in enumerate(source.nodes)}
-    return {
-        place: known[node.address, node.operation.name]
-        for place, node in enumerate(target.nodes)
-        if (node.address, node.operation.name) in known
-    }
+    ours = {(node.address, node.operation.name): place for place, node in enumerate(target.nodes)}
+    found = {place: known[key] for key, place in ours.items() if key in known}
+    left = {key: place for key, place in known.items() if key not in ours}
+    longer = {short: key for key in left for short in _shorter(*key)}
+    for key, place in ours.items():
+        near = [short for short in (*_shorter(*key), longer.get(key)) if short in left and short is not None]
+        if place not in found and near:
+            found[place] = left.pop(near[0])
+    return dict(sorted(found.items()))
+
+
+def _shorter(address: str, op: str) -> list[tuple[str, str]]:
+    """The addresses without one of their steps."""
+    steps = address.split("/")
+    return [("/".join(steps[:place] + steps[place + 1 :]), op) for place in range(len(steps) - 1)]

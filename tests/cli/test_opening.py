@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 
 import archlang as al
+from archlang.conversion.opening.opening import first_program
+from archlang.ir.weights import read_weights
+from archlang.morphism import outputs_apart
 from tests.cli.conftest import Run
 
 
@@ -36,3 +39,39 @@ def test_suggestions_are_shares(run: Run) -> None:
     found = json.loads(run("suggest", "net.arch", "--draws", "500", "--json").output)
     assert {each["decision"] for each in found} == {"width", "unit"}
     assert all(0 <= share <= 1 for each in found for share in each["shares"].values())
+
+
+NET = """
+use std.nn
+space net(image: f32[n, 1, 8, 8]) -> [n, 10] {
+  image |> conv2d(8) |> batch_norm |> relu |> conv2d(8) |> relu |> flatten |> linear(10)
+}
+"""
+
+
+def test_what_decisions_do_to_a_trained_network(run: Run) -> None:
+    Path("digits.arch").write_text(NET)
+    run("open", "digits.arch", "--width", "0.25..1.5", "-o", "digits_open.arch")
+    command = "suggest", "digits_open.arch:net_open", "--data", "digits", "--epochs", "3"
+    assert "conv2d" in run(*command).output
+    found = json.loads(run(*command, "--json").output)["network"]
+    assert found["accuracy"] > 0.6
+    changes = {each["address"]: each["changes"] for each in found["decisions"]}
+    assert len(changes) == 2
+    for each in changes.values():
+        for change in each:
+            larger = int(change["pick"]) > 8
+            assert (change["macs"] > 1) == larger
+            assert abs(change["loss"]) < 1e-5 if larger else change["loss"] > 0.01
+
+
+def test_weights_come_along_when_a_network_is_opened(run: Run) -> None:
+    Path("digits.arch").write_text(NET)
+    program = al.load("digits.arch").program()
+    program.save_weights(program.build("torch", seed=3), "digits.safetensors")
+    carried = "--weights", "digits.safetensors", "--output-weights", "opened.safetensors"
+    run("open", "digits.arch", "--kernel", *carried, "-o", "digits_open.arch")
+    opened = first_program(al.load("digits_open.arch:net_open"))
+    again = opened.with_weights(read_weights("opened.safetensors"))
+    assert outputs_apart(program.with_weights(read_weights("digits.safetensors")), again) == 0
+    assert run("open", "digits.arch", "--kernel", "--weights", "digits.safetensors", code=2).stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import attrs
@@ -11,7 +11,9 @@ import attrs
 from archlang.conversion.opening import concerns
 from archlang.conversion.opening.concerns import Bounds, Part
 from archlang.diagnostics import ArchError, Source, error
+from archlang.ir.correspondence import corresponding_weights
 from archlang.ir.graph import Graph
+from archlang.ir.weights import Array, check_weights
 from archlang.morphism.groups import dimension_groups
 from archlang.semantics.modules import Loader, ModuleScope
 from archlang.semantics.names import check_names
@@ -30,6 +32,14 @@ class Opening:
     text: str
     name: str
     left_out: tuple[str, ...]
+    _networks: tuple[Graph, Graph] = attrs.field(alias="networks", repr=False)  # as given, as opened
+
+    def weights(self, weights: Mapping[str, Array]) -> dict[str, Array]:
+        """The network's weights by the addresses that they have in the first program of the opened space. ArchError
+        (E0807) when they are not its."""
+        given, opened = self._networks
+        check_weights(given, weights)
+        return {theirs: weights[mine] for mine, theirs in corresponding_weights(given, opened).items()}
 
 
 def open_up(
@@ -88,8 +98,9 @@ def open_up(
         current = target
     opened = _space(text, current, folder)
     opened.check()
-    assert first_program(opened).canonical_hash == program.canonical_hash
-    return Opening(format_module(parse_text(text)), current, tuple(left_out))
+    first = first_program(opened)
+    assert first.canonical_hash == program.canonical_hash
+    return Opening(format_module(parse_text(text)), current, tuple(left_out), networks=(program.graph, first.graph))
 
 
 @attrs.frozen
