@@ -25,6 +25,7 @@ from archlang.morphism.roles import Kind, Role, groups_of, weight_roles
 from archlang.syntax import ast
 
 Array = NDArray[Any]
+Maps = Mapping[tuple[int, int], Ids | None]  # by the input of a node and its axis: `_Carrying._places`
 Declared = Callable[[Node], ast.Op | None]
 
 
@@ -198,70 +199,54 @@ class _Carrying:
         theirs = {spec.name: spec for spec in like.operation.weights}
         for spec in node.operation.weights:
             fresh = self._fresh(node, spec)
-            if spec.name not in theirs:
-                self._changed(f"`{node.address}` has a weight more")
-                self._put(node, spec, np.zeros_like(fresh) if spec.name == "bias" else fresh)
-                continue
-            array = self._weights[f"{like.weights_at}.{spec.name}"]
-            if len(array.shape) != len(spec.shape):
+            if spec.name in theirs and len(theirs[spec.name].shape) == len(spec.shape):
+                array = self._weights[f"{like.weights_at}.{spec.name}"]
+                self._put(node, spec, self._taken(place, at, array, fresh, roles[spec.name], maps))
+            elif spec.name == "bias":
+                self._put(node, spec, np.zeros_like(fresh))
+            else:
+                self._changed(f"`{node.address}` has another weight `{spec.name}`")
                 self._put(node, spec, fresh)
-                continue
-            self._put(node, spec, self._taken(place, at, node, spec, array, fresh, roles[spec.name], maps))
         if {spec.name for spec in node.operation.weights} < set(theirs):
             self._changed(f"`{node.address}` has a weight less")
 
-    def _taken(
-        self,
-        place: int,
-        at: int,
-        node: Node,
-        spec: WeightSpec,
-        array: Array,
-        fresh: Array,
-        roles: tuple[Role, ...],
-        maps: Mapping[tuple[int, int], Ids | None],
-    ) -> Array:
+    def _taken(self, place: int, at: int, array: Array, fresh: Array, roles: tuple[Role, ...], maps: Maps) -> Array:
         """A weight with its dimensions gone through one after another. New rows are drawn, new columns zero."""
-        first = self._target.value(place)
+        node, like = self._target.graph.nodes[place], self._source.graph.nodes[at]
         result = array.astype(np.float64)
-        started = np.zeros(spec.shape, dtype=bool)  # what is new, and read by others
-        for dim, (role, size) in enumerate(zip(roles, spec.shape, strict=True)):
-            if role.kind in (Kind.OUTPUT, Kind.STATE):
-                index = self._places(first, self._source.value(at), role.axis)
-                index = _tiled(index, role.gates, result.shape[dim] // role.gates) if index is not None else None
-                ids = self._target.ids(first, role.axis)
-            else:
-                index = maps.get((role.of, role.axis)) if role.kind is not Kind.OTHER else None
-                ids = self._target.ids(node.inputs[role.of], role.axis) if role.kind is not Kind.OTHER else None
-            if role.kind is Kind.OTHER or index is None or ids is None:
-                index = _middle(result.shape[dim], size) if role.centred else _leading(result.shape[dim], size)
-                if role.kind is Kind.OTHER and not role.centred and size > result.shape[dim]:
-                    started |= _along(index < 0, dim, started.ndim)
-                result = _picked(result, dim, index)
-            elif role.grouped:
-                result = self._grouped(result, dim, index, ids, node, self._source.graph.nodes[at].inputs[role.of])
-            else:
-                if role.kind in (Kind.SUMMED, Kind.STATE):
-                    state = role.kind is Kind.STATE
-                    value = self._source.value(at) if state else self._source.graph.nodes[at].inputs[role.of]
-                    result = self._folded(result, dim, self._source.ids(value, role.axis))
-                    self._check_read(node, result, dim, index)
-                result = _picked(result, dim, index)
-                if role.kind in (Kind.SUMMED, Kind.STATE):
-                    result = result * _shape(self._factors(index, ids), dim, result.ndim)
-                else:
-                    started |= _along(index < 0, dim, started.ndim)
-        reader = np.zeros(spec.shape, dtype=bool)
+        started, unread = np.zeros(fresh.shape, dtype=bool), np.zeros(fresh.shape, dtype=bool)
         for dim, role in enumerate(roles):
-            if role.kind in (Kind.SUMMED, Kind.STATE) and not role.grouped:
-                index = (
-                    maps.get((role.of, role.axis))
-                    if role.kind is Kind.SUMMED
-                    else self._places(first, self._source.value(at), role.axis)
-                )
-                if index is not None and len(index) == spec.shape[dim]:
-                    reader |= _along(index < 0, dim, reader.ndim)
-        return np.where(started & ~reader, fresh, result).astype(array.dtype)
+            index, ids = self._index(place, at, role, maps, array.shape[dim], fresh.shape[dim])
+            new = _shape(index < 0, dim, array.ndim)
+            if ids is None or role.kind not in (Kind.SUMMED, Kind.STATE):
+                result = _picked(result, dim, index)
+                started |= new & (not role.centred)
+                continue
+            if role.grouped:
+                result = self._grouped(result, dim, index, ids, node, like.inputs[role.of])
+                continue
+            value = self._source.value(at) if role.kind is Kind.STATE else like.inputs[role.of]
+            result = self._folded(result, dim, self._source.ids(value, role.axis))
+            self._check_read(node, result, dim, index)
+            result = _picked(result, dim, index) * _shape(self._factors(index, ids), dim, result.ndim)
+            unread |= new
+        return np.where(started & ~unread, fresh, result).astype(array.dtype)
+
+    def _index(self, place: int, at: int, role: Role, maps: Maps, have: int, size: int) -> tuple[Ids, Ids | None]:
+        """For each entry of a weight's dimension the one that it was, -1 where it is new; and the channels that the
+        dimension runs through, None where these do not say it."""
+        index: Ids | None = None
+        ids: Ids | None = None
+        if role.kind in (Kind.OUTPUT, Kind.STATE):
+            value = self._target.value(place)
+            index, ids = self._places(value, self._source.value(at), role.axis), self._target.ids(value, role.axis)
+            index = None if index is None else _tiled(index, role.gates, have // role.gates)
+        elif role.kind is not Kind.OTHER:
+            index = maps.get((role.of, role.axis))
+            ids = self._target.ids(self._target.graph.nodes[place].inputs[role.of], role.axis)
+        if index is None or ids is None:
+            return (_middle if role.centred else _leading)(have, size), None
+        return index, ids
 
     def _factors(self, index: Ids, ids: Ids) -> Floats:
         """What each channel is read with: the copies of one share what it was read with."""
@@ -386,7 +371,3 @@ def _picked(array: Floats, dim: int, index: Ids) -> Floats:
 
 def _shape(vector: NDArray[Any], dim: int, rank: int) -> NDArray[Any]:
     return vector.reshape([-1 if axis == dim else 1 for axis in range(rank)])
-
-
-def _along(vector: NDArray[np.bool_], dim: int, rank: int) -> NDArray[np.bool_]:
-    return _shape(vector, dim, rank)
