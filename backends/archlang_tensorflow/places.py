@@ -45,8 +45,12 @@ class Held:
         """An array of the variable's shape in the weight's own."""
         if self.axes is None:
             return found.reshape(self.spec.shape)
-        shape = [self.spec.shape[axis] for axis in self.axes]
-        return np.ascontiguousarray(found.reshape(shape).transpose(np.argsort(self.axes)))
+        return in_order(found.reshape([self.spec.shape[axis] for axis in self.axes]), self.axes)
+
+
+def in_order(found: Array, axes: tuple[int, ...]) -> Array:
+    """An array whose dimensions a layer keeps in the order of `axes`, with them in the weight's own."""
+    return np.ascontiguousarray(found.transpose(np.argsort(axes)))
 
 
 def held_weights(graph: Graph, model: keras.Model) -> dict[str, Held]:

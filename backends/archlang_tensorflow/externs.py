@@ -1,0 +1,46 @@
+"""Layers that stand for opaque parts of a network."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+
+class Extern:
+    """A copy of a layer, made when it is first called: before, nobody knows what it is given."""
+
+    def __init__(self, layer: keras.Layer, name: str) -> None:
+        self._layer = layer
+        self._name = f"externs.{name}"
+        self._copy: keras.Layer | None = None
+
+    def __call__(self, *inputs: Any) -> Any:
+        if self._copy is None:
+            self._copy = self._copied(inputs)
+        return self._copy(*arguments(self._copy, inputs))
+
+    def _copied(self, inputs: Sequence[Any]) -> keras.Layer:
+        """The layer made anew from its config, with its weights."""
+        copy = type(self._layer).from_config(self._layer.get_config())
+        copy.name = self._name
+        copy(*arguments(copy, inputs))
+        copy.set_weights(self._layer.get_weights())
+        return copy
+
+
+def arguments(layer: keras.Layer, tensors: Sequence[Any]) -> tuple[Any, ...]:
+    """Tensors as the positional arguments of a layer; for what takes one argument, several are a list, which is
+    nested as a functional model wants it."""
+    struct = getattr(getattr(layer, "_functional", None) or layer, "_inputs_struct", None)
+    if struct is not None:
+        return (keras.tree.pack_sequence_as(struct, list(tensors)),)
+    taken = [
+        parameter
+        for name, parameter in inspect.signature(layer.call).parameters.items()
+        if name not in ("training", "mask") and parameter.kind not in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD)
+    ]
+    several = len(taken) > 1 or any(parameter.kind is parameter.VAR_POSITIONAL for parameter in taken)
+    return tuple(tensors) if several or len(tensors) == 1 else (list(tensors),)
