@@ -23,12 +23,27 @@ class Extern:
         return self._copy(*arguments(self._copy, inputs))
 
     def _copied(self, inputs: Sequence[Any]) -> keras.Layer:
-        """The layer made anew from its config, with its weights."""
-        copy = type(self._layer).from_config(self._layer.get_config())
+        """The layer made anew from its config, with its weights; itself where it has no config."""
+        copy = anew(self._layer)
+        if copy is None:
+            return self._layer
         copy.name = self._name
         copy(*arguments(copy, inputs))
         copy.set_weights(self._layer.get_weights())
         return copy
+
+
+def anew(layer: keras.Layer) -> keras.Layer | None:
+    """A layer of the same config; None where that cannot be had."""
+    try:
+        config = layer.get_config()
+        kinds = inspect.signature(type(layer).__init__).parameters
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in kinds.values()):
+            # What Keras adds itself is for those that hand it on.
+            config = {name: value for name, value in config.items() if name in kinds}
+        return type(layer).from_config(config)
+    except (NotImplementedError, TypeError, ValueError):
+        return None
 
 
 def arguments(layer: keras.Layer, tensors: Sequence[Any]) -> tuple[Any, ...]:

@@ -56,7 +56,8 @@ def in_order(found: Array, axes: tuple[int, ...]) -> Array:
 def held_weights(graph: Graph, model: keras.Model) -> dict[str, Held]:
     """The weights and states by address of a model that was built for the graph, or that the emitted
     file makes."""
-    made = lowered(graph)
+    opaque = {node.operation.name for node in graph.nodes if "extern" in node.operation.traits}
+    made = lowered(graph, given=opaque)
     layers = {layer.name: layer for layer in model.layers}
     if layers.keys() >= set(layer_names(made).values()):
         return held_by(made, layers)

@@ -19,7 +19,7 @@ from archlang.diagnostics import ArchError, error
 from archlang_tensorflow.building import DTYPES
 from archlang_tensorflow.capture.calling import Array, called, result_names
 from archlang_tensorflow.capture.following import Followed, functional, opened
-from archlang_tensorflow.capture.hierarchy import Hierarchy, Scope, layers_of
+from archlang_tensorflow.capture.hierarchy import Hierarchy, Scope
 from archlang_tensorflow.capture.known import Known
 from archlang_tensorflow.capture.lowerer import OPERATIONS, Lowerer, is_variable, rule_of
 from archlang_tensorflow.capture.opaque import NAMES, Opaques, trained
@@ -130,7 +130,7 @@ class _Capture:
 
     def _replayed(self, followed: Followed, values: dict[int, Any]) -> Any:
         values |= {key: known for key, (_, known) in followed.known.items()}
-        scope = Scope(layers_of([node.operation for node in followed.nodes]))
+        scope = Scope(followed.nodes)
         around = self._lowerer.at
 
         def filled(x: Any) -> Any:
@@ -144,13 +144,12 @@ class _Capture:
         try:
             for node in followed.nodes:
                 args, kwargs = keras.tree.map_structure(filled, (node.arguments.args, node.arguments.kwargs))
+                self._lowerer.at = self._lowerer.around = self._hierarchy.frames(around, scope, node)
                 if isinstance(node.operation, keras.Layer):
-                    self._lowerer.at = self._hierarchy.frames(around, scope, node.operation)
                     library = type(node.operation).__module__.startswith("keras.src.layers")
                     self._lowerer.around = self._lowerer.at[:-1] if library else self._lowerer.at
                     found = self._layer(node.operation, tuple(args), kwargs)
                 else:
-                    self._lowerer.at = self._lowerer.around = around
                     found = self._operation(node.operation, tuple(args), kwargs)
                 results = keras.tree.flatten(found)
                 for tensor, result in zip(node.outputs, results, strict=True):
