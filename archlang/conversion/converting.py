@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from archlang.backend import backend as backend_named
 from archlang.backend import Capturer, capturer, capturer_of
+from archlang.backend import backend as backend_named
 from archlang.conversion.captured import Array, Captured, Opaque
 from archlang.conversion.text import captured_text, moved_weights
 from archlang.diagnostics import ArchError, error
@@ -92,8 +92,9 @@ def convert(
     batch: `Conversion.trials` says how they differ. `told` hears of each step. `backend` is the one of
     the model's framework unless it is given.
 
-    ArchError: E0809 for what is no model, E0810 when the model does not take the inputs or its calls cannot be followed, E0811 for
-    what has no op and cannot stay a module of its own, E0812 when the program computes something else.
+    ArchError: E0809 for what is no model, E0810 when the model does not take the inputs or its calls cannot
+    be followed, E0811 for what has no op and cannot stay a module of its own, E0812 when the program computes
+    something else.
     """
     told = told or (lambda step: None)
     backend, frontend = _frontend(model, backend)

@@ -15,22 +15,22 @@ class Extern:
     def __init__(self, layer: keras.Layer, name: str) -> None:
         self._layer = layer
         self._name = f"externs.{name}"
-        self._copy: keras.Layer | None = None
+        self._copied = False
 
     def __call__(self, *inputs: Any) -> Any:
-        if self._copy is None:
-            self._copy = self._copied(inputs)
-        return self._copy(*arguments(self._copy, inputs))
+        if not self._copied:
+            self._copied = True
+            self._copy(inputs)
+        return self._layer(*arguments(self._layer, inputs))
 
-    def _copied(self, inputs: Sequence[Any]) -> keras.Layer:
-        """The layer made anew from its config, with its weights; itself where it has no config."""
+    def _copy(self, inputs: Sequence[Any]) -> None:
+        """Have the layer made anew from its config, with its weights; itself where it has no config."""
         copy = anew(self._layer)
-        if copy is None:
-            return self._layer
-        copy.name = self._name
-        copy(*arguments(copy, inputs))
-        copy.set_weights(self._layer.get_weights())
-        return copy
+        if copy is not None:
+            copy.name = self._name
+            copy(*arguments(copy, inputs))
+            copy.set_weights(self._layer.get_weights())
+            self._layer = copy
 
 
 def anew(layer: keras.Layer) -> keras.Layer | None:

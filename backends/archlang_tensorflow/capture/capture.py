@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,20 +18,36 @@ from archlang.conversion.captured import Captured
 from archlang.conversion.data import Data, Unsupported
 from archlang.diagnostics import ArchError, error
 from archlang_tensorflow.building import DTYPES
-from archlang_tensorflow.capture.calling import Array, called, result_names
+from archlang_tensorflow.capture.calling import called, result_names
 from archlang_tensorflow.capture.following import Followed, functional, opened
-from archlang_tensorflow.capture.hierarchy import Hierarchy, Scope
-from archlang_tensorflow.capture.known import Known
+from archlang_tensorflow.capture.hierarchy import Hierarchy
+from archlang_tensorflow.capture.known import Array, Known
 from archlang_tensorflow.capture.lowerer import OPERATIONS, Lowerer, is_variable, rule_of
 from archlang_tensorflow.capture.opaque import NAMES, Opaques, trained
+from archlang_tensorflow.capture.scope import Scope
 from archlang_tensorflow.externs import arguments
 
 _BATCH = 2  # the samples that a model is followed with: one would hide which sizes are the batch
 
 # What only moves elements, so that which element of a variable each is can be followed.
 _MOVES = frozenset(
-    ["Reshape", "Transpose", "Swapaxes", "Moveaxis", "ExpandDims", "Squeeze", "GetItem", "BroadcastTo", "Identity"]
-    + ["Ravel", "Flip", "Roll", "Repeat", "Tile", "Take"]
+    [
+        "Reshape",
+        "Ravel",
+        "Transpose",
+        "Swapaxes",
+        "Moveaxis",
+        "ExpandDims",
+        "Squeeze",
+        "GetItem",
+        "BroadcastTo",
+        "Identity",
+        "Flip",
+        "Roll",
+        "Repeat",
+        "Tile",
+        "Take",
+    ]
 )
 
 
@@ -231,8 +248,6 @@ def _ids(inputs: Any) -> list[int]:
 def _input_names(model: Any, followed: Followed | None, count: int) -> list[str]:
     """What the inputs are called: as a functional model names them, or as `call` does."""
     if followed is None:
-        import inspect
-
         found = [name for name in inspect.signature(model.call).parameters if name not in ("training", "mask")][:count]
     else:
         found = [x.name for x in keras.tree.flatten(followed.inputs)]

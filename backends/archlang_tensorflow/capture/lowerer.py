@@ -7,11 +7,12 @@ Keras has the channels last and archlang first. A tensor [n, h, w, c] is therefo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import attrs
+import keras
 import numpy as np
 
 from archlang.conversion.builder import Frame, GraphBuilder
@@ -53,7 +54,8 @@ def operation(*names: str) -> Callable[[Rule], Rule]:
 
 def rule_of(made: Any) -> Callable[..., Any] | None:
     """The rule of a layer: that of the class whose `call` it has."""
-    return next((LAYERS[kind] for kind in type(made).__mro__ if kind in LAYERS and type(made).call is kind.call), None)
+    kinds: tuple[Any, ...] = type(made).__mro__
+    return next((LAYERS[kind] for kind in kinds if kind in LAYERS and type(made).call is kind.call), None)
 
 
 def natural(rank: int) -> Order:
@@ -143,7 +145,11 @@ class Lowerer(Lowering):
         if self.steps(permuted(x, order)):
             return None
         made = self.builder.made_by(x.value)
-        if made is None or made[0].name not in ops or self.builder.type(made[1][0]).shape != self.builder.type(x.value).shape:
+        if (
+            made is None
+            or made[0].name not in ops
+            or self.builder.type(made[1][0]).shape != self.builder.type(x.value).shape
+        ):
             return None
         return made[0], Data(made[1][0], x.layout)
 
@@ -206,6 +212,4 @@ def ordered(known: Known | None, op: str, name: str = "kernel") -> Known | None:
 
 
 def is_variable(x: Any) -> bool:
-    import keras
-
     return isinstance(x, keras.Variable)

@@ -11,8 +11,8 @@ from archlang.conversion.builder import identifier
 from archlang.conversion.captured import Opaque
 from archlang.conversion.data import Data, Unsupported
 from archlang_tensorflow.building import DTYPES
-from archlang_tensorflow.capture.hierarchy import kind_name
 from archlang_tensorflow.capture.lowerer import Lowerer
+from archlang_tensorflow.capture.scope import kind_name
 from archlang_tensorflow.externs import arguments
 
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -51,7 +51,9 @@ class Opaques:
             f"op {name}({inputs}) -> {NAMES[keras.backend.standardize_dtype(result.dtype)]}[{sizes}]\n  extern\n"
         )
         params = trained_count(layer)
-        return lo.data(lo.builder.extern(Opaque(name, layer.name, kind, reason, params, declaration), *values, at=lo.at))
+        return lo.data(
+            lo.builder.extern(Opaque(name, layer.name, kind, reason, params, declaration), *values, at=lo.at)
+        )
 
 
 def _result(lo: Lowerer, layer: Any, given: Sequence[Data]) -> Any:

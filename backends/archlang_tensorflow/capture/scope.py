@@ -95,7 +95,9 @@ class Scope:
             direct.add(parts[: groups[-1]] if groups else ())
         alike = Counter(tuple(sorted(found)) for found in members.values())
         return {
-            parts: self._called(parts) for parts, found in members.items() if parts in direct and alike[tuple(sorted(found))] > 1
+            parts: self._called(parts)
+            for parts, found in members.items()
+            if parts in direct and alike[tuple(sorted(found))] > 1
         }
 
     def _called(self, parts: Parts) -> str:
@@ -130,7 +132,9 @@ class Scope:
             candidates = sorted(filter(None, dict.fromkeys(inner)), key=len, reverse=True)
             adds = type(node.operation).__name__ in ("Add", "Multiply")
             whole = [path for path in candidates if adds and self._adds(node, path, inner, users)]
-            self._paths[id(node)] = whole[0] if whole else _common([candidates[0] if candidates else (), after[id(node)]])
+            self._paths[id(node)] = (
+                whole[0] if whole else _common([candidates[0] if candidates else (), after[id(node)]])
+            )
 
     def _adds(self, node: Any, module: Path, inner: Sequence[Path], users: Mapping[int, Sequence[Any]]) -> bool:
         """Whether all that a call is given is made in a module or used there too."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 import numpy as np
+from keras import layers
 
 from archlang.conversion.data import Data, Unsupported
 from archlang_tensorflow.capture.known import Known
 from archlang_tensorflow.capture.lowerer import Lowerer, Order, channels_first, layer, natural, operation, permuted
-from keras import layers
 
 Operand = Data | Known | int | float
 

@@ -35,10 +35,7 @@ def multi_head_attention(
     if getattr(of, "_sliding_window", None) is not None or any(x.rank != 3 for x in (query, key, value)):
         raise Unsupported("attention within a window, or along several dimensions")
     causal = bool(use_causal_mask) | _is_causal(attention_mask, query.shape[1], key.shape[1])
-    given = [
-        _projected(lo, of, name, x)
-        for name, x in (("query", query), ("key", key), ("value", value))
-    ]
+    given = [_projected(lo, of, name, x) for name, x in (("query", query), ("key", key), ("value", value))]
     values = [lo.plain(x, 3) for x in given]
     made = lo.data(lo.add("attention", *values, heads=of.num_heads, causal=causal))
     return _projected(lo, of, "output", made, kept=1)

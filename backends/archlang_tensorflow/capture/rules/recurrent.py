@@ -88,7 +88,9 @@ def _biases(lo: Lowerer, cell: Any, lstm: bool) -> list[Known | None]:
     bias = lo.variable(cell, "bias")
     zeros = Known(np.zeros(((4 if lstm else 3) * cell.units,), np.float32))
     if bias is None:
-        lo.builder.notes.append("a recurrent layer without biases has zeros for them, which are not among its parameters")
+        lo.builder.notes.append(
+            "a recurrent layer without biases has zeros for them, which are not among its parameters"
+        )
         return [zeros, zeros]
     if lstm:
         lo.builder.notes.append(_NOTE)

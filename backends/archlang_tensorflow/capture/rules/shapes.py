@@ -125,9 +125,9 @@ def sliced(lo: Lowerer, x: Data, axis: int, start: int | None, stop: int | None,
     order = lo.order(x)
     if axis == 0 or step < 1:
         raise Unsupported("a part of the batch, or one in another direction")
-    if step > 1 or lo.steps(permuted(x, order)) == 0 and order == channels_first(x.rank):
+    if step > 1 or (lo.steps(permuted(x, order)) == 0 and order == channels_first(x.rank)):
         at = order.index(axis)
-        attributes = {"step": step} if step > 1 else {}
+        attributes: dict[str, Any] = {"step": step} if step > 1 else {}
         value = lo.value(x, order)
         made = lo.builder.add("slice", value, at=lo.around, axis=at, start=first, stop=last, **attributes)
         return lo.result(made, order)
@@ -181,7 +181,7 @@ def cropping(lo: Lowerer, of: Any, x: Data) -> Data:
 
 
 def _pairs(sizes: Any, space: int) -> list[tuple[int, int]]:
-    return [tuple(sizes)] if space == 1 else [tuple(pair) for pair in sizes]  # type: ignore[misc]
+    return [tuple(sizes)] if space == 1 else [tuple(pair) for pair in sizes]
 
 
 # ------------------------------------------------------------------ borders, other sizes
