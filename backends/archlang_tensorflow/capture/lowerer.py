@@ -145,11 +145,7 @@ class Lowerer(Lowering):
         if self.steps(permuted(x, order)):
             return None
         made = self.builder.made_by(x.value)
-        if (
-            made is None
-            or made[0].name not in ops
-            or self.builder.type(made[1][0]).shape != self.builder.type(x.value).shape
-        ):
+        if made is None or made[0].name not in ops or made[0].inputs[0].shape != made[0].output.shape:
             return None
         return made[0], Data(made[1][0], x.layout)
 

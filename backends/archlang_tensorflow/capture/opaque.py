@@ -50,10 +50,8 @@ class Opaques:
             f"## The layer `{layer.name}` of the model, a {kind}.\n"
             f"op {name}({inputs}) -> {NAMES[keras.backend.standardize_dtype(result.dtype)]}[{sizes}]\n  extern\n"
         )
-        params = trained_count(layer)
-        return lo.data(
-            lo.builder.extern(Opaque(name, layer.name, kind, reason, params, declaration), *values, at=lo.at)
-        )
+        opaque = Opaque(name, layer.name, kind, reason, trained_count(layer), declaration)
+        return lo.data(lo.builder.extern(opaque, *values, at=lo.at))
 
 
 def _result(lo: Lowerer, layer: Any, given: Sequence[Data]) -> Any:

@@ -14,6 +14,7 @@ from archlang_tensorflow.capture.lowerer import Lowerer, layer
 from archlang_tensorflow.capture.rules.arithmetic import combined
 from archlang_tensorflow.capture.rules.shapes import sliced, with_dims
 
+_UNBIASED = "a recurrent layer without biases has zeros for them, which are not among the model's parameters"
 _NOTE = "`lstm` has two biases where Keras's has one: the second is zeros, and not among the model's parameters"
 
 
@@ -88,9 +89,7 @@ def _biases(lo: Lowerer, cell: Any, lstm: bool) -> list[Known | None]:
     bias = lo.variable(cell, "bias")
     zeros = Known(np.zeros(((4 if lstm else 3) * cell.units,), np.float32))
     if bias is None:
-        lo.builder.notes.append(
-            "a recurrent layer without biases has zeros for them, which are not among its parameters"
-        )
+        lo.builder.notes.append(_UNBIASED)
         return [zeros, zeros]
     if lstm:
         lo.builder.notes.append(_NOTE)
