@@ -11,7 +11,8 @@ import keras
 
 from archlang.conversion.builder import Frame, Place, identifier
 from archlang.ir.tidying import held_by
-from archlang_tensorflow.capture.scope import Module, Scope, kind_name
+from archlang_tensorflow.capture.names import Module, kind_name
+from archlang_tensorflow.capture.scope import Scope
 
 
 class Hierarchy:

@@ -12,7 +12,7 @@ from archlang.conversion.captured import Opaque
 from archlang.conversion.data import Data, Unsupported
 from archlang_tensorflow.building import DTYPES
 from archlang_tensorflow.capture.lowerer import Lowerer
-from archlang_tensorflow.capture.scope import kind_name
+from archlang_tensorflow.capture.names import kind_name
 from archlang_tensorflow.externs import arguments
 
 NAMES = {dtype: name for name, dtype in DTYPES.items()}

@@ -56,10 +56,7 @@ def _outline(region: Region) -> Hashable:
 
 def chains(nodes: Sequence[Any]) -> Iterator[Region]:
     """Convolutions with the norm and the activation that follow them."""
-    users: dict[int, list[Any]] = {}
-    for node in nodes:
-        for tensor in node.input_tensors:
-            users.setdefault(id(tensor), []).append(node)
+    users = users_of(nodes)
     for node in nodes:
         if not isinstance(node.operation, _CONVOLUTIONS):
             continue
@@ -71,3 +68,12 @@ def chains(nodes: Sequence[Any]) -> Iterator[Region]:
             found.append(after[0])
         if len(found) > 1:
             yield found
+
+
+def users_of(nodes: Sequence[Any]) -> dict[int, list[Any]]:
+    """The calls that use each tensor, by its id."""
+    users: dict[int, list[Any]] = {}
+    for node in nodes:
+        for tensor in node.input_tensors:
+            users.setdefault(id(tensor), []).append(node)
+    return users

@@ -1,59 +1,50 @@
-"""The modules of flat models.
-
-The names of layers tell what belongs together: `conv2_block1_1_conv` is `conv` in `conv2/block1[1]`, as far
-as enough other layers share the beginnings. Where layers have the names that Keras makes, what the calls
-are tells it: see `regions`.
-"""
+"""The modules of flat models: by the names of the layers (`names`), and where these are those that Keras
+makes, by what the calls are (`regions`)."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
 import keras
 
-from archlang.conversion.builder import identifier
-from archlang_tensorflow.capture.regions import branched, chains
+from archlang_tensorflow.capture.names import (
+    Module,
+    Names,
+    Path,
+    automatic,
+    common,
+    kind_name,
+    name_parts,
+    plain,
+    unnumbered,
+)
+from archlang_tensorflow.capture.regions import branched, chains, users_of
 
-MEMBERS = 4  # layers that a beginning has to have in common to be a module's
-
-
-@attrs.frozen
-class Module:
-    """A part of a model. `part` is what it is called where it stands, `block` what it is one of several of;
-    "" for what only holds others."""
-
-    part: str
-    block: str = ""
-
-
-Path = tuple[Module, ...]
-Parts = tuple[str, ...]
+MUCH = 0.25  # the part of the calls that names have to tell the modules of
 
 
 class Scope:
     """In which modules the calls are that one model or layer consists of.
 
     A call that has no name of its own is where what it works on is made: between two calls of one module,
-    or where it adds to what a module gives something that this has been given.
+    or where it adds to what a module gives something that this has been given. An activation of what others
+    use too is where it is used.
     """
 
     def __init__(self, nodes: Sequence[Any]) -> None:
         layers = {node.operation.name: node.operation for node in nodes if isinstance(node.operation, keras.Layer)}
+        kinds = {name: kind_name(layer) for name, layer in layers.items()}
         named = {name: name_parts(layer) for name, layer in layers.items() if not automatic(layer)}
-        shared = len(_common(named.values())) if len(named) > 1 else 0
-        shared = min(shared, min((len(parts) - 1 for parts in named.values()), default=0))
-        self._named = {name: parts[shared:] for name, parts in named.items()}
-        self._begun = Counter(parts[:count] for parts in self._named.values() for count in range(1, len(parts) + 1))
-        self._blocks = self._repeated({name: kind_name(layer) for name, layer in layers.items()})
-        self._paths: dict[int, Path] = {
-            id(node): self._path(node.operation.name) for node in nodes if node.operation.name in self._named
-        }
-        self._place(nodes)
-        self._leave_out_scattered(nodes)
+        self._named = named
+        self._names = Names(named, kinds)
+        self._paths = self._placed(nodes, self._names)
+        if _told(self._paths) < len(nodes) * MUCH:
+            # The number of a cell may stand at the end, as in `normal_conv_1_3`.
+            ends = Names({name: parts[::-1] for name, parts in named.items()}, kinds)
+            paths = self._placed(nodes, ends)
+            if _told(paths) > max(_told(self._paths), len(nodes) * MUCH):
+                self._names, self._paths = ends, paths
         self._find_regions(nodes)
 
     def modules(self, node: Any) -> Path:
@@ -63,107 +54,33 @@ class Scope:
     def own(self, node: Any) -> str:
         """What a layer is called in its module."""
         name = node.operation.name
-        parts = self._named.get(name)
-        path = self._path(name) if parts else ()
-        if parts is None or self.modules(node)[: len(path)] != path:
+        if name not in self._named or self.modules(node) != self._names.path(name):
             return plain(name)
-        number, *others = parts[sum(len(module.part.split("_")) for module in path) :]
-        return "_".join([*others, number] if others and number.isdigit() else [number, *others])
-
-    # -------------------------------------------------------------- names
-
-    def _groups(self, parts: Parts) -> list[int]:
-        """Where in a name the beginnings end that are modules'."""
-        found = []
-        for count in range(1, len(parts)):
-            members = self._begun[parts[:count]]
-            if members < MEMBERS:
-                break
-            last = count + 1 == len(parts) or self._begun[parts[: count + 1]] < members
-            if last or parts[count - 1].isdigit():
-                found.append(count)
-        return found
-
-    def _repeated(self, kinds: Mapping[str, str]) -> dict[Parts, str]:
-        """The modules that have layers and are alike several times, with what they are called."""
-        members: dict[Parts, list[tuple[Parts, str]]] = {}
-        direct = set()
-        for name, parts in self._named.items():
-            groups = self._groups(parts)
-            for count in groups:
-                members.setdefault(parts[:count], []).append((parts[count:], kinds[name]))
-            direct.add(parts[: groups[-1]] if groups else ())
-        alike = Counter(tuple(sorted(found)) for found in members.values())
-        return {
-            parts: self._called(parts)
-            for parts, found in members.items()
-            if parts in direct and alike[tuple(sorted(found))] > 1
-        }
-
-    def _called(self, parts: Parts) -> str:
-        """What a module is called without its number."""
-        groups = [0, *self._groups((*parts, ""))]
-        own = [parts[a:b] for a, b in zip(groups, groups[1:], strict=False)]
-        named = [group for group in own if not all(part.isdigit() for part in group)]
-        return unnumbered("_".join(named[-1] if named else ()))
-
-    def _path(self, name: str) -> Path:
-        parts = self._named[name]
-        found = []
-        begin = 0
-        for count in self._groups(parts):
-            found.append(Module("_".join(parts[begin:count]), self._blocks.get(parts[:count], "")))
-            begin = count
-        return tuple(found)
+        return self._names.own(name)
 
     # -------------------------------------------------------------- calls without names
 
-    def _place(self, nodes: Sequence[Any]) -> None:
+    def _placed(self, nodes: Sequence[Any], names: Names) -> dict[int, Path]:
+        """The modules of all calls, by the names of those that have one."""
+        paths = {id(n): names.path(n.operation.name) for n in nodes if n.operation.name in self._named}
         made = {id(tensor): node for node in nodes for tensor in node.outputs}
         users = users_of(nodes)
         after: dict[int, Path] = {}
         for node in reversed(nodes):
             below = [after[id(user)] for tensor in node.outputs for user in users.get(id(tensor), ())]
-            after[id(node)] = self._paths[id(node)] if id(node) in self._paths else _common(below)
+            after[id(node)] = paths[id(node)] if id(node) in paths else common(below)
         for node in nodes:
-            if id(node) in self._paths:
+            if id(node) in paths:
                 continue
-            inner = [self._paths.get(id(made.get(id(tensor))), ()) for tensor in node.input_tensors]
+            inner = [paths.get(id(made.get(id(tensor))), ()) for tensor in node.input_tensors]
             candidates = sorted(filter(None, dict.fromkeys(inner)), key=len, reverse=True)
             adds = type(node.operation).__name__ in ("Add", "Multiply")
-            whole = [path for path in candidates if adds and self._adds(node, path, inner, users)]
-            self._paths[id(node)] = (
-                whole[0] if whole else _common([candidates[0] if candidates else (), after[id(node)]])
-            )
-
-    def _adds(self, node: Any, module: Path, inner: Sequence[Path], users: Mapping[int, Sequence[Any]]) -> bool:
-        """Whether all that a call is given is made in a module or used there too."""
-        return all(
-            place[: len(module)] == module
-            or any(self.modules(user)[: len(module)] == module for user in users[id(tensor)])
-            for tensor, place in zip(node.input_tensors, inner, strict=True)
-        )
-
-    def _leave_out_scattered(self, nodes: Sequence[Any]) -> None:
-        """Take away the modules that a path leaves and comes back to: names alone make no module."""
-        made = {id(tensor): node for node in nodes for tensor in node.outputs}
-        before = {id(n): [id(made[id(x)]) for x in n.input_tensors if id(x) in made] for n in nodes}
-        found = {path[:count] for path in self._paths.values() for count in range(1, len(path) + 1)}
-        for module in sorted(found, key=len, reverse=True):
-            inside = {key for key, path in self._paths.items() if path[: len(module)] == module}
-            left: set[int] = set()
-            scattered = False
-            for node in nodes:
-                after = any(key in left or (key in inside and id(node) not in inside) for key in before[id(node)])
-                if after and id(node) in inside:
-                    scattered = True
-                    break
-                if after:
-                    left.add(id(node))
-            if scattered:
-                for key in inside:
-                    path = self._paths[key]
-                    self._paths[key] = (*path[: len(module) - 1], *path[len(module) :])
+            whole = [path for path in candidates if adds and _adds(node, path, inner, users, paths)]
+            ahead = _is_activation(node) and len(users[id(node.input_tensors[0])]) > 1
+            before = after[id(node)] if ahead else candidates[0] if candidates else ()
+            paths[id(node)] = whole[0] if whole else common([before, after[id(node)]])
+        _leave_out_scattered(nodes, paths)
+        return paths
 
     def _find_regions(self, nodes: Sequence[Any]) -> None:
         """Give calls whose layers have no names the modules that what they are tells of."""
@@ -181,50 +98,64 @@ class Scope:
                     self._paths[id(node)] = (*self.modules(chain[0])[:1], module)
 
 
-def users_of(nodes: Sequence[Any]) -> dict[int, list[Any]]:
-    """The calls that use each tensor."""
-    users: dict[int, list[Any]] = {}
+def _told(paths: Mapping[int, Path]) -> int:
+    """How many calls are in modules of which there are several."""
+    return sum(any(module.block for module in path) for path in paths.values())
+
+
+def _adds(
+    node: Any,
+    module: Path,
+    inner: Sequence[Path],
+    users: Mapping[int, Sequence[Any]],
+    paths: Mapping[int, Path],
+) -> bool:
+    """Whether all that a call is given is made in a module or used there too."""
+    return all(
+        place[: len(module)] == module
+        or any(paths.get(id(user), ())[: len(module)] == module for user in users[id(tensor)])
+        for tensor, place in zip(node.input_tensors, inner, strict=True)
+    )
+
+
+def _leave_out_scattered(nodes: Sequence[Any], paths: dict[int, Path]) -> None:
+    """Take away the modules that a path leaves and comes back to: names alone make no module."""
+    made = {id(tensor): node for node in nodes for tensor in node.outputs}
+    before = {id(n): [id(made[id(x)]) for x in n.input_tensors if id(x) in made] for n in nodes}
+    found = {path[:count] for path in paths.values() for count in range(1, len(path) + 1)}
+    for module in sorted(found, key=len, reverse=True):
+        inside = {key for key, path in paths.items() if path[: len(module)] == module}
+        if inside and _is_left(nodes, before, inside):
+            for key in inside:
+                paths[key] = _without(paths[key], len(module) - 1)
+
+
+def _without(path: Path, at: int) -> Path:
+    """The modules without one, whose name the one in it takes on."""
+    gone, *inner = path[at:]
+    if inner:
+        first = inner[0]
+        parts = (first.part, gone.part) if gone.part.isdigit() else (gone.part, first.part)
+        inner = [Module("_".join(parts), first.block), *inner[1:]]
+    return (*path[:at], *inner)
+
+
+def _is_left(nodes: Sequence[Any], before: Mapping[int, Sequence[int]], inside: set[int]) -> bool:
+    """Whether a path leaves some calls and comes back."""
+    left: set[int] = set()
     for node in nodes:
-        for tensor in node.input_tensors:
-            users.setdefault(id(tensor), []).append(node)
-    return users
+        outside = id(node) not in inside
+        if any(key in left or (outside and key in inside) for key in before[id(node)]):
+            if not outside:
+                return True
+            left.add(id(node))
+    return False
 
 
-def _common(paths: Iterable[Any]) -> Any:
-    """The longest common beginning."""
-    first, *rest = list(paths) or [()]
-    count = 0
-    while count < len(first) and all(other[: count + 1] == first[: count + 1] for other in rest):
-        count += 1
-    return first[:count]
+def _is_activation(node: Any) -> bool:
+    return isinstance(node.operation, keras.layers.Activation | keras.layers.ReLU)
 
 
 def is_unnamed(node: Any) -> bool:
     """Whether a call is of a layer with the name that Keras makes, or of none."""
     return not isinstance(node.operation, keras.Layer) or automatic(node.operation)
-
-
-def automatic(layer: Any) -> bool:
-    return re.fullmatch(rf"{re.escape(kind_name(layer))}(_\d+)?", layer.name) is not None
-
-
-def name_parts(layer: Any) -> Parts:
-    """The parts of a name."""
-    return tuple([part for part in plain(layer.name).split("_") if part])
-
-
-def plain(name: str) -> str:
-    return re.sub(r"\W+", "_", name).strip("_") or "layer"
-
-
-def unnumbered(name: str) -> str:
-    """What modules are called that differ in a number: `block2a` and `block2b` are units, as the language
-    has other blocks."""
-    found = identifier(re.sub(r"_*\d+[a-z]?$", "", name).strip("_") or "unit")
-    return "unit" if found.endswith("_") else found
-
-
-def kind_name(layer: Any) -> str:
-    """What Keras calls layers of a class: `conv2d`, `batch_normalization`."""
-    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", type(layer).__name__)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
