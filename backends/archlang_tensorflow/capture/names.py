@@ -77,7 +77,7 @@ class Names:
         alike: dict[object, list[Parts]] = {}
         for parts, found in members.items():
             alike.setdefault(tuple(sorted(found)), []).append(parts)
-        blocks = {}
+        blocks: dict[Parts, str] = {}
         for same in alike.values():
             if len(same) > 1:
                 called = {self._called(parts) for parts in same}

@@ -22,6 +22,8 @@ def max_pool(lo: Lowerer, of: Any, x: Data) -> Data:
     if made and made[0].name == "pad" and made[0].attribute("value") == 0 and not any(map(any, borders)):
         # Zeros are never more than what comes out of a relu: they are as good as no numbers.
         before = lo.builder.made_by(made[1][0])
+        while before and before[0].name == "permute":
+            before = lo.builder.made_by(before[1][0])
         amount = made[0].attribute("amount")
         alike = len(set(amount)) == 1 and len(amount) == 2 * len(borders) and 2 * amount[0] <= kernel
         if before and before[0].name in _RELUS and alike:
