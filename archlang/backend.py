@@ -157,10 +157,14 @@ class Engines(Supernets, Protocol):
 
 @runtime_checkable
 class Capturer(Protocol):
-    """What a backend does, besides, that converts models of its framework."""
+    """What a backend does, besides, that converts models of its framework.
+
+    `archlang.conversion` has what a frontend builds with: `builder.GraphBuilder` for the graph, `lowering.Lowering`
+    for views of tensors. It is asked for models only when its framework is imported: see `capturer_of`.
+    """
 
     def is_model(self, thing: Any) -> bool:
-        """Whether something is a model, rather than what makes one."""
+        """Whether something is a model of the framework, rather than what makes one."""
         ...
 
     def arrays(self, inputs: Any) -> list[Array]:

@@ -50,13 +50,15 @@ def convert(
 
     \b
     archlang convert torch.nn:Linear --set in_features=8 --set out_features=4 --input 1,8 -o linear.arch
+    archlang convert keras.applications:ResNet50 --set weights=None --input 1,224,224,3 -o net.arch
     """
     from archlang.conversion.converting import TOLERANCE
     from archlang.conversion.converting import convert as converted
 
     arrays = [_example(text) for text in inputs]
     told: Callable[[str], None] = (lambda step: None) if json_output else _say
-    made = _model(model, dict(map(parse_setting, given)), capturer(backend) if backend else None)
+    settings = {name: None if value == "None" else value for name, value in map(parse_setting, given)}
+    made = _model(model, settings, capturer(backend) if backend else None)
     name = model.partition(":")[2].rpartition(".")[2]
     found = converted(made, arrays, name=name, backend=backend, told=told)
     with writing(output, quiet=json_output) as target:
