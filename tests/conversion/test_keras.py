@@ -291,6 +291,17 @@ def test_layers(name: str) -> None:
     assert found.relative <= 1e-5
 
 
+def heads_of(x: Any) -> Any:
+    return ops.transpose(ops.reshape(x, (-1, 6, 2, 2)), (0, 2, 1, 3))
+
+
+def written_attention(x: Any, axis: int = -1) -> Any:
+    q, k, v = heads_of(x), heads_of(2 * x), heads_of(x + 1)
+    scores = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2))) / np.sqrt(2.0)
+    y = ops.matmul(layers.Dropout(0.1)(ops.softmax(scores, axis=axis)), v)
+    return ops.reshape(ops.transpose(y, (0, 2, 1, 3)), (-1, 6, 4))
+
+
 CALLS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...], set[str]]] = {
     "arithmetic": (lambda x: (x + 2) * 3 - x / 4, SERIES, {"shift", "scale", "sub"}),
     "one minus": (lambda x: 1 - x, SERIES, {"scale", "shift"}),
@@ -327,7 +338,25 @@ CALLS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...], set[str]]] = {
         SERIES,
         {"linear", "attention"},
     ),
-    "norm of zeros around": (
+    "groups of queries": (
+        lambda x: layers.GroupQueryAttention(3, 4, 2)(x, x),
+        SERIES,
+        {"linear", "attention"},
+    ),
+    "attention of heads": (
+        lambda x: ops.dot_product_attention(
+            *[ops.reshape(y, (-1, 6, 2, 2)) for y in (x, 2 * x, x + 1)], is_causal=True
+        ),
+        SERIES,
+        {"scale", "shift", "attention"},
+    ),
+    "written attention": (written_attention, SERIES, {"scale", "shift", "attention"}),
+    "not quite attention": (
+        lambda x: written_attention(x, axis=-2),
+        SERIES,
+        {"scale", "shift", "matmul", "softmax"},
+    ),
+    "zeros around": (
         lambda x: layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(ops.relu(x))),
         IMAGE,
         {"relu", "max_pool2d"},

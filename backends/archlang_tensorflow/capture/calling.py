@@ -54,7 +54,8 @@ def result_names(model: Any, results: Any) -> list[str]:
 
 
 def as_arrays(inputs: Any) -> list[Array]:
-    """Example inputs, one or several, as arrays; whole numbers are of 64 bits."""
+    """Example inputs, one or several, as arrays: floats as Keras has them, whole numbers of 64 bits."""
     several = isinstance(inputs, list | tuple)
     found = [np.asarray(x) for x in (inputs if several else [inputs])]
-    return [x.astype(np.int64) if np.issubdtype(x.dtype, np.integer) else x for x in found]
+    kinds = {np.floating: keras.config.floatx(), np.integer: "int64"}
+    return [x.astype(next((kinds[kind] for kind in kinds if np.issubdtype(x.dtype, kind)), x.dtype)) for x in found]

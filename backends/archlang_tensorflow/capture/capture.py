@@ -19,7 +19,7 @@ from archlang.conversion.data import Data, Unsupported
 from archlang.diagnostics import ArchError, error
 from archlang_tensorflow.building import DTYPES
 from archlang_tensorflow.capture.calling import called, result_names
-from archlang_tensorflow.capture.following import Followed, functional, opened
+from archlang_tensorflow.capture.following import Followed, Unfollowed, functional, opened
 from archlang_tensorflow.capture.hierarchy import Hierarchy
 from archlang_tensorflow.capture.known import Array, Known
 from archlang_tensorflow.capture.lowerer import OPERATIONS, Lowerer, is_variable, rule_of
@@ -49,6 +49,8 @@ _MOVES = frozenset(
         "Take",
     ]
 )
+
+_PATTERNS = frozenset(["Matmul", "Multiply", "Divide", "TrueDivide"])  # what attention is written with
 
 
 def capture(model: Any, inputs: Sequence[Array], name: str, told: Callable[[str], None] | None = None) -> Captured:
@@ -82,8 +84,11 @@ class _Capture:
             for name, x in zip(names, self._inputs, strict=True)
         ]
         args = arguments(self._model, given)
+        rule = rule_of(self._model)
         try:
-            found = self._within(self._model, args, {}, followed)
+            found = rule(self._lowerer, self._model, *args) if rule else self._within(self._model, args, {}, followed)
+        except Unfollowed as refusal:
+            raise ArchError(error("E0810", f"the model's calls cannot be followed: it holds {refusal}")) from refusal
         except Unsupported as refusal:
             raise ArchError(error("E0811", f"`{self._model.name}` holds {refusal}")) from refusal
         results = self._results(found)
@@ -209,7 +214,8 @@ class _Capture:
         if rule is None:
             raise Unsupported(f"`{operation.name}`, for which there is no op")
         try:
-            return rule(self._lowerer, operation, *args, **kwargs)
+            found = rule(self._lowerer, operation, *args, **kwargs)
+            return attrs.evolve(found, made=(name, args)) if isinstance(found, Data) and name in _PATTERNS else found
         except ArchError as refusal:
             raise Unsupported(refusal.diagnostics[0].message) from refusal
 

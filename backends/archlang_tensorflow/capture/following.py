@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,9 @@ from keras import KerasTensor
 from archlang.conversion.data import Unsupported
 from archlang_tensorflow.capture.known import Known
 
-_MODELS = (keras.Model, keras.Sequential)
+
+class Unfollowed(Unsupported):
+    """A call that does what symbolic tensors cannot."""
 
 
 @attrs.frozen(eq=False)
@@ -49,8 +51,8 @@ def _own(kind: type) -> set[str]:
 
 
 def opened(layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Followed:
-    """The calls within a call of a layer, whose tensors are given as symbolic ones; Unsupported when it
-    does what symbolic tensors cannot. The layer stays as it was."""
+    """The calls within a call of a layer, whose tensors are given as symbolic ones; Unfollowed when it
+    does what these cannot. The layer stays as it was."""
     kwargs = {name: value for name, value in kwargs.items() if name not in ("training", "mask") or value is not None}
     if getattr(layer, "_call_has_training_arg", False):
         kwargs["training"] = False
@@ -60,7 +62,7 @@ def opened(layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Foll
             outputs = layer.call(*args, **kwargs)
         except Exception as failure:
             first = f"{type(failure).__name__}: {str(failure).strip().partition(chr(10))[0]}"
-            raise Unsupported(f"a call of {type(layer).__name__} that cannot be followed ({first})") from failure
+            raise Unfollowed(f"a call of {type(layer).__name__} that cannot be followed ({first})") from failure
         return Followed((args, kwargs), outputs, _nodes(outputs, (args, kwargs)), known)
 
 
@@ -142,7 +144,3 @@ def _symbolic_tables(known: dict[int, tuple[KerasTensor, Known]]) -> Iterator[No
         yield
     finally:
         del kind.__call__
-
-
-def symbolic(shape: Sequence[int], dtype: str) -> KerasTensor:
-    return KerasTensor(tuple(shape), dtype)

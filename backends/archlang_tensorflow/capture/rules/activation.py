@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import keras
 from keras import layers
 
@@ -62,7 +63,8 @@ def softmax(lo: Lowerer, op: str, x: Data, axis: Any) -> Data:
     at = order.index(axis % x.rank)
     if at == 0:
         raise Unsupported("an operation along the batch")
-    return lo.result(lo.add(op, lo.value(x, order), axis=-1 if at == x.rank - 1 else at), order)
+    y = lo.result(lo.add(op, lo.value(x, order), axis=-1 if at == x.rank - 1 else at), order)
+    return attrs.evolve(y, made=("Softmax", (x,))) if op == "softmax" and axis % x.rank == x.rank - 1 else y
 
 
 @layer(layers.Activation)

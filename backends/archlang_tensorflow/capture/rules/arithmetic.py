@@ -192,8 +192,7 @@ def _known(x: Operand) -> Known:
 # ------------------------------------------------------------------ products of matrices
 
 
-@operation("Matmul")
-def matmul(lo: Lowerer, of: Any, a: Operand, b: Operand) -> Data:
+def plain_matmul(lo: Lowerer, of: Any, a: Operand, b: Operand) -> Data:
     if isinstance(a, Data) and isinstance(b, Known) and len(b.shape) == 2 and b.source is not None:
         return lo.last("linear", a, {"kernel": b.transposed((1, 0))}, out=b.shape[1], bias=False)
     if not isinstance(a, Data) or not isinstance(b, Data) or a.rank != b.rank or a.rank < 3:
