@@ -40,7 +40,7 @@ def _regions(nodes: Sequence[Any]) -> Iterator[Region]:
             parts.append([])
     for part, after in zip(parts, [*parts[1:], []], strict=True):
         if len(part) > 1:
-            adds = type(part[-1].operation).__name__ == "Add"
+            adds = len(part[-1].input_tensors) > 1 and type(part[-1].operation).__name__ != "Concatenate"
             follows = adds and len(after) == 1 and isinstance(after[0].operation, _ACTIVATIONS)
             yield [*part, *after] if follows else part
 

@@ -28,8 +28,8 @@ class Scope:
     """In which modules the calls are that one model or layer consists of.
 
     A call that has no name of its own is where what it works on is made: between two calls of one module,
-    or where it adds to what a module gives something that this has been given. An activation of what others
-    use too is where it is used.
+    or where it adds to what a module gives something that this has been given. What takes what a module
+    is given beside it, and serves that module alone, is in it.
     """
 
     def __init__(self, nodes: Sequence[Any]) -> None:
@@ -46,6 +46,7 @@ class Scope:
             if _told(paths) > max(_told(self._paths), len(nodes) * MUCH):
                 self._names, self._paths = ends, paths
         self._find_regions(nodes)
+        _leave_out_scattered(nodes, self._paths)
 
     def modules(self, node: Any) -> Path:
         """The modules that a call is in, outermost first."""
@@ -76,9 +77,11 @@ class Scope:
             candidates = sorted(filter(None, dict.fromkeys(inner)), key=len, reverse=True)
             adds = type(node.operation).__name__ in ("Add", "Multiply")
             whole = [path for path in candidates if adds and _adds(node, path, inner, users, paths)]
+            inside = after[id(node)]
             ahead = _is_activation(node) and len(users[id(node.input_tensors[0])]) > 1
-            before = after[id(node)] if ahead else candidates[0] if candidates else ()
-            paths[id(node)] = whole[0] if whole else common([before, after[id(node)]])
+            if ahead or (inside and _aside(node, inside, users, paths)):
+                whole.append(inside)
+            paths[id(node)] = whole[0] if whole else common([candidates[0] if candidates else (), inside])
         _leave_out_scattered(nodes, paths)
         return paths
 
@@ -115,6 +118,14 @@ def _adds(
         place[: len(module)] == module
         or any(paths.get(id(user), ())[: len(module)] == module for user in users[id(tensor)])
         for tensor, place in zip(node.input_tensors, inner, strict=True)
+    )
+
+
+def _aside(node: Any, module: Path, users: Mapping[int, Sequence[Any]], paths: Mapping[int, Path]) -> bool:
+    """Whether all that a call is given is used in a module by others too."""
+    return all(
+        any(user is not node and paths.get(id(user), ())[: len(module)] == module for user in users[id(tensor)])
+        for tensor in node.input_tensors
     )
 
 
