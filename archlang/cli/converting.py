@@ -50,7 +50,7 @@ def convert(
 
     \b
     archlang convert torch.nn:Linear --set in_features=8 --set out_features=4 --input 1,8 -o linear.arch
-    archlang convert keras.applications:ResNet50 --set weights=None --input 1,224,224,3 -o net.arch
+    archlang convert keras.layers:Dense --set units=4 --input 1,8 -o dense.arch
     """
     from archlang.conversion.converting import TOLERANCE
     from archlang.conversion.converting import convert as converted

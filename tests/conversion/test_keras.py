@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import torch
 from keras import Input, layers, ops
 from torch import nn
@@ -82,6 +83,37 @@ def test_branches_without_names_are_modules() -> None:
     text = al.convert(branches(), images(1, 9, 9, 3)).text
     assert text.count("concat\n") == 1
     assert "channel_bias" in text
+
+
+def test_ends_of_names_are_modules_too() -> None:
+    given = x = Input((6,))
+    for number in range(4):
+        y = layers.Dense(6, activation="relu", name=f"wide_dense_{number}")(x)
+        y = layers.Dense(6, name=f"narrow_dense_{number}")(layers.LayerNormalization(name=f"norm_{number}")(y))
+        x = layers.Add(name=f"sum_{number}")([x, y])
+    text = al.convert(keras.Model(given, x, name="cells"), images(1, 6)).text
+    assert text.count("linear(") == 2
+    assert "repeat(4, unit)" in text
+
+
+def test_layers_that_are_called_twice_are_one_block() -> None:
+    encoder = keras.Sequential([Input((8,)), layers.Dense(6, "relu"), layers.Dense(4)], name="encoder")
+    a, b = Input((8,), name="a"), Input((8,), name="b")
+    found = al.convert(keras.Model([a, b], ops.abs(encoder(a) - encoder(b))), [images(1, 8), images(1, 8)])
+    assert found.params == found.model_params == 54 + 28
+    assert "tie encoder" in found.text
+
+
+def test_a_model_within_a_model() -> None:
+    inner = residual()
+    inner.trainable = False
+    given = Input((16, 16, 3))
+    x = layers.RandomFlip("horizontal")(given)
+    x = inner(layers.Rescaling(1 / 127.5, -1.0)(x), training=False)
+    found = al.convert(randomised(keras.Model(given, layers.Dense(2)(x))), images(1, 16, 16, 3))
+    assert found.params == found.model_params
+    assert found.relative <= 1e-5
+    assert "repeat(2, " in found.text
 
 
 def test_the_unet_has_its_skips() -> None:
@@ -436,6 +468,19 @@ def masking() -> Any:
     return keras.Sequential([Input((5,)), layers.Embedding(20, 4, mask_zero=True), layers.LSTM(3)], name="masking")
 
 
+def marking() -> Any:
+    return keras.Sequential([Input((5, 4)), layers.Masking(), layers.LSTM(3)], name="marking")
+
+
+def half() -> Any:
+    return keras.Sequential([Input((4,)), layers.Dense(3, dtype="mixed_float16", name="small")])
+
+
+class Foreign(keras.Model):
+    def call(self, x: Any) -> Any:
+        return tf.nn.softsign(x)
+
+
 def endless() -> Any:
     given = Input((4,))
     return keras.Model(given, given * 1e30 * 1e30)
@@ -446,6 +491,9 @@ def endless() -> Any:
     [
         (sorting, images(2, 4), "E0811", "`sort`, for which there is no op"),
         (masking, tokens(2, 5), "E0811", "mask"),
+        (marking, images(2, 5, 4), "E0811", "mask"),
+        (half, images(2, 4), "E0811", "`small` holds numbers in half precision"),
+        (Foreign, images(2, 4), "E0810", "cannot be followed"),
         (endless, images(2, 4), "E0812", "not finite"),
         (mnist, images(2, 12, 8, 1), "E0810", "does not take"),
         (mnist, [images(2, 8, 8, 1)] * 2, "E0810", "does not take"),

@@ -60,6 +60,9 @@ def capture(model: Any, inputs: Sequence[Array], name: str, told: Callable[[str]
     """
     told = told or (lambda step: None)
     told("following the calls")
+    half = next((part for part in model._flatten_layers() if part.compute_dtype in ("float16", "bfloat16")), None)
+    if half is not None:
+        raise ArchError(error("E0811", f"`{half.name}` holds numbers in half precision"))
     samples = [np.repeat(x[:1], _BATCH, axis=0) for x in inputs]
     called(model, samples)
     told("writing them as ops")

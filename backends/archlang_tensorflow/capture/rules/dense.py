@@ -82,6 +82,12 @@ def embedding(lo: Lowerer, of: layers.Embedding, tokens: Data | Known) -> Data |
     return lo.data(made)
 
 
+@layer(layers.Masking)
+def masking(lo: Lowerer, of: layers.Masking, x: Data) -> Data:
+    lo.masked = True
+    raise Unsupported("a mask of tokens that do not count")
+
+
 # Layers of the last dimension, for which it is nothing to be applied to each of several tensors.
 _OF_THE_LAST = (layers.Dense, layers.Activation, layers.ReLU, layers.LayerNormalization, layers.Dropout)
 
