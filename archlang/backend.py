@@ -6,6 +6,7 @@ It is imported when it is first asked for, so that nothing here needs a framewor
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
@@ -156,10 +157,14 @@ class Engines(Supernets, Protocol):
 
 @runtime_checkable
 class Capturer(Protocol):
-    """What a backend does, besides, that converts models of its framework."""
+    """What a backend does, besides, that converts models of its framework.
+
+    `archlang.conversion` has what a frontend builds with: `builder.GraphBuilder` for the graph, `lowering.Lowering`
+    for views of tensors. It is asked for models only when its framework is imported: see `capturer_of`.
+    """
 
     def is_model(self, thing: Any) -> bool:
-        """Whether something is a model, rather than what makes one."""
+        """Whether something is a model of the framework, rather than what makes one."""
         ...
 
     def arrays(self, inputs: Any) -> list[Array]:
@@ -216,9 +221,35 @@ def capturer(name: str) -> Capturer:
     found = backend(name)
     if not isinstance(found, Capturer):
         raise ArchError(
-            error("E0802", f"there is no backend `{name}` that converts models", hints=("convert with `torch`",))
+            error(
+                "E0802",
+                f"there is no backend `{name}` that converts models",
+                hints=("convert with `torch` or `tensorflow`",),
+            )
         )
     return found
+
+
+def capturer_of(model: Any) -> tuple[str, Capturer] | None:
+    """The backend that converts a model, and its name; None where something is a model of none.
+
+    No framework is imported for it: whoever has a model of one has imported it.
+    """
+    ours = {kind.__module__.partition(".")[0] for kind in type(model).__mro__}
+    points = known_backends()
+    imported = [name for name, point in points.items() if {name, point.module} & sys.modules.keys()]
+    failure: ArchError | None = None
+    for name in sorted(imported, key=lambda name: (name not in ours, name)):
+        try:
+            found = backend(name)
+        except ArchError as refused:
+            failure = failure or (refused if name in ours else None)
+            continue
+        if isinstance(found, Capturer) and found.is_model(model):
+            return name, found
+    if failure is not None:
+        raise failure
+    return None
 
 
 def known_backends() -> dict[str, EntryPoint]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from archlang.backend import Capturer, capturer
+from archlang.backend import Capturer, capturer, capturer_of
 from archlang.cli.common import as_json, print_json, writing
 from archlang.diagnostics import ArchError, did_you_mean, error
 from archlang.space.values import parse_setting
@@ -33,7 +33,7 @@ _DTYPES = {"f16": "float16", "f32": "float32", "f64": "float64", "i32": "int32",
 )
 @click.option("-o", "--output", metavar="PATH", required=True, help="The .arch file to write.")
 @click.option("--weights", metavar="PATH", help="Write the model's weights to this .safetensors file.")
-@click.option("--backend", default="torch", show_default=True, help="The model's framework.")
+@click.option("--backend", help="The model's framework (found by the model unless it is given).")
 @as_json
 def convert(
     model: str,
@@ -41,7 +41,7 @@ def convert(
     given: tuple[str, ...],
     output: str,
     weights: str | None,
-    backend: str,
+    backend: str | None,
     json_output: bool,
 ) -> None:
     """Write a model of a framework as .arch text, and prove that it computes the same.
@@ -50,13 +50,15 @@ def convert(
 
     \b
     archlang convert torch.nn:Linear --set in_features=8 --set out_features=4 --input 1,8 -o linear.arch
+    archlang convert keras.layers:Dense --set units=4 --input 1,8 -o dense.arch
     """
     from archlang.conversion.converting import TOLERANCE
     from archlang.conversion.converting import convert as converted
 
     arrays = [_example(text) for text in inputs]
     told: Callable[[str], None] = (lambda step: None) if json_output else _say
-    made = _model(model, dict(map(parse_setting, given)), capturer(backend))
+    settings = {name: None if value == "None" else value for name, value in map(parse_setting, given)}
+    made = _model(model, settings, capturer(backend) if backend else None)
     name = model.partition(":")[2].rpartition(".")[2]
     found = converted(made, arrays, name=name, backend=backend, told=told)
     with writing(output, quiet=json_output) as target:
@@ -117,7 +119,7 @@ def _example(text: str) -> Any:
     return np.zeros(shape, kind)
 
 
-def _model(text: str, settings: dict[str, Any], frontend: Capturer) -> Any:
+def _model(text: str, settings: dict[str, Any], frontend: Capturer | None) -> Any:
     """The model that MODULE:FACTORY names; ArchError (E0809) when it cannot be had."""
     module_name, separator, path = text.partition(":")
     if not separator or not module_name or not path:
@@ -141,7 +143,8 @@ def _model(text: str, settings: dict[str, Any], frontend: Capturer) -> Any:
                 error("E0809", f"`{module_name}` has no `{path}`", hints=did_you_mean(part, vars(found)) or ())
             )
         found = getattr(found, part)
-    if frontend.is_model(found):
+    is_model = frontend.is_model if frontend else lambda thing: capturer_of(thing) is not None
+    if is_model(found):
         return found
     try:
         found = found(**settings)
@@ -153,7 +156,7 @@ def _model(text: str, settings: dict[str, Any], frontend: Capturer) -> Any:
                 hints=("give its arguments with --set NAME=VALUE",),
             )
         ) from failure
-    if not frontend.is_model(found):
+    if not is_model(found):
         kind = type(found).__name__
         article = "an" if kind[0].lower() in "aeiou" else "a"
         raise ArchError(error("E0809", f"`{text}` gives {article} {kind}, which is no model"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from archlang.backend import Capturer, capturer, capturer_of
 from archlang.backend import backend as backend_named
-from archlang.backend import capturer
 from archlang.conversion.captured import Array, Captured, Opaque
 from archlang.conversion.text import captured_text, moved_weights
 from archlang.diagnostics import ArchError, error
@@ -81,22 +82,24 @@ def convert(
     example_inputs: Any,
     *,
     name: str | None = None,
-    backend: str = "torch",
+    backend: str | None = None,
     told: Callable[[str], None] | None = None,
 ) -> Conversion:
-    """A model of a framework (a `torch.nn.Module`) as a program, in evaluation mode.
+    """A model of a framework (a `torch.nn.Module`, a `keras.Model`) as a program, in evaluation mode.
 
     `example_inputs` is a tensor or array, or several; the first dimension is the batch. The text is
     loaded again, built with the weights, and run beside the model on the example and on a second
-    batch: `Conversion.trials` says how they differ. `told` hears of each step.
+    batch: `Conversion.trials` says how they differ. `told` hears of each step. `backend` is the one of
+    the model's framework unless it is given.
 
-    ArchError: E0810 when the model does not take the inputs or its calls cannot be followed, E0811 for
-    what has no op and cannot stay a module of its own, E0812 when the program computes something else.
+    ArchError: E0809 for what is no model, E0810 when the model does not take the inputs or its calls cannot
+    be followed, E0811 for what has no op and cannot stay a module of its own, E0812 when the program computes
+    something else.
     """
     told = told or (lambda step: None)
-    frontend = capturer(backend)
+    backend, frontend = _frontend(model, backend)
     inputs = frontend.arrays(example_inputs)
-    captured = frontend.capture(model, inputs, name or type(model).__name__, told)
+    captured = frontend.capture(model, inputs, name or _name(model), told)
     told("writing the text")
     text = captured_text(captured)
     program = loads(text, externs=captured.modules).program()
@@ -121,6 +124,23 @@ def convert(
     )
     found.require_agreement()
     return found
+
+
+def _frontend(model: Any, backend: str | None) -> tuple[str, Capturer]:
+    """The backend that converts the model, and its name."""
+    if backend is not None:
+        return backend, capturer(backend)
+    found = capturer_of(model)
+    if found is None:
+        hints = ("what is converted is a `torch.nn.Module` or a `keras.Model`",)
+        raise ArchError(error("E0809", f"this is a {type(model).__name__}, which is no model", hints=hints))
+    return found
+
+
+def _name(model: Any) -> str:
+    """What a model is called: as it calls itself, or as its class is called."""
+    own = getattr(model, "name", None)
+    return re.sub(r"_\d+$", "", own) if isinstance(own, str) and own else type(model).__name__
 
 
 def _trials(

@@ -65,7 +65,7 @@ class Lowering:
         if steps is None:
             raise Unsupported("a view that no slices and reshapes are")
         made = self.builder.made_by(value)
-        if made and steps == (("flatten", {"start": 1}),) and made[0].name == "adaptive_avg_pool2d":
+        if made and steps == (("flatten", {"start": 1}),) and made[0].name.startswith("adaptive_avg_pool"):
             operation, inputs = made
             if operation.attribute("out") == 1:
                 return self.builder.add("global_avg_pool", *inputs, at=self.around)

@@ -6,6 +6,7 @@ import json
 import re
 from functools import cached_property
 from hashlib import blake2b
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -171,7 +172,7 @@ class Program:
                     hints=(f"hand it over: al.load(path, externs={{{given}}})",),
                 )
             )
-        if names and name != "torch":
+        if names and "externs" not in signature(_backend(name).build).parameters:
             raise ArchError(error("E0808", f"the {name} backend takes no modules for opaque parts of a network"))
         return {op: self.space.externs[op] for op in names}
 

@@ -108,6 +108,7 @@ GRIDS: dict[str, Grid] = {
         (SERIES,), (IMAGE,), size=(1, 2, 3, 5), alpha=(None, 0.5), beta=(0.75, 2.0), k=(1.0, 2.0)
     ),
     "channel_scale": _grid(*CHANNELS, init=(None, 0.5)),
+    "channel_bias": _grid(*CHANNELS),
     "feature_scale": _grid(*ANY, init=(None, 0.5)),
     "feature_bias": _grid(*ANY),
     "identity": _grid(*ANY),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from archlang.ir.types import SymbolicDim, TensorType
 from archlang.lowering.declared import Layer
 from archlang.lowering.initial import Drawing
 from archlang.lowering.names import plain
+from archlang_tensorflow.externs import Extern
 from archlang_tensorflow.lowering import LOWERINGS, lowered
 from archlang_tensorflow.places import held_by, layer_key, layer_names
 
@@ -28,13 +29,20 @@ DTYPES = {
 }
 
 
-def build(graph: Graph, seed: int = 0, data_format: str = "channels_first") -> keras.Model:
+def build(
+    graph: Graph,
+    seed: int = 0,
+    data_format: str = "channels_first",
+    externs: Mapping[str, keras.Layer] | None = None,
+) -> keras.Model:
     """The graph as a functional model with weights drawn from `seed` and their addresses.
 
-    Inputs and outputs have the program's layout; see `layout.arranged` for "channels_last".
+    Inputs and outputs have the program's layout; see `layout.arranged` for "channels_last". `externs` are
+    the layers that stand for the ops of these names; the network has copies of them.
     Raises ArchError (E0803) that names every op that cannot be lowered.
     """
-    made = lowered(graph, data_format)
+    own = {name: Extern(layer, name) for name, layer in (externs or {}).items()}
+    made = lowered(graph, data_format, own)
     names = layer_names(made)
     values: list[Any] = [
         keras.Input(batch_shape=batch_shape(given.type), dtype=DTYPES[given.type.dtype], name=given.name)
@@ -46,7 +54,9 @@ def build(graph: Graph, seed: int = 0, data_format: str = "channels_first") -> k
         for node in made.nodes:
             given = [values[value] for value in node.inputs]
             kind = LOWERINGS.get(node.operation.name)
-            if isinstance(kind, Layer):
+            if node.operation.name in own:
+                values.append(own[node.operation.name](*given))
+            elif isinstance(kind, Layer):
                 name = names[layer_key(node)]
                 if name not in layers:
                     layers[name] = new_layer(kind, node.operation, name)

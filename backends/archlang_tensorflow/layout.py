@@ -40,6 +40,7 @@ SPATIAL = {
     "instance_norm",
     "local_response_norm",
     "channel_scale",
+    "channel_bias",
     "prelu",
     "zero",
     "max_pool1d",

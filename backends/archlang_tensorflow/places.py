@@ -45,14 +45,19 @@ class Held:
         """An array of the variable's shape in the weight's own."""
         if self.axes is None:
             return found.reshape(self.spec.shape)
-        shape = [self.spec.shape[axis] for axis in self.axes]
-        return np.ascontiguousarray(found.reshape(shape).transpose(np.argsort(self.axes)))
+        return in_order(found.reshape([self.spec.shape[axis] for axis in self.axes]), self.axes)
+
+
+def in_order(found: Array, axes: tuple[int, ...]) -> Array:
+    """An array whose dimensions a layer keeps in the order of `axes`, with them in the weight's own."""
+    return np.ascontiguousarray(found.transpose(np.argsort(axes)))
 
 
 def held_weights(graph: Graph, model: keras.Model) -> dict[str, Held]:
     """The weights and states by address of a model that was built for the graph, or that the emitted
     file makes."""
-    made = lowered(graph)
+    opaque = {node.operation.name for node in graph.nodes if "extern" in node.operation.traits}
+    made = lowered(graph, given=opaque)
     layers = {layer.name: layer for layer in model.layers}
     if layers.keys() >= set(layer_names(made).values()):
         return held_by(made, layers)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from archlang.backend import Array, Meter, Progress, TrainingSettings
+from archlang.conversion.captured import Captured
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights
 from archlang.lowering.emitting import emit
@@ -33,8 +34,14 @@ class TensorFlowBackend:
 
     name = "tensorflow"
 
-    def build(self, graph: Graph, seed: int = 0, data_format: str = "channels_first") -> keras.Model:
-        return build(graph, seed, data_format)
+    def build(
+        self,
+        graph: Graph,
+        seed: int = 0,
+        data_format: str = "channels_first",
+        externs: Mapping[str, keras.Layer] | None = None,
+    ) -> keras.Model:
+        return build(graph, seed, data_format, externs)
 
     def emit(self, graph: Graph, header: Sequence[str] = ()) -> str:
         return emit(KERAS, lowered(graph), header)
@@ -96,6 +103,29 @@ class TensorFlowBackend:
 
     def run(self, network: keras.Model, *inputs: Array) -> Any:
         return run(network, *inputs)
+
+    def is_model(self, thing: Any) -> bool:
+        return isinstance(thing, keras.Layer)
+
+    def arrays(self, inputs: Any) -> list[Array]:
+        from archlang_tensorflow.capture.calling import as_arrays
+
+        return as_arrays(inputs)
+
+    def capture(self, model: keras.Layer, inputs: Sequence[Array], name: str, told: Callable[[str], None]) -> Captured:
+        from archlang_tensorflow.capture import capture
+
+        return capture(model, inputs, name, told)
+
+    def outputs(self, model: keras.Layer, inputs: Sequence[Array]) -> Mapping[str, Array]:
+        from archlang_tensorflow.capture import outputs
+
+        return outputs(model, inputs)
+
+    def parameter_count(self, model: keras.Layer) -> int:
+        from archlang_tensorflow.capture.opaque import trained_count
+
+        return trained_count(model)
 
 
 backend = TensorFlowBackend()

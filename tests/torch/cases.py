@@ -180,6 +180,7 @@ CASES = [
     Case(op="local_response_norm", inputs=((7, 3, 2),), output=(7, 3, 2),
          attributes={"size": 4, "alpha": 0.3, "beta": 0.75, "k": 2.0}),
     Case(op="channel_scale", inputs=(IMAGE,), output=IMAGE, attributes={"init": 0.5}, weights=(weight("scale", 4),)),
+    Case(op="channel_bias", inputs=(IMAGE,), output=IMAGE, weights=(weight("bias", 4),)),
     Case(op="feature_scale", inputs=((7, 4),), output=(7, 4), attributes={"init": 0.5}, weights=(weight("scale", 4),)),
     Case(op="max_pool1d", inputs=((4, 9),), output=(4, 5), attributes={"kernel": 3, "stride": 2, "padding": 1}),
     Case(op="max_pool2d", inputs=(IMAGE,), output=(4, 3, 3), attributes={"kernel": 3, "stride": 2, "padding": 1}),

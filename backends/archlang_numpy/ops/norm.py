@@ -83,6 +83,11 @@ def channel_scale(x: Array, *, scale: Array) -> Array:
     return x * per_channel(scale, x)
 
 
+@function("channel_bias", weights=("bias",))
+def channel_bias(x: Array, *, bias: Array) -> Array:
+    return x + per_channel(bias, x)
+
+
 @function("feature_scale", weights=("scale",), unused=("init",))
 def feature_scale(x: Array, *, scale: Array) -> Array:
     return x * scale

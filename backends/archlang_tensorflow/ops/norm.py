@@ -76,6 +76,7 @@ class Scale(Weighted):
         return {**super().get_config(), "init": self.init}
 
 
+@layer("channel_bias", init={"bias": ("zeros",)})
 @layer("feature_bias", init={"bias": ("zeros",)})
 @saving.register_keras_serializable("archlang")
 class FeatureBias(Weighted):

@@ -68,6 +68,18 @@ class ChannelScale(nn.Module):
         return x * self.scale.view(-1, *(1,) * (x.ndim - 2))
 
 
+@layer("channel_bias", channels=1, init={"bias": ("zeros",)})
+class ChannelBias(nn.Module):
+    """Each channel plus a learned number."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias.view(-1, *(1,) * (x.ndim - 2))
+
+
 @layer("feature_scale", channels=-1, init={"scale": ("constant", "init")})
 class FeatureScale(nn.Module):
     """Each element of the last dimension times a learned factor."""
