@@ -180,6 +180,16 @@ class Capturer(Protocol):
         ...
 
 
+@runtime_checkable
+class OnnxReader(Protocol):
+    """What a backend does, besides, that converts ONNX files."""
+
+    def onnx_file(self, path: Path) -> Capturer:
+        """What converts this file, which it has read: its `arrays(None)` are of the shapes in the file. ArchError:
+        E0801 without onnx, E0809 when there is no such file or it is no valid ONNX."""
+        ...
+
+
 class Meter(Protocol):
     """Times graphs on one device, with one batch size."""
 
@@ -219,6 +229,13 @@ def capturer(name: str) -> Capturer:
             error("E0802", f"there is no backend `{name}` that converts models", hints=("convert with `torch`",))
         )
     return found
+
+
+def onnx_file(path: Path) -> Capturer:
+    """What converts an ONNX file; see `OnnxReader` for the errors."""
+    found = backend("torch")
+    assert isinstance(found, OnnxReader)
+    return found.onnx_file(path)
 
 
 def known_backends() -> dict[str, EntryPoint]:

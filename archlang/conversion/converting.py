@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from archlang.backend import backend as backend_named
-from archlang.backend import capturer
+from archlang.backend import capturer, onnx_file
 from archlang.conversion.captured import Array, Captured, Opaque
 from archlang.conversion.text import captured_text, moved_weights
 from archlang.diagnostics import ArchError, error
@@ -78,15 +78,16 @@ class Conversion:
 
 def convert(
     model: Any,
-    example_inputs: Any,
+    example_inputs: Any = None,
     *,
     name: str | None = None,
     backend: str = "torch",
     told: Callable[[str], None] | None = None,
 ) -> Conversion:
-    """A model of a framework (a `torch.nn.Module`) as a program, in evaluation mode.
+    """A model of a framework (a `torch.nn.Module`, or the path of an `.onnx` file) as a program, in evaluation mode.
 
-    `example_inputs` is a tensor or array, or several; the first dimension is the batch. The text is
+    `example_inputs` is a tensor or array, or several; the first dimension is the batch. A file needs none where
+    it gives the shapes itself. The text is
     loaded again, built with the weights, and run beside the model on the example and on a second
     batch: `Conversion.trials` says how they differ. `told` hears of each step.
 
@@ -94,9 +95,12 @@ def convert(
     what has no op and cannot stay a module of its own, E0812 when the program computes something else.
     """
     told = told or (lambda step: None)
-    frontend = capturer(backend)
+    if is_onnx(model):
+        frontend, called = onnx_file(Path(model)), Path(model).stem
+    else:
+        frontend, called = capturer(backend), type(model).__name__
     inputs = frontend.arrays(example_inputs)
-    captured = frontend.capture(model, inputs, name or type(model).__name__, told)
+    captured = frontend.capture(model, inputs, name or called, told)
     told("writing the text")
     text = captured_text(captured)
     program = loads(text, externs=captured.modules).program()
@@ -121,6 +125,11 @@ def convert(
     )
     found.require_agreement()
     return found
+
+
+def is_onnx(model: Any) -> bool:
+    """Whether what is to be converted is named as an ONNX file."""
+    return isinstance(model, str | Path) and Path(model).suffix.lower() == ".onnx"
 
 
 def _trials(
