@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 import onnx
+import onnx.inliner
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import numpy_helper
@@ -27,7 +28,8 @@ _DTYPES = {
     onnx.TensorProto.BOOL: "bool",
 }
 _NUMPY = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "i64": np.int64, "bool": np.bool_}
-_STATES = {"BatchNormalization": (3, 4)}  # inputs that are no parameters though they are learned
+# Inputs that are floats, and no parameters: states of norms, sizes.
+_OTHERS = {"BatchNormalization": (3, 4), "Resize": (1, 2), "Upsample": (1,)}
 _NAMED = re.compile(r"\.|weight|bias|gamma|beta|kernel", re.IGNORECASE)
 
 
@@ -108,19 +110,21 @@ class OnnxFile:
     # -------------------------------------------------------------- parameters
 
     def parameters(self) -> dict[str, Array]:
-        """The initialisers that look learned, by name: floats, but single numbers and masks."""
-        found = {}
+        """The initialisers that look learned, by name: floats, but single numbers, masks and tables of angles."""
+        found: dict[str, Array] = {}
         for tensor in self.model.graph.initializer:
             if tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16):
                 array = array_of(tensor)
                 if is_parameter(tensor.name, array):
                     found[tensor.name] = array
+        for name in _angles(found):
+            del found[name]
         return found
 
     def parameter_count(self) -> int:
         """The numbers of parameters on which the outputs hang, those of equal ones once."""
         parameters = self.parameters()
-        used = self._used()
+        used = self.used()
         found: dict[object, int] = {}
         for name in used & set(parameters):
             array = parameters[name]
@@ -130,15 +134,14 @@ class OnnxFile:
             found[name if uniform else min(map(content, ways))] = array.size
         return sum(found.values()) + sum(parameters[of].size for of in self._copies(used, parameters))
 
-    def _used(self) -> set[str]:
+    def used(self) -> set[str]:
         """The names of the values that the outputs need, but the states of norms."""
-        nodes = list(self.model.graph.node)
         needed = {output.name for output in self.model.graph.output}
-        states: set[str] = set()
-        for node in reversed(nodes):
+        for node in reversed(self.model.graph.node):
             if not needed.isdisjoint(node.output):
                 for position, name in enumerate(node.input):
-                    (states if position in _STATES.get(node.op_type, ()) else needed).add(name)
+                    if position not in _OTHERS.get(node.op_type, ()):
+                        needed.add(name)
                 for inner in subgraphs(node):
                     needed |= {name for part in inner.node for name in part.input}
         return needed
@@ -171,6 +174,18 @@ def is_parameter(name: str, array: Array) -> bool:
         return False  # a mask
     uniform = bool((array == array.reshape(-1)[0]).all())
     return not uniform or (_NAMED.search(name) is not None and "::" not in name)
+
+
+def _angles(arrays: dict[str, Array]) -> set[str]:
+    """The names of tables of cosines, which begin with those of 0, and of the sines that belong to them."""
+    found: set[str] = set()
+    for name, array in arrays.items():
+        rows = array.reshape(-1, array.shape[-1])
+        if array.ndim > 1 and len(rows) > 1 and bool((rows[0] == 1).all() and (rows[-1] != 1).any()):
+            alike = [other for other in arrays if other != name and arrays[other].shape == array.shape]
+            sines = {other for other in alike if np.allclose(array**2 + arrays[other] ** 2, 1, atol=1e-4)}
+            found |= sines | ({name} if sines else set())
+    return found
 
 
 def array_of(tensor: onnx.TensorProto) -> Array:

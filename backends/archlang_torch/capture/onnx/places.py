@@ -12,7 +12,6 @@ from archlang.conversion.builder import Frame, Place, identifier
 from archlang_torch.capture.hierarchy import Hierarchy
 
 _SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
-_UNKNOWN = "torch.nn.modules.container."  # a class that blocks are not named after
 _LAYER = "torch.nn.modules.layer."
 
 Stack = list[tuple[str, str]]  # the paths of the modules around a node and their classes, outermost first
@@ -24,8 +23,10 @@ class Places:
     def __init__(self, model: onnx.ModelProto, name: str):
         self._hierarchy = Hierarchy(name)
         self._own = model.producer_name == "archlang"
-        scopes = {tuple(_segments(node)[:i]) for node in model.graph.node for i in range(len(_segments(node)))}
+        nodes = list(model.graph.node)
+        scopes = {tuple(_segments(node)[:i]) for node in nodes for i in range(len(_segments(node)) + 1)}
         self._outer = {scope[:-1] for scope in scopes if scope}
+        self._stacks = dict(zip(map(_key, nodes), _between([self._stack(node) for node in nodes]), strict=True))
         self._last: list[tuple[str, str]] = []  # the paths around the last node, and the keys of these calls
         self._calls: Counter[str] = Counter()
 
@@ -33,9 +34,15 @@ class Places:
         """The modules around a node, and those that are no framework's own layers."""
         if self._own:
             return self._addressed(node)
+        stack = self._stacks.get(_key(node), [])
+        return self._hierarchy.place(dict(zip(self._keys(stack), stack, strict=True)))
+
+    def _stack(self, node: onnx.NodeProto) -> Stack | None:
+        """The modules around a node; None where nothing tells."""
         metadata = {entry.key: entry.value for entry in node.metadata_props}
-        stack = _noted(metadata) if _SCOPES in metadata else self._named(_segments(node))
-        return self._hierarchy.place({key: entry for key, entry in zip(self._keys(stack), stack, strict=True)})
+        if _SCOPES in metadata:
+            return _noted(node, metadata)
+        return self._named(_segments(node)) if node.name.startswith("/") else None
 
     def _addressed(self, node: onnx.NodeProto) -> tuple[Place, Place]:
         """Of a file of archlang's own: `address/Operator`."""
@@ -52,7 +59,7 @@ class Places:
             below = segment.removeprefix(f"{above}.") if above else segment
             path = f"{path}.{below}" if path else below
             inner = tuple(segments[:depth]) in self._outer
-            stack.append((path, f"{_UNKNOWN if inner else _LAYER}{segment}"))
+            stack.append((path, f"{'' if inner else _LAYER}{_kind(path)}"))
             above = segment
         return stack
 
@@ -71,7 +78,7 @@ class Places:
         return [key for _, key in keys]
 
 
-def _noted(metadata: dict[str, str]) -> Stack:
+def _noted(node: onnx.NodeProto, metadata: dict[str, str]) -> Stack:
     """Of the notes of PyTorch's newer exporter, whose last entries are the call itself."""
     try:
         paths, classes = (ast.literal_eval(metadata.get(key, "[]")) for key in (_SCOPES, _CLASSES))
@@ -79,7 +86,41 @@ def _noted(metadata: dict[str, str]) -> Stack:
         return []
     if not all(isinstance(entry, str) for entry in (*paths, *classes)):
         return []
-    return [(path, kind) for path, kind in list(zip(paths, classes, strict=False))[:-1] if path]
+    stack = [(path, kind) for path, kind in list(zip(paths, classes, strict=False))[:-1] if path]
+    if node.op_type == "Conv" and stack:  # it is in the place of the norm that has been put into it
+        path, _, weight = node.input[1].rpartition(".")
+        if weight == "weight" and path.rpartition(".")[0] == stack[-1][0].rpartition(".")[0]:
+            stack[-1] = (path, f"{_LAYER}Conv")
+    return stack
+
+
+def _kind(path: str) -> str:
+    """A class for what only its path is known of: a `block` is in `blocks`, a `layer_block` in `layer`."""
+    words = [part for part in path.split(".") if not part.isdigit()]
+    name = (words[-1] if words else "part").rstrip("0123456789_") or "part"
+    if not path.rpartition(".")[2].isdigit():
+        return name
+    return name[:-1] if name.endswith("s") else f"{name}_block"
+
+
+def _between(stacks: Sequence[Stack | None]) -> list[Stack]:
+    """The stacks; nodes of which nothing is known are in the modules that are around those on both sides."""
+    following: list[Stack] = []
+    after: Stack = []
+    for stack in reversed(stacks):
+        after = after if stack is None else stack
+        following.append(after)
+    before: Stack = []
+    found = []
+    for stack, after in zip(stacks, reversed(following), strict=True):
+        common = [a for a, b in zip(before, after, strict=False) if a == b]
+        before = common if stack is None else stack
+        found.append(before)
+    return found
+
+
+def _key(node: onnx.NodeProto) -> tuple[str, ...]:
+    return node.name, *node.output
 
 
 def _segments(node: onnx.NodeProto) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from archlang.conversion.builder import GraphBuilder
 from archlang.conversion.captured import Captured
 from archlang.conversion.data import Data, Unsupported
 from archlang.diagnostics import ArchError, error
+from archlang_torch.building import DTYPES
 from archlang_torch.capture.onnx.file import OnnxFile, array_of, is_parameter, subgraphs
 from archlang_torch.capture.onnx.lowerer import NODES, Call, OnnxLowerer, shortest
 from archlang_torch.capture.onnx.patterns import PATTERNS
@@ -57,6 +59,7 @@ class _Walk:
         self._places = Places(file.model, name)
         self._values: dict[str, Any] = {"": None}
         self._refusals: dict[tuple[str, str], list[str]] = {}
+        self._used = file.used()
 
     def begin(self, shapes: Sequence[Sequence[int]]) -> None:
         """The values of the inputs and initialisers."""
@@ -97,16 +100,17 @@ class _Walk:
             value = self._values[output.name]
             if isinstance(value, Data):
                 try:
-                    found.append((output.name, self._lowerer.plain(value)))
+                    found.append((_label(output.name), self._lowerer.plain(value)))
                 except Unsupported as refusal:
                     raise ArchError(error("E0811", f"the output `{output.name}` is {refusal}")) from refusal
             else:
                 builder.notes.append(f"the output `{output.name}` is always the same, and left out")
         if not found:
             raise ArchError(error("E0811", "the file gives no tensor that its inputs decide"))
-        names = [name for name, _ in found] if len(found) > 1 else [""]
-        made = builder.captured([(name, value) for name, (_, value) in zip(names, found, strict=True)])
-        return attrs.evolve(made, outputs=tuple([name for name, _ in found]))
+        labels = [label for label, _ in found] if len(found) > 1 else [""]
+        made = builder.captured([(label, value) for label, (_, value) in zip(labels, found, strict=True)])
+        data = [o.name for o in self._file.model.graph.output if isinstance(self._values[o.name], Data)]
+        return attrs.evolve(made, outputs=tuple(data))
 
     # -------------------------------------------------------------- nodes
 
@@ -123,9 +127,12 @@ class _Walk:
         if node.op_type.startswith(_RANDOM):
             raise Unsupported(f"`{node.op_type}`, whose results are random")
         attributes = {attribute.name: _attribute(attribute) for attribute in node.attribute}
-        call = Call(node.op_type, node.name, attributes, self._file.opset, sum(map(bool, node.output)))
+        outputs = [bool(name) and (i == 0 or name in self._used) for i, name in enumerate(node.output)]
+        call = Call(node.op_type, node.name, attributes, self._file.opset, len(outputs) - outputs[::-1].index(True))
         if node.op_type in ("Shape", "Size") and isinstance(given[0], Data):
             return [self._shape(call, given[0])]
+        if node.op_type == "CastLike" and isinstance(given[0], Known) and isinstance(given[1], Data):
+            return [_cast(given[0], self._lowerer.builder.type(given[1].value).dtype)]
         if not any(isinstance(x, Data | Pending) for x in given):
             return self._computed(node, given)
         lowerer = self._lowerer
@@ -172,7 +179,7 @@ class _Walk:
             sizes = given[_GROWING[op]]
             if sizes is not None and sizes.tensor.double().abs().clamp(min=1).prod() > _LARGEST:
                 raise Unsupported(f"`{op}` of a constant with more than {_LARGEST} elements")
-        evaluate = self._evaluation(node)
+        evaluate = _gathered(node) if op == "GatherElements" else self._evaluation(node)
         arrays = [None if x is None else x.tensor.numpy() for x in given]
         try:
             found = evaluate(arrays)
@@ -188,7 +195,7 @@ class _Walk:
             ]
         if op in ("Cast", "CastLike") and sources and _tensor(found[0]).dtype == sources[0].tensor.dtype:
             return [sources[0]]
-        return [Known(_tensor(array), source) for array in found]
+        return [_derived(_tensor(array), source) for array in found]
 
     def _constant(self, node: onnx.NodeProto) -> Known:
         (value,) = [_attribute(attribute) for attribute in node.attribute]
@@ -196,7 +203,7 @@ class _Walk:
         if isinstance(value, float) or (isinstance(value, list) and value and isinstance(value[0], float)):
             array = array.astype(np.float32)
         tensor = _tensor(array)
-        learned = array.ndim > 0 and is_parameter(node.output[0], array)
+        learned = is_parameter("", array)  # what is everywhere the same is not
         return Known.parameter(tensor) if learned else Known(tensor)
 
     def _named(self, node: onnx.NodeProto, x: Known) -> Known:
@@ -224,6 +231,22 @@ class _Walk:
         return evaluate
 
 
+def _gathered(node: onnx.NodeProto) -> Callable[[Sequence[Any]], list[Any]]:
+    """`GatherElements`, of which onnx's own fails for a single row."""
+    axis = next((attribute.i for attribute in node.attribute), 0)
+    return lambda arrays: [torch.gather(_tensor(arrays[0]), axis, _tensor(arrays[1])).numpy()]
+
+
+def _derived(tensor: Tensor, source: Tensor | None) -> Known:
+    """What is worked out of a parameter; whole numbers only are of its shape."""
+    return Known(tensor, source if tensor.is_floating_point() else None)
+
+
+def _cast(known: Known, dtype: str) -> Known:
+    tensor = known.tensor.to(DTYPES[dtype])
+    return known if tensor.dtype == known.tensor.dtype else Known(tensor, known.source)
+
+
 def _move(evaluate: Callable[[Sequence[Any]], list[Any]], arrays: Sequence[Any], index: int) -> Any:
     """What a node does to its first input, done to another tensor."""
 
@@ -235,6 +258,12 @@ def _move(evaluate: Callable[[Sequence[Any]], list[Any]], arrays: Sequence[Any],
 
 def _tensor(array: Any) -> Tensor:
     return torch.from_numpy(np.array(array))
+
+
+def _label(name: str) -> str:
+    """An output's name as a program may have it."""
+    label = re.sub(r"\W+", "_", name).strip("_")
+    return label if label and not label[0].isdigit() else f"output_{label}"
 
 
 def _attribute(attribute: onnx.AttributeProto) -> Any:

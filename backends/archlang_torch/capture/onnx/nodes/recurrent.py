@@ -40,8 +40,6 @@ def recurrent(
     # With the batch first: [n, tokens, directions, units], else [tokens, directions, n, units].
     whole = split if first_batch else lo.view("permute", split, (1, 2, 0, 3))
     ends = lo.call("stack", last, 1 if first_batch else 0)
-    if len(last) == 1:
-        ends = lo.view("unsqueeze", last[0], 1 if first_batch else 0)
     return [whole, ends, None]
 
 
