@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from math import isclose, sqrt
+from math import isclose, isqrt, prod, sqrt
 from typing import Any
+
+import torch
 
 from archlang.conversion.data import Data
 from archlang.semantics.operations import Operation
@@ -183,6 +185,37 @@ def _channels(x: Any, sizes: tuple[int, ...]) -> Known | None:
     shape = (sizes[0], *(1,) * (len(sizes) - 1))
     fits = isinstance(x, Known) and x.tensor.numel() == sizes[0] and x.shape[-len(shape) :] == shape
     return x.apply(lambda t: t.reshape(-1)) if fits else None
+
+
+@pattern("add")
+def window_bias(lo: OnnxLowerer, y: Any) -> Data | None:
+    """A learned number for the offset of two places of a window, which exporters spread out for all pairs of them."""
+    for scores, bias in _either_way(y, "add"):
+        if not isinstance(scores, Data) or not isinstance(bias, Known) or bias.source is None or scores.rank < 4:
+            continue
+        settled = lo.settle(scores)
+        each = lo.for_each_sample(bias, settled)
+        if len(each.shape) < 3 or each.shape[-1] != each.shape[-2] or prod(each.shape[:-3]) != 1:
+            continue
+        heads, tokens = each.shape[-3:-1]
+        side = isqrt(tokens)
+        if lo.builder.sizes(settled.value)[-3:] != (heads, tokens, tokens) or side**2 != tokens or side < 2:
+            continue
+        spread = each.tensor.reshape(heads, tokens, tokens)
+        down, right = (at[:, None] - at + side - 1 for at in _divided(torch.arange(tokens), side))
+        rows = (down * (2 * side - 1) + right).reshape(-1)
+        table = torch.zeros((2 * side - 1) ** 2, heads)
+        table[rows] = spread.reshape(heads, -1).t()
+        if torch.equal(table[rows].t().reshape(spread.shape), spread):
+            numbers = f"{spread.numel()} numbers are {table.numel()}"
+            lo.builder.notes.append(f"the file holds tables of relative positions spread out, of which {numbers}")
+            weights = {"table": Known(table, bias.source)}
+            return lo.unsettle(lo.add("window_bias", settled.value, weights=weights, height=side, width=side), settled)
+    return None
+
+
+def _divided(at: torch.Tensor, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return at // side, at % side
 
 
 @pattern("matmul")

@@ -23,8 +23,9 @@ def pool(lo: OnnxLowerer, call: Call, x: Any) -> Any:
     largest = call.op == "MaxPool"
     ceil = bool(call.get("ceil_mode", 0))
     counted = not largest and bool(call.get("count_include_pad", 0))
-    if before != after and not ceil and not counted and _rounded_up(sizes, kernel, steps, before, after):
-        ceil = True
+    rounded = None if ceil or counted else _even(sizes, kernel, steps, before, after)
+    if before != after and rounded is not None:
+        ceil = rounded
     elif before != after:
         if not largest and not counted:
             raise Unsupported("an average pool with a border that differs from side to side")
@@ -37,16 +38,25 @@ def pool(lo: OnnxLowerer, call: Call, x: Any) -> Any:
     return lo.call(name, x, kernel, steps, before, ceil, counted)
 
 
-def _rounded_up(sizes: Any, kernel: Any, steps: Any, before: Any, after: Any) -> bool:
-    """Whether a border at the end is there only so that the last window, which is cut off, counts."""
-    for size, k, step, first, last in zip(sizes, kernel, steps, before, after, strict=True):
-        given = size + 2 * first - k
-        count = -(-given // step) + 1
-        if (count - 1) * step >= size + first:
-            count -= 1
-        if (size + first + last - k) // step + 1 != count:
-            return False
-    return True
+def _even(sizes: Any, kernel: Any, steps: Any, before: Any, after: Any) -> bool | None:
+    """Whether there are as many windows when the border before is also the one after: False when their number
+    is rounded down, True when it is rounded up, None in neither case. What windows reach of a border does not
+    count."""
+    wanted = [
+        (size + first + last - k) // step + 1
+        for size, k, step, first, last in zip(sizes, kernel, steps, before, after, strict=True)
+    ]
+    for ceil in (False, True):
+        if wanted == [_windows(*one, ceil) for one in zip(sizes, kernel, steps, before, strict=True)]:
+            return ceil
+    return None
+
+
+def _windows(size: int, kernel: int, step: int, border: int, ceil: bool) -> int:
+    """How many windows there are; none begins behind what is pooled."""
+    given = size + 2 * border - kernel
+    count = (-(-given // step) if ceil else given // step) + 1
+    return count - 1 if (count - 1) * step >= size + border else count
 
 
 @node("GlobalAveragePool")
