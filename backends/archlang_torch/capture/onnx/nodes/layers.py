@@ -87,12 +87,8 @@ def instance_norm(lo: OnnxLowerer, call: Call, x: Any, scale: Any, bias: Any) ->
 
 @node("GroupNormalization")
 def group_norm(lo: OnnxLowerer, call: Call, x: Any, scale: Any, bias: Any) -> Any:
-    channels, groups = data(x).shape[1], call.get("num_groups")
-    weights = []
-    for weight in (known(scale, "a weight"), known(bias, "a weight")):
-        each = channels // weight.tensor.numel()  # once a weight was for a group
-        weights.append(weight if each == 1 else weight.apply(lambda t, each=each: t.repeat_interleave(each)))
-    return lo.call("group_norm", x, groups, *weights, call.get("epsilon", 1e-5))
+    weights = [known(weight, "a weight") for weight in (scale, bias)]
+    return lo.call("group_norm", x, call.get("num_groups"), *weights, call.get("epsilon", 1e-5))
 
 
 @node("LayerNormalization")
