@@ -19,7 +19,7 @@ from archlang.diagnostics import ArchError, error
 
 Array = NDArray[Any]
 
-_DTYPES = {
+_DTYPES: dict[int, str] = {
     onnx.TensorProto.FLOAT: "f32",
     onnx.TensorProto.DOUBLE: "f64",
     onnx.TensorProto.FLOAT16: "f16",
@@ -78,7 +78,7 @@ class OnnxFile:
         """Normal numbers, or zeros where they are whole, of the shapes in the file; ArchError (E0810) where
         it leaves more than the batch free."""
         random = np.random.default_rng(1)
-        found = []
+        found: list[Array] = []
         for given in self.inputs:
             free = [size for size in given.shape[1:] if not isinstance(size, int)]
             if free:
@@ -203,27 +203,30 @@ def _read(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path)
     except DecodeError as failure:
-        raise _unreadable(path, "is no ONNX file") from failure
+        raise _no_onnx(path) from failure
     except Exception as failure:  # of data beside the file, which is missing or elsewhere
-        raise _unreadable(path, f"cannot be read: {_first_line(failure)}") from failure
+        problem = f"`{path}` cannot be read: {_first_line(failure)}"
+        hint = "weights that are not in the file are beside it, by the names that it gives"
+        raise ArchError(error("E0809", problem, hints=(hint,))) from failure
     if not model.ir_version or not model.graph.output:
-        raise _unreadable(path, "is no ONNX file")
+        raise _no_onnx(path)
     for output in model.graph.output:
         if output.type.HasField("tensor_type"):  # the check wants a shape, which nobody needs
             output.type.tensor_type.shape.SetInParent()
     try:
         onnx.checker.check_model(model if model.ByteSize() < _CHECKED else path)
     except Exception as failure:
-        raise _unreadable(path, f"is not valid ONNX: {_first_line(failure)}") from failure
+        hint = "`onnx.checker.check_model` says where"
+        raise ArchError(
+            error("E0809", f"`{path}` is not valid ONNX: {_first_line(failure)}", hints=(hint,))
+        ) from failure
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     return model
 
 
-def _unreadable(path: Path, problem: str) -> ArchError:
-    return ArchError(
-        error("E0809", f"`{path}` {problem}", hints=("`onnx.checker.check_model` says more about a file",))
-    )
+def _no_onnx(path: Path) -> ArchError:
+    return ArchError(error("E0809", f"`{path}` is no ONNX file", hints=("is it whole?",)))
 
 
 def _first_line(failure: Exception) -> str:
@@ -232,7 +235,7 @@ def _first_line(failure: Exception) -> str:
 
 def _input(given: onnx.ValueInfoProto) -> FileInput:
     tensor = given.type.tensor_type
-    dtype = _DTYPES.get(tensor.elem_type) if given.type.HasField("tensor_type") else None
+    dtype = _DTYPES.get(int(tensor.elem_type)) if given.type.HasField("tensor_type") else None
     if dtype is None:
         raise ArchError(error("E0810", f"the input `{given.name}` is no tensor of numbers that a program has"))
     if not tensor.HasField("shape") or not tensor.shape.dim:

@@ -35,7 +35,7 @@ class OnnxFrontend:
     def capture(self, model: Any, inputs: Sequence[Array], name: str, told: Callable[[str], None]) -> Captured:
         told("writing the nodes as ops")
         found = captured(self._file, [x.shape[1:] for x in inputs], name)
-        return attrs.evolve(found, notes=(*found.notes, f"the file's own outputs are computed by {self._runner.name}"))
+        return attrs.evolve(found, notes=(*found.notes, f"compared with the file as {self._runner.name} runs it"))
 
     def outputs(self, model: Any, inputs: Sequence[Array]) -> Mapping[str, Array]:
         return self._runner.outputs(inputs)

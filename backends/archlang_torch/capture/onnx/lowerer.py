@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archlang.conversion.builder import GraphBuilder
+from archlang.conversion.builder import GraphBuilder, Place
 from archlang.conversion.data import Data, Unsupported
+from archlang.conversion.layout import Layout
 from archlang.diagnostics import ArchError
 from archlang_torch.capture.lowerer import RULES, Lowerer
 from archlang_torch.capture.onnx.file import content
@@ -61,6 +62,7 @@ class OnnxLowerer(Lowerer):
         self.told = told
         self.node: Call | None = None
         self._patterns = patterns
+        self._viewed: dict[tuple[int, Layout], Place] = {}  # the modules that views are first made in
         self._others: dict[int, Known] = {}  # parameters by their transposed ones
 
     # -------------------------------------------------------------- calls
@@ -71,7 +73,7 @@ class OnnxLowerer(Lowerer):
         waiting = [x for x in args if isinstance(x, Pending)]
         try:
             if waiting:
-                raise Unsupported(waiting[0].node)  # type: ignore[arg-type]
+                raise Unsupported(waiting[0].node)
             result = RULES[name](self, *args, **kwargs)
         except (Unsupported, ArchError) as refusal:
             reason = refusal.diagnostics[0].message if isinstance(refusal, ArchError) else str(refusal)
@@ -89,7 +91,7 @@ class OnnxLowerer(Lowerer):
     def pending(self, name: str, *args: Any, reason: str) -> Data | Pending:
         """A call that has no op, which is told with the reason unless it turns out to be part of one."""
         args = tuple([plain(x) for x in args])
-        waiting = Pending((name, args), reason)  # type: ignore[arg-type]
+        waiting = Pending((name, args), reason)
         found = started(self, waiting)
         for find in self._patterns.get(name, ()) if found is None else ():
             found = found or find(self, waiting)
@@ -98,7 +100,17 @@ class OnnxLowerer(Lowerer):
     def view(self, name: str, x: Any, *args: Any) -> Data:
         """A call that only moves elements."""
         found: Data = RULES[name](self, data(x), *args)
+        self._viewed.setdefault((found.value, found.layout.normal()), self.around)
         return found
+
+    def _rearranged(self, value: int, layout: Layout) -> int:
+        """The ops of a view are of the module that has the view, not of the first that uses it."""
+        around = self.around
+        self.around = self._viewed.get((value, layout.normal()), around)
+        try:
+            return super()._rearranged(value, layout)
+        finally:
+            self.around = around
 
     # -------------------------------------------------------------- sizes
 
@@ -171,7 +183,7 @@ class OnnxLowerer(Lowerer):
 def data(x: Any) -> Data:
     """An input that is decided by the model's inputs."""
     if isinstance(x, Pending):
-        raise Unsupported(x.node)  # type: ignore[arg-type]
+        raise Unsupported(x.node)
     if not isinstance(x, Data):
         raise Unsupported("an operation on what is constant")
     return x

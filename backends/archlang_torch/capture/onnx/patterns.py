@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from archlang.conversion.data import Data
-from archlang.semantics.operations import Operation
+from archlang.ir.graph import Operation
 from archlang_torch.capture.lowerer import RULES
 from archlang_torch.capture.onnx.lowerer import OnnxLowerer, plain
 from archlang_torch.capture.rules.arithmetic import swapped
@@ -125,12 +125,14 @@ def layer_norm(lo: OnnxLowerer, y: Any) -> Data | None:
     """(x - mean(x)) * rsqrt(mean((x - mean(x)) ^ 2) + eps)"""
     for centred, inverse in _either_way(y, "mul"):
         x, mean = _given(centred, "sub") or (None, None)
+        if not isinstance(x, Data) or not isinstance(centred, Data):
+            continue
         for root in _given(inverse, "rsqrt"):
             for variance, eps in _either_way(root, "add"):
                 squares, *along = _given(variance, "mean") or (None,)
                 squared, two = _given(squares, "pow") or (None, None)
                 of, *axes = _given(mean, "mean") or (None,)
-                same = isinstance(x, Data) and x.same(of) and isinstance(centred, Data) and centred.same(squared)
+                same = x.same(of) and centred.same(squared)
                 if same and two == 2 and along == axes == [[-1], True] and isinstance(eps, float):
                     return lo.last("layer_norm", x, eps=eps, affine=False)
     return None

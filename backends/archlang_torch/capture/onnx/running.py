@@ -74,7 +74,7 @@ class Runner:
         import onnx
         from onnx.reference import ReferenceEvaluator
 
-        evaluator = ReferenceEvaluator(self._file.model)
+        evaluator: Any = ReferenceEvaluator(self._file.model)
         return f"the reference evaluator of onnx {onnx.__version__}", lambda given: evaluator.run(None, given)
 
 

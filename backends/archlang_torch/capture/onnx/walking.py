@@ -32,7 +32,19 @@ _LARGEST = 2**28  # elements of a constant that is computed: more is no constant
 
 # What only moves elements, so that which element of a parameter each is can be followed.
 _MOVES = frozenset(
-    ["Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Split", "Gather", "Expand", "Identity", "Tile"]
+    [
+        "Transpose",
+        "Reshape",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Slice",
+        "Split",
+        "Gather",
+        "Expand",
+        "Identity",
+        "Tile",
+    ]
 )
 _RANDOM = ("Random", "Bernoulli", "Multinomial")
 _GROWING = {"ConstantOfShape": 0, "Expand": 1}  # which input is the shape that they give
@@ -287,4 +299,3 @@ def _refusal(op: str, reason: str, names: Sequence[str]) -> Any:
         notes=(f"in {places}{more}",),
         hints=("convert the model that the file was made of: its modules with such operations can stay",),
     )
-

@@ -85,9 +85,9 @@ def reduction(lo: OnnxLowerer, call: Call, x: Data, axes: Any = None) -> Any:
     along = sorted(axis % rank for axis in given)
     along = [-1] if along == [rank - 1] else along  # as PyTorch's own models have it
     image = lo.data(x.value)
-    if call.op == "ReduceMean" and not keep and along == [-1] and rank == 3 < image.rank:
-        if x.same(lo.view("flatten", image, 2)):  # all places of an image, as one dimension
-            return lo.call("mean", image, list(range(2, image.rank)), False)
+    places = call.op == "ReduceMean" and not keep and along == [-1] and rank == 3 < image.rank
+    if places and x.same(lo.view("flatten", image, 2)):  # those of an image, as one dimension
+        return lo.call("mean", image, list(range(2, image.rank)), False)
     if call.op in _REDUCTIONS:
         return lo.call(_REDUCTIONS[call.op], x, along, keep)
     squares = lo.call("sum", lo.call("pow", x, 2), along, keep)

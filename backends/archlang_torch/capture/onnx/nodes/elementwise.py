@@ -115,7 +115,9 @@ def unchanged(lo: OnnxLowerer, call: Call, x: Any, *_: Any) -> Any:
             raise Unsupported("numbers made another type")
         if to == 10:
             raise Unsupported("numbers made another type")
-    return [x, None][: call.outputs] if call.op == "Dropout" else x
+    if call.op == "Dropout" and call.outputs > 1:
+        raise Unsupported("`Dropout` whose mask is used")
+    return x
 
 
 @node("Erf", "IsNaN", "CumSum", "Equal")

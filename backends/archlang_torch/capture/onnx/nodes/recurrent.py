@@ -73,5 +73,3 @@ def _weights(op: str, direction: int, kernels: Known, states: Known, biases: Any
         "input_bias": bias.apply(lambda t: t[direction][places]),
         "recurrent_bias": bias.apply(lambda t: t[direction][second]),
     }
-
-
