@@ -185,6 +185,16 @@ class Capturer(Protocol):
         ...
 
 
+@runtime_checkable
+class OnnxReader(Protocol):
+    """What a backend does, besides, that converts ONNX files."""
+
+    def onnx_file(self, path: Path) -> Capturer:
+        """What converts this file, which it has read: its `arrays(None)` are of the shapes in the file. ArchError:
+        E0801 without onnx, E0809 when there is no such file or it is no valid ONNX."""
+        ...
+
+
 class Meter(Protocol):
     """Times graphs on one device, with one batch size."""
 
@@ -250,6 +260,13 @@ def capturer_of(model: Any) -> tuple[str, Capturer] | None:
     if failure is not None:
         raise failure
     return None
+
+
+def onnx_file(path: Path) -> Capturer:
+    """What converts an ONNX file; see `OnnxReader` for the errors."""
+    found = backend("torch")
+    assert isinstance(found, OnnxReader)
+    return found.onnx_file(path)
 
 
 def known_backends() -> dict[str, EntryPoint]:

@@ -19,14 +19,14 @@ _DTYPES = {"f16": "float16", "f32": "float32", "f64": "float64", "i32": "int32",
 
 
 @click.command()
-@click.argument("model", metavar="MODULE:FACTORY")
+@click.argument("model", metavar="MODULE:FACTORY|FILE.onnx")
 @click.option(
     "--input",
     "inputs",
     multiple=True,
-    required=True,
     metavar="SHAPE",
-    help="The shape of an input, the batch first: 1,3,224,224, or i64:1,128 for whole numbers (repeatable).",
+    help="The shape of an input, the batch first: 1,3,224,224, or i64:1,128 for whole numbers (repeatable). "
+    "An ONNX file gives it itself, except for sizes that it leaves free.",
 )
 @click.option(
     "--set", "given", multiple=True, metavar="NAME=VALUE", help="An argument of the factory, by name (repeatable)."
@@ -44,23 +44,32 @@ def convert(
     backend: str | None,
     json_output: bool,
 ) -> None:
-    """Write a model of a framework as .arch text, and prove that it computes the same.
+    """Write a model of a framework or an ONNX file as .arch text, and prove that it computes the same.
 
-    FACTORY is a model in an importable MODULE, or a class or function that makes one.
+    FACTORY is a model in an importable MODULE, or a class or function that makes one. Of a file nothing is
+    executed.
 
     \b
     archlang convert torch.nn:Linear --set in_features=8 --set out_features=4 --input 1,8 -o linear.arch
     archlang convert keras.layers:Dense --set units=4 --input 1,8 -o dense.arch
+    archlang convert net.onnx -o net.arch --weights net.safetensors
     """
-    from archlang.conversion.converting import TOLERANCE
+    from archlang.conversion.converting import TOLERANCE, is_onnx
     from archlang.conversion.converting import convert as converted
 
     arrays = [_example(text) for text in inputs]
     told: Callable[[str], None] = (lambda step: None) if json_output else _say
-    settings = {name: None if value == "None" else value for name, value in map(parse_setting, given)}
-    made = _model(model, settings, capturer(backend) if backend else None)
-    name = model.partition(":")[2].rpartition(".")[2]
-    found = converted(made, arrays, name=name, backend=backend, told=told)
+    if is_onnx(model):
+        if given:
+            raise click.UsageError("--set gives a factory its arguments; a file takes none")
+        found = converted(model, arrays or None, backend=backend, told=told)
+    else:
+        if not inputs:
+            raise click.UsageError("Missing option '--input': the shape of an input, the batch first.")
+        settings = {name: None if value == "None" else value for name, value in map(parse_setting, given)}
+        made = _model(model, settings, capturer(backend) if backend else None)
+        name = model.partition(":")[2].rpartition(".")[2]
+        found = converted(made, arrays, name=name, backend=backend, told=told)
     with writing(output, quiet=json_output) as target:
         found.save(target)
     if weights is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import numpy as np
 
-from archlang.backend import Capturer, capturer, capturer_of
+from archlang.backend import Capturer, capturer, capturer_of, onnx_file
 from archlang.backend import backend as backend_named
 from archlang.conversion.captured import Array, Captured, Opaque
 from archlang.conversion.text import captured_text, moved_weights
@@ -79,15 +79,17 @@ class Conversion:
 
 def convert(
     model: Any,
-    example_inputs: Any,
+    example_inputs: Any = None,
     *,
     name: str | None = None,
     backend: str | None = None,
     told: Callable[[str], None] | None = None,
 ) -> Conversion:
-    """A model of a framework (a `torch.nn.Module`, a `keras.Model`) as a program, in evaluation mode.
+    """A model of a framework (a `torch.nn.Module`, a `keras.Model`, the path of an `.onnx` file) as a program, in
+    evaluation mode.
 
-    `example_inputs` is a tensor or array, or several; the first dimension is the batch. The text is
+    `example_inputs` is a tensor or array, or several; the first dimension is the batch. A file needs none where
+    it gives the shapes itself. The text is
     loaded again, built with the weights, and run beside the model on the example and on a second
     batch: `Conversion.trials` says how they differ. `told` hears of each step. `backend` is the one of
     the model's framework unless it is given.
@@ -127,7 +129,9 @@ def convert(
 
 
 def _frontend(model: Any, backend: str | None) -> tuple[str, Capturer]:
-    """The backend that converts the model, and its name."""
+    """What converts the model, and the backend that the program is compared with it on."""
+    if is_onnx(model):
+        return backend or "torch", onnx_file(Path(model))
     if backend is not None:
         return backend, capturer(backend)
     found = capturer_of(model)
@@ -139,8 +143,15 @@ def _frontend(model: Any, backend: str | None) -> tuple[str, Capturer]:
 
 def _name(model: Any) -> str:
     """What a model is called: as it calls itself, or as its class is called."""
+    if is_onnx(model):
+        return Path(model).stem
     own = getattr(model, "name", None)
     return re.sub(r"_\d+$", "", own) if isinstance(own, str) and own else type(model).__name__
+
+
+def is_onnx(model: Any) -> bool:
+    """Whether what is to be converted is named as an ONNX file."""
+    return isinstance(model, str | Path) and Path(model).suffix.lower() == ".onnx"
 
 
 def _trials(

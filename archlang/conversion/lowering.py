@@ -10,7 +10,7 @@ import attrs
 
 from archlang.conversion.builder import GraphBuilder, Place
 from archlang.conversion.data import Data, Settled, Unsupported
-from archlang.conversion.layout import Layout
+from archlang.conversion.layout import Layout, Step
 
 
 class Lowering:
@@ -69,6 +69,9 @@ class Lowering:
             operation, inputs = made
             if operation.attribute("out") == 1:
                 return self.builder.add("global_avg_pool", *inputs, at=self.around)
+        groups = _shuffled(self.builder.sizes(value), layout.batch_first(), steps)
+        if groups:
+            return self.builder.add("channel_shuffle", value, at=self.around, groups=groups)
         for op, attributes in steps:
             value = self.builder.add(op, value, at=self.around, **attributes)
         return value
@@ -110,3 +113,12 @@ class Lowering:
         if settled.at == settled.rank - 1:
             raise Unsupported("an operation along the batch")
         return self.unsettle(self.add(op, settled.value, weights=weights, **attributes), settled)
+
+
+def _shuffled(sizes: Sequence[int], target: Sequence[int], steps: Sequence[Step]) -> int:
+    """The number of groups when steps take the channels of an image from each group in turn, else 0."""
+    if tuple(target) != tuple(sizes) or len(sizes) < 2 or len(steps) != 3:
+        return 0
+    (_, split), (turn, order), _ = steps
+    groups, each = (*split.get("shape", ()), 0, 0)[:2]
+    return groups if turn == "permute" and groups * each == sizes[0] and order["order"] == (0, 2, 1, 3) else 0

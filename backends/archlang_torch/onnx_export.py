@@ -43,7 +43,7 @@ def export_onnx(graph: Graph, weights: Mapping[str, Array], path: Path | str) ->
     ArchError: E0801 without onnx and onnxscript, E0803 naming the ops that cannot be exported,
     E0806 when the file cannot be written.
     """
-    _require("onnx", "onnxscript")
+    require("exporting to ONNX", "onnx", "onnxscript")
     try:
         program = _exported(graph, weights)
     except torch.onnx.OnnxExporterError as failure:
@@ -58,7 +58,8 @@ def export_onnx(graph: Graph, weights: Mapping[str, Array], path: Path | str) ->
         raise ArchError(error("E0806", f"cannot write `{path}`: {failure.strerror}")) from failure
 
 
-def _require(*packages: str) -> None:
+def require(what: str, *packages: str) -> None:
+    """ArchError (E0801) when what is to be done needs a package that is not installed."""
     for package in packages:
         try:
             __import__(package)
@@ -66,7 +67,7 @@ def _require(*packages: str) -> None:
             raise ArchError(
                 error(
                     "E0801",
-                    f"exporting to ONNX needs `{missing.name}`, which is not installed",
+                    f"{what} needs `{missing.name}`, which is not installed",
                     hints=("install it with `pip install archlang[onnx]`",),
                 )
             ) from missing

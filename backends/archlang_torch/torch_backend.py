@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from archlang.backend import Array, Meter, Progress, TrainingSettings
+from archlang.backend import Array, Capturer, Meter, Progress, TrainingSettings
 from archlang.conversion.captured import Captured
 from archlang.ir.graph import Graph
 from archlang.ir.weights import check_weights
@@ -114,6 +114,14 @@ class TorchBackend:
         from archlang_torch.capture import capture  # what it needs is slow to import
 
         return capture(model, [torch.from_numpy(x.copy()) for x in inputs], name, told)
+
+    def onnx_file(self, path: Path) -> Capturer:
+        from archlang_torch.onnx_export import require
+
+        require("reading ONNX files", "onnx")
+        from archlang_torch.capture.onnx import OnnxFrontend
+
+        return OnnxFrontend(path)
 
     def outputs(self, model: nn.Module, inputs: Sequence[Array]) -> Mapping[str, Array]:
         from archlang_torch.capture import outputs

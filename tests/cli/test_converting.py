@@ -103,3 +103,28 @@ def test_what_is_wrong_is_said(run: Run, model: str, shape: str, message: str) -
 @pytest.mark.parametrize("model", ["no_such_module:net", "small", ":small"])
 def test_what_cannot_be_imported(run: Run, model: str) -> None:
     assert "E0809" in run("convert", model, "--input", "1,3,8,8", "-o", "converted.arch", code=1).stderr
+
+
+def test_onnx_files(run: Run) -> None:
+    source = "use std.nn\nspace s(x: f32[n, 3, 8, 8]) { x |> conv2d(4) >> relu >> global_avg_pool >> linear(2) }"
+    program = al.loads(source).program()
+    program.export_onnx(program.build("torch"), "net.onnx")
+    shown = json.loads(run("convert", "net.onnx", "-o", "back.arch", "--weights", "back.safetensors", "--json").stdout)
+    assert shown["params"] == shown["model_params"] == 4 * 3 * 9 + 10
+    assert "onnxruntime" in shown["notes"][0]
+    assert al.load("back.arch").program().canonical_hash == program.canonical_hash
+    assert "space net(" in Path("back.arch").read_text(encoding="utf-8")
+    run("convert", "net.onnx", "--input", "2,3,8,8", "-o", "again.arch")
+    Path("cut.onnx").write_bytes(Path("net.onnx").read_bytes()[:99])
+    for path, shape, message in (
+        ("net.onnx", "1,3,9,8", "does not take float32[1, 3, 9, 8]"),
+        ("cut.onnx", "1,3,8,8", "is no ONNX file"),
+        ("none.onnx", "1,3,8,8", "there is no file"),
+    ):
+        assert message in run("convert", path, "--input", shape, "-o", "not.arch", code=1).stderr
+    assert not Path("not.arch").exists()
+
+
+def test_options_that_do_not_fit(run: Run) -> None:
+    assert "--input" in run("convert", named("small"), "-o", "converted.arch", code=2).stderr
+    assert "--set" in run("convert", "net.onnx", "--set", "width=3", "-o", "converted.arch", code=2).stderr

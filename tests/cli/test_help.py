@@ -80,6 +80,8 @@ def test_examples_run(run: Run, name: str, line: list[str]) -> None:
     if "--weights" in line:
         program = al.load("net.arch").program(json.loads(PREPARED["best.json"]))
         program.save_weights(program.build(), "best.safetensors")
+    if line[:2] == ["convert", "net.onnx"]:
+        program.export_onnx(program.build(), "net.onnx")
     if line[:2] == ["cost", "net.arch"]:
         line = [argument.replace('"width": 32', '"width": 32, "unit": "plain"') for argument in line]
     run(*(argument.replace("100", "3") for argument in arguments_of(line)))

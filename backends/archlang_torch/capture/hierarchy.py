@@ -24,7 +24,10 @@ class Hierarchy:
 
     def of(self, node: fx.Node) -> tuple[Place, Place]:
         """The modules around a call, and those that are not torch's own layers."""
-        stack: Mapping[str, tuple[str, Any]] = node.meta.get("nn_module_stack") or {}
+        return self.place(node.meta.get("nn_module_stack") or {})
+
+    def place(self, stack: Mapping[str, tuple[str, Any]]) -> tuple[Place, Place]:
+        """The same for the modules' paths and classes, outermost first; the keys tell calls of one apart."""
         frames: list[Frame] = []
         around = 0
         outer = ""

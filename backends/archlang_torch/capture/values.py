@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 import torch
 from torch import Tensor
-from torch.fx import Node
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -67,7 +66,8 @@ class Known:
 
 @attrs.frozen(eq=False)
 class Pending:
-    """The result of a call without an op, which may be a part of a pattern; `made` as in `Data`, `node` the call."""
+    """The result of a call without an op, which may be a part of a pattern; `made` as in `Data`, `node` what the
+    frontend tells of the call."""
 
     made: tuple[str, tuple[Any, ...]]
-    node: Node
+    node: Any
