@@ -186,6 +186,7 @@ GRIDS: dict[str, Grid] = {
     "token_places": _grid(("i64[n, 6]",), padding=(None, 0, 2)),
     "unembedding": _grid((TOKENS,), (ROW,), vocabulary=(7,)),
     "parameter": _grid((IMAGE,), (ROW,), shape=((5,), (4, 3, 2))),
+    "indexed_parameter": _grid((IMAGE,), (ROW,), size=(3,), shape=((5,), (4, 3, 2))),
     "constant": _grid((IMAGE,), (ROW,), shape=((5,), (4, 3, 2))),
     "position_embedding": _grid((TOKENS,), length=(5, 9)),
     "class_token": _grid((TOKENS,)),

@@ -190,6 +190,7 @@ LAYERS: list[Case] = [
     ("token_places", ("i64[1, 9]",), lambda tokens: tokens),
     ("unembedding(7)", (TOKENS,), nn.Linear(24, 7, bias=False)),
     ("parameter([3, 5])", (TOKENS,), lambda x: torch.zeros(len(x), 3, 5)),
+    ("indexed_parameter(4, [3, 5])", (TOKENS,), lambda x: torch.zeros(len(x), 3, 5)),
     ("constant([3, 5])", (TOKENS,), lambda x: torch.zeros(len(x), 3, 5)),
     ("position_embedding(16)", (TOKENS,), lambda x: x),
 ]
@@ -215,6 +216,7 @@ OWN_WEIGHTS = {
     "class_token": 24,
     "position_embedding(16)": 16 * 24,
     "parameter([3, 5])": 3 * 5,
+    "indexed_parameter(4, [3, 5])": 4,
     "channel_scale(0.1)": 12,
     "channel_scale": 24,
     "feature_scale(init=1e-6)": 24,

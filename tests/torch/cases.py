@@ -307,6 +307,8 @@ CASES = [
          attributes={"vocabulary": 7}),
     Case(op="parameter", inputs=((5, 4),), output=(2, 3), weights=(weight("value", 6),),
          attributes={"shape": (2, 3)}),
+    Case(op="indexed_parameter", inputs=((5, 4),), output=(2, 3),
+         weights=(weight("table", 7), weight("places", 6, trained=False)), attributes={"size": 7, "shape": (2, 3)}),
     Case(op="constant", inputs=((5, 4),), output=(2, 3), weights=(weight("value", 6, trained=False),),
          attributes={"shape": (2, 3)}),
     Case(op="position_embedding", inputs=((5, 4),), output=(5, 4), weights=(weight("table", 9, 4),),

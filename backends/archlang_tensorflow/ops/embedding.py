@@ -80,6 +80,27 @@ class Constant(Weighted):
         return {**super().get_config(), "shape": self.shape}
 
 
+@layer("indexed_parameter", init={"table": ("trunc_normal", 0.0, 0.02), "places": ("zeros",)})
+@saving.register_keras_serializable("archlang")
+class IndexedParameter(Weighted):
+    """Elements of a learned table, the same for each sample."""
+
+    def __init__(self, size: int, shape: tuple[int, ...], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.size = size
+        self.shape = tuple(shape)
+
+    def build(self, shape: Any) -> None:
+        self.table = self.weight("table", (self.size,), initializers.TruncatedNormal(0.0, 0.02))
+        self.places = self.weight("places", (math.prod(self.shape),), "zeros", trained=False)
+
+    def call(self, x: Any) -> Any:
+        return for_each_sample(ops.take(self.table, ops.cast(self.places, "int32")), self.shape, x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size, "shape": self.shape}
+
+
 def for_each_sample(value: Any, shape: tuple[int, ...], x: Any) -> Any:
     """The value in its shape, as often as x has samples."""
     whole = ops.reshape(value, (1, *shape))

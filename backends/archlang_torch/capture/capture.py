@@ -69,6 +69,12 @@ _MOVES = frozenset(
 )
 
 
+# What only the type and shape of their first argument decide.
+_FRESH = frozenset(
+    ["new_zeros", "new_ones", "new_full", "new_empty", "zeros_like", "ones_like", "full_like", "empty_like"]
+)
+
+
 def capture(
     model: nn.Module, inputs: Sequence[Tensor], name: str, told: Callable[[str], None] | None = None
 ) -> Captured:
@@ -126,6 +132,7 @@ class _Capture:
         self._lowerer = Lowerer(GraphBuilder(name), _BATCH)
         self._hierarchy = Hierarchy(name)
         self._values: dict[fx.Node, Any] = {}
+        self._states: set[int] = set()  # where the numbers of parameters and buffers are
         self._known: dict[int, Known] = {}
 
     def run(self) -> Captured:
@@ -169,7 +176,7 @@ class _Capture:
                 raise Unsupported(f"`{path}`, whose result has no batch")
         except Unsupported as refusal:
             outer = [p for _, p in reversed(calls_of(node)) if path.startswith(f"{p}.")]
-            raise _Refusal(str(refusal), tuple(outer)) from refusal
+            raise _Refusal(f"{refusal} and holds {self._kept[path]}", tuple(outer)) from refusal
         place = tuple(itertools.takewhile(lambda frame: frame.address != self._hierarchy.address(key), lowerer.at))
         made = self._opaques.apply(lowerer.builder, region, values, place, self._kept[path])
         self._inside |= set(region.nodes)
@@ -179,6 +186,7 @@ class _Capture:
         """The values of the placeholders: inputs, parameters, constants."""
         builder = self._lowerer.builder
         states = {**self._program.state_dict, **self._program.constants}
+        self._states = {x.untyped_storage().data_ptr() for x in states.values() if isinstance(x, Tensor)}
         specs = {spec.arg.name: spec for spec in self._program.graph_signature.input_specs}
         for node in self._program.graph.nodes:
             if node.op != "placeholder":
@@ -205,6 +213,8 @@ class _Capture:
         args, kwargs = self._given(node.args), self._given(node.kwargs)
         if name.startswith(("_assert", "sym_", "_local_scalar")):
             return None
+        if name in _FRESH:
+            args = (self._like(node.args[0]), *args[1:])
         if not any(isinstance(x, Data | Pending) for x in pytree.tree_leaves((args, kwargs), _is_value)):
             return self._computed(node, name, args, kwargs)
         changes = name.endswith("_") and not name.startswith("_")
@@ -213,6 +223,12 @@ class _Capture:
         if changes and isinstance(node.args[0], fx.Node):
             self._values[node.args[0]] = found
         return found
+
+    @staticmethod
+    def _like(node: Any) -> Known:
+        """A tensor of the same type and shape."""
+        like = node.meta["val"]
+        return Known(torch.zeros(like.shape, dtype=like.dtype))
 
     def _given(self, given: Any) -> Any:
         return fx.map_arg(given, lambda node: self._values[node])
@@ -231,7 +247,10 @@ class _Capture:
             return node.target(*plain[0], **plain[1])  # type: ignore[operator]
 
         with torch.no_grad():
-            tensors = [x.tensor.clone() if name.endswith("_") else x.tensor for x in known]
+            changed = known[0] if name.endswith("_") and not name.startswith("_") and known else None
+            if changed is not None and changed.tensor.untyped_storage().data_ptr() not in self._states:
+                changed = None  # made here: what is a view of it changes with it
+            tensors = [x.tensor.clone() if x is changed else x.tensor for x in known]
             found = call(*tensors)
         moves = known[0].moves if sources and known[0] is sources[0] and len(sources) == 1 else None
         if moves is not None and name == "embedding":
@@ -248,7 +267,8 @@ class _Capture:
             and found.dtype == known[0].tensor.dtype
         ):
             return Known(found, source, moves)
-        result = pytree.tree_map(lambda t: Known(t, source) if isinstance(t, Tensor) else t, found)
+        made = (name, tuple(args), dict(kwargs)) if source is not None and isinstance(found, Tensor) else None
+        result = pytree.tree_map(lambda t: Known(t, source, made=made) if isinstance(t, Tensor) else t, found)
         if name.endswith("_") and not name.startswith("_") and isinstance(node.args[0], fx.Node):
             self._values[node.args[0]] = result
         return result
@@ -279,6 +299,8 @@ class _Capture:
             raise self._refused(node, str(refusal)) from refusal
         except ArchError as refusal:
             raise self._refused(node, refusal.diagnostics[0].message) from refusal
+        if name in _MOVES:
+            result = pytree.tree_map_only(Data, lambda x: attrs.evolve(x, at=lowerer.around), result)
         if isinstance(result, Data) and isinstance(tensor, Tensor):
             assert result.shape == tuple(tensor.shape), (name, result.shape, tensor.shape)
             if name not in _MOVES:

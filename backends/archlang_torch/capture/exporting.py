@@ -32,6 +32,7 @@ def exported(model: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
                 )
             ) from failure
         try:
+            _forgotten(model)
             return torch.export.export(model, tuple(inputs), strict=False)
         except Exception as failure:
             raise ArchError(
@@ -41,6 +42,14 @@ def exported(model: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
                     notes=("`torch.export` refuses it: what it computes may depend on the values of its inputs",),
                 )
             ) from failure
+        finally:
+            _forgotten(model)
+
+
+def _forgotten(model: nn.Module) -> None:
+    """Has modules drop what they keep in evaluation mode, such as what they worked out of their parameters."""
+    model.train()
+    model.eval()
 
 
 def _first_line(failure: Exception) -> str:

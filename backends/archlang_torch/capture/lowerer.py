@@ -8,12 +8,16 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from archlang.conversion.builder import GraphBuilder
 from archlang.conversion.captured import Array
-from archlang.conversion.data import Settled, Unsupported
+from archlang.conversion.data import Data, Settled, Unsupported
 from archlang.conversion.lowering import Lowering
+from archlang.diagnostics import ArchError
 from archlang_torch.capture.values import Known
+
+_LAYERS = frozenset(["linear", "layer_norm", "batch_norm", "group_norm", "conv1d", "conv2d", "conv3d"])
 
 Rule = TypeVar("Rule", bound=Callable[..., Any])
 RULES: dict[str, Callable[..., Any]] = {}
@@ -36,6 +40,7 @@ class Lowerer(Lowering):
     def __init__(self, builder: GraphBuilder, batch: int):
         super().__init__(builder, batch)
         self.tables: set[object] = set()  # the parameters that are tables of embeddings
+        self._lifted: dict[int, tuple[Known, Data]] = {}
 
     def add(self, op: str, *inputs: int, weights: Mapping[str, Known | None] | None = None, **attributes: Any) -> int:
         """An op where the call is; weights that are None are left out."""
@@ -59,7 +64,11 @@ class Lowerer(Lowering):
             raise Unsupported("a constant with more dimensions than what it is combined with")
         missing = like.rank - len(known.shape)
         known = known.apply(lambda t: t[(None,) * missing] if missing else t)
+        if like.common:
+            return known
         size = known.shape[like.at]
+        if like.turned:
+            raise Unsupported("a constant beside a batch that is not the slowest part of its dimension")
         if size == self.batch * like.fold:
             apart = known.apply(
                 lambda t: t.reshape(*t.shape[: like.at], self.batch, like.fold, *t.shape[like.at + 1 :]).movedim(
@@ -82,8 +91,51 @@ class Lowerer(Lowering):
             raise Unsupported("a constant of whole numbers")
         if known.source is not None:
             flat = known.apply(lambda t: t.reshape(-1))
+            if flat.places is not None and len(flat.places.unique()) < len(flat.places):
+                return self._chosen(flat, shape, beside)
             return self.add("parameter", beside, shape=shape, weights={"value": flat})
         return self.add("constant", beside, shape=shape, weights={"value": Known(known.tensor.reshape(-1))})
+
+
+    def _chosen(self, flat: Known, shape: tuple[int, ...], beside: int) -> int:
+        """Elements of a parameter, some of them several times."""
+        assert flat.source is not None
+        assert flat.places is not None
+        table = Known.parameter(flat.source).apply(lambda t: t.reshape(-1))
+        weights = {"table": table, "places": Known(flat.places.float())}
+        return self.add("indexed_parameter", beside, size=flat.source.numel(), shape=shape, weights=weights)
+
+    def lifted(self, known: Known) -> Data:
+        """What is worked out of parameters, worked out by ops: a tensor without a batch. Unsupported where a
+        call has no op."""
+        found = self._lifted.get(id(known))
+        if found is None:
+            found = self._lifted[id(known)] = known, self._worked_out(known)
+        return found[1]
+
+    def _worked_out(self, known: Known) -> Data:
+        if known.made is None or known.source is None:
+            if not known.shape:
+                raise Unsupported("a learned number")
+            return self.common(self.learned(known, 0))
+        name, args, kwargs = known.made
+        if name not in RULES:
+            raise Unsupported(f"`{name}`, for which there is no op")
+        if name in _LAYERS:  # whose other arguments are their weights
+            args = (self.lifted(args[0]), *args[1:])
+        else:
+            args, kwargs = pytree.tree_map(
+                lambda x: self.lifted(x) if isinstance(x, Known) and x.source is not None else x,
+                (args, kwargs),
+                is_leaf=lambda x: isinstance(x, Known),
+            )
+        try:
+            found = RULES[name](self, *args, **kwargs)
+        except ArchError as refusal:
+            raise Unsupported(refusal.diagnostics[0].message) from refusal
+        if not isinstance(found, Data):
+            raise Unsupported(f"a part of what `{name}` gives")
+        return found
 
 
 def array(tensor: Tensor) -> Array:

@@ -10,6 +10,7 @@ import attrs
 import torch
 from torch import Tensor
 from torch.fx import Node
+from torch.utils import _pytree as pytree
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -17,12 +18,14 @@ class Known:
     """A tensor that no input decides: a parameter, a constant, or what is worked out of them.
 
     `source` is the parameter that it is worked out of (any of them, if of several), and `moves` how its
-    elements were rearranged; None where anything else was done.
+    elements were rearranged; None where anything else was done. `made` is then the call that gave it and
+    what it was given.
     """
 
     tensor: Tensor
     source: Tensor | None = None
     moves: tuple[Callable[[Tensor], Tensor], ...] | None = None
+    made: tuple[str, tuple[Any, ...], dict[str, Any]] | None = None
 
     @classmethod
     def parameter(cls, tensor: Tensor) -> Known:
@@ -41,6 +44,23 @@ class Known:
         for move in self.moves:
             places = move(places)
         return places
+
+    @cached_property
+    def sources(self) -> dict[int, Tensor]:
+        """The parameters that it is worked out of."""
+        if self.source is None:
+            return {}
+        if self.made is None:
+            return {id(self.source): self.source}
+        given = [x for x in pytree.tree_leaves(self.made[1:], lambda x: isinstance(x, Known)) if isinstance(x, Known)]
+        return {key: source for x in given for key, source in x.sources.items()}
+
+    @property
+    def composed(self) -> bool:
+        """Whether it is worked out of parameters that have more or fewer numbers, so that none can stand for them."""
+        return self.moves is None and self.made is not None and self.tensor.numel() != sum(
+            source.numel() for source in self.sources.values()
+        )
 
     @property
     def key(self) -> object:

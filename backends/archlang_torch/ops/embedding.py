@@ -61,6 +61,21 @@ class Constant(nn.Module):
         return self.value.view(self.shape).expand(x.shape[0], *self.shape)
 
 
+@layer("indexed_parameter", init={"table": ("trunc_normal", 0.0, 0.02), "places": ("zeros",)})
+class IndexedParameter(nn.Module):
+    """Elements of a learned table, the same for each sample."""
+
+    def __init__(self, size: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.table = nn.Parameter(nn.init.trunc_normal_(torch.empty(size), std=0.02))
+        self.register_buffer("places", torch.zeros(math.prod(shape)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        chosen = self.table[self.places.long()].view(self.shape)
+        return chosen.expand(x.shape[0], *self.shape)
+
+
 @layer("position_embedding", dim=2, init={"table": ("trunc_normal", 0.0, 0.02)})
 class PositionEmbedding(nn.Module):
     """Adds to each token the row of a learned table [length, dim] for its place."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import attrs
 import torch
 
 from archlang.conversion.data import Data, Settled, Unsupported
@@ -23,7 +24,10 @@ def add(lo: Lowerer, a: Operand, b: Operand, alpha: float = 1) -> Data:
     if number is not None:
         return a if number == 0 else lo.each("shift", a, amount=float(number))
     if isinstance(b, Known):
-        found = added_table(lo, a, b)
+        if b.composed and b.made is not None and b.made[0] == "add":
+            first, second, *_ = b.made[1]
+            return add(lo, add(lo, a, first), second)
+        found = None if b.composed else added_table(lo, a, b)
         if found is not None:
             return found
     return combined(lo, "add", a, b)
@@ -96,9 +100,39 @@ def div(lo: Lowerer, a: Operand, b: Operand, rounding_mode: str | None = None) -
     return combined(lo, "div", a, b)
 
 
+@rule("addcmul")
+def addcmul(lo: Lowerer, a: Operand, b: Operand, c: Operand, value: float = 1) -> Data:
+    product = mul(lo, b, c) if isinstance(b, Data) or isinstance(c, Data) else _product(b, c)
+    return add(lo, a, product, value)
+
+
+def _product(b: Operand, c: Operand) -> Known:
+    found = _known(b), _known(c)
+    source = next((x.source for x in found if x.source is not None), None)
+    return Known(found[0].tensor * found[1].tensor, source)
+
+
 @rule("maximum")
 def maximum(lo: Lowerer, a: Operand, b: Operand) -> Data:
+    number = _number(b if isinstance(a, Data) else a)
+    if number is not None:
+        return at_least(lo, a if isinstance(a, Data) else b, number)
     return combined(lo, "maximum", a, b)
+
+
+@rule("minimum")
+def minimum(lo: Lowerer, a: Operand, b: Operand) -> Data:
+    return neg(lo, maximum(lo, *[neg(lo, x) if isinstance(x, Data) else _times(x, -1.0) for x in (a, b)]))
+
+
+def at_least(lo: Lowerer, x: Operand, number: float) -> Data:
+    """max(x, number)"""
+    assert isinstance(x, Data)
+    if number == 0:
+        return lo.each("relu", x)
+    settled = lo.settle(x)
+    least = lo.add("fill", settled.value, value=float(number))
+    return lo.unsettle(lo.add("maximum", settled.value, least), settled)
 
 
 @rule("neg")
@@ -140,7 +174,7 @@ def matmul(lo: Lowerer, a: Operand, b: Operand) -> Data:
     transposed = lo.steps(other) < lo.steps(b)
     right = lo.settle(other if transposed else b, repeat=True)
     _same_place(left, right)
-    if left.at >= a.rank - 2:
+    if a.rank - 2 <= left.at < a.rank:
         raise Unsupported("a matrix product along the batch")
     return lo.unsettle(lo.add("matmul", left.value, right.value, transpose_b=transposed), left)
 
@@ -153,9 +187,15 @@ def swapped(x: Data) -> Data:
 
 def combined(lo: Lowerer, op: str, a: Operand, b: Operand) -> Data:
     """An op on two tensors whose dimensions of size 1 are repeated to fit."""
+    a, b = [_lifted(lo, x) for x in (a, b)]
     if isinstance(a, Data) and isinstance(b, Data):
         rank = max(a.rank, b.rank)
         left, right = (lo.settle(lo.widened(x, rank), repeat=True) for x in (a, b))
+        if left.common != right.common:
+            whole = right if left.common else left
+            without = [_without(lo.widened(x, rank), whole) for x in (a, b)]
+            left, right = [s if s is whole else lo.settle(x, repeat=True) for s, x in zip((left, right), without)]
+            return lo.unsettle(lo.add(op, left.value, right.value), whole)
         _same_place(left, right)
         return lo.unsettle(lo.add(op, left.value, right.value), left)
     beside = a if isinstance(a, Data) else b
@@ -170,8 +210,29 @@ def combined(lo: Lowerer, op: str, a: Operand, b: Operand) -> Data:
     return lo.unsettle(lo.add(op, *values), settled)
 
 
+def _lifted(lo: Lowerer, x: Operand) -> Operand:
+    """What is worked out of parameters by ops, where it can be and no parameter can stand for it."""
+    if not isinstance(x, Known) or not x.composed:
+        return x
+    try:
+        return lo.lifted(x)
+    except Unsupported as e:
+        import os
+        if os.environ.get("TRACE"): print("NOT LIFTED", e, x.shape, x.made and x.made[0])
+        return x
+
+
+def _without(x: Data, like: Settled) -> Data:
+    """Data without a batch that is to be combined with data that has one."""
+    if like.at < x.rank and x.layout.common:
+        if like.fold > 1 or x.shape[like.at] != 1:
+            raise Unsupported("tensors whose batches are at different places")
+        return Data(x.value, attrs.evolve(x.layout, dims=(*x.layout.dims[: like.at], *x.layout.dims[like.at + 1 :])))
+    return x
+
+
 def _same_place(left: Settled, right: Settled) -> None:
-    if (left.at, left.fold) != (right.at, right.fold):
+    if (left.at, left.fold, left.turned) != (right.at, right.fold, right.turned):
         raise Unsupported("tensors whose batches are at different places")
 
 

@@ -112,6 +112,8 @@ def _seen(mask: Tensor) -> Tensor | None:
 
 def _added(mask: Known) -> Known:
     """The mask as numbers to add. Infinity would be no number of a weight file's readers: the least is enough."""
+    if mask.source is not None:
+        return mask
     if mask.tensor.dtype != torch.bool:
         return Known(mask.tensor.clamp(min=-1e9), mask.source)
     return Known(torch.zeros(mask.shape).masked_fill(~mask.tensor, -inf).clamp(min=-1e9))

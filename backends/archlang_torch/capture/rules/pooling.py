@@ -111,6 +111,17 @@ def total(lo: Lowerer, x: Data, axes: Sequence[int] | int | None = None, keep: b
     return lo.each("scale", _reduced(lo, "mean", x, found, keep), factor=float(count))
 
 
+@rule("linalg_vector_norm", "norm")
+def vector_norm(
+    lo: Lowerer, x: Data, order: float = 2, axes: Sequence[int] | int | None = None, keep: bool = False, *_: Any
+) -> Data:
+    if order == 1:
+        return total(lo, lo.each("absolute", x), axes, keep)
+    if order != 2:
+        raise Unsupported(f"a norm of order {order}")
+    return lo.each("power", total(lo, lo.each("square", x), axes, keep), exponent=0.5)
+
+
 def _axes(x: Data, axes: Sequence[int] | int | None) -> list[int]:
     if axes is None or axes == [] or axes == ():
         raise Unsupported("a reduction over the batch")

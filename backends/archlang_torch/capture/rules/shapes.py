@@ -179,7 +179,7 @@ def pad(lo: Lowerer, x: Data, amount: Sequence[int], mode: Any = "constant", val
         return pad(lo, x, amount, mode, value)
     settled = lo.settle(x)
     others = len(amount) // 2
-    if settled.at >= x.rank - others:
+    if x.rank - others <= settled.at < x.rank:
         raise Unsupported("padding of the batch")
     made = lo.add("pad", settled.value, amount=tuple(amount), value=float(value or 0.0))
     return lo.unsettle(made, settled)
@@ -197,6 +197,23 @@ def roll(lo: Lowerer, x: Data, amounts: Sequence[int] | int, axes: Sequence[int]
             made = lo.add("roll", settled.value, axis=settled.axis(axis), amount=amount)
             x = lo.unsettle(made, settled)
     return x
+
+
+@rule("im2col")
+def unfold(
+    lo: Lowerer, x: Data, kernel: Sequence[int], dilation: Sequence[int], padding: Sequence[int], stride: Sequence[int]
+) -> Data:
+    """Patches that do not overlap, each a column."""
+    if tuple(kernel) != tuple(stride) or set(dilation) != {1} or set(padding) != {0}:
+        raise Unsupported("patches that overlap")
+    n, c, height, width = x.shape
+    rows, columns = height // kernel[0], width // kernel[1]
+    for axis, size in ((2, rows * kernel[0]), (3, columns * kernel[1])):
+        x = slice_(lo, x, axis, 0, size)
+    apart = reshape(lo, x, (n, c, rows, kernel[0], columns, kernel[1]))
+    return reshape(
+        lo, permute(lo, apart, (0, 1, 3, 5, 2, 4)), (n, c * kernel[0] * kernel[1], rows * columns)
+    )
 
 
 @rule("channel_shuffle", "native_channel_shuffle")

@@ -1,5 +1,6 @@
 """Tokens: tables of rows, positions, learned tokens."""
 
+import attrs
 import torch
 
 from archlang.conversion.data import Data, Settled, Unsupported
@@ -131,7 +132,7 @@ def cat(lo: Lowerer, tensors: list[Data | Known], axis: int = 0) -> Data:
             values.append(lo.learned(lo.for_each_sample(x, like), like.value))
             continue
         settled = lo.settle(x)
-        if (settled.at, settled.fold, settled.rank) != (like.at, like.fold, like.rank):
+        if attrs.evolve(settled, value=like.value) != like:
             raise Unsupported("tensors whose batches are at different places")
         values.append(settled.value)
     return lo.unsettle(lo.add("concat", *values, axis=at), like)
