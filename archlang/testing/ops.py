@@ -188,7 +188,7 @@ GRIDS: dict[str, Grid] = {
     "parameter": _grid((IMAGE,), (ROW,), shape=((5,), (4, 3, 2))),
     "indexed_parameter": _grid((IMAGE,), (ROW,), size=(3,), shape=((5,), (4, 3, 2))),
     "constant": _grid((IMAGE,), (ROW,), shape=((5,), (4, 3, 2))),
-    "position_embedding": _grid((TOKENS,), length=(5, 9)),
+    "position_embedding": _grid((TOKENS,), length=(5, 9), start=(None, 3)),
     "class_token": _grid((TOKENS,)),
     "lstm": _grid((TOKENS,), units=(1, 3), reverse=BOTH),
     "gru": _grid((TOKENS,), units=(1, 3), reverse=BOTH),

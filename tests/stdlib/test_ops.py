@@ -193,6 +193,7 @@ LAYERS: list[Case] = [
     ("indexed_parameter(4, [3, 5])", (TOKENS,), lambda x: torch.zeros(len(x), 3, 5)),
     ("constant([3, 5])", (TOKENS,), lambda x: torch.zeros(len(x), 3, 5)),
     ("position_embedding(16)", (TOKENS,), lambda x: x),
+    ("position_embedding(16, start=2)", (TOKENS,), lambda x: x),
 ]
 ACTIVATIONS: list[Case] = [
     ("identity", (IMAGE,), nn.Identity()),
@@ -215,6 +216,7 @@ CASES = LAYERS + ACTIVATIONS
 OWN_WEIGHTS = {
     "class_token": 24,
     "position_embedding(16)": 16 * 24,
+    "position_embedding(16, start=2)": 16 * 24,
     "parameter([3, 5])": 3 * 5,
     "indexed_parameter(4, [3, 5])": 4,
     "channel_scale(0.1)": 12,

@@ -313,5 +313,7 @@ CASES = [
          attributes={"shape": (2, 3)}),
     Case(op="position_embedding", inputs=((5, 4),), output=(5, 4), weights=(weight("table", 9, 4),),
          attributes={"length": 9}),
+    Case(op="position_embedding", inputs=((5, 4),), output=(5, 4), weights=(weight("table", 9, 4),),
+         attributes={"length": 9, "start": 2}, name="position_embedding-start"),
     Case(op="class_token", inputs=((5, 4),), output=(6, 4), weights=(weight("token", 4),)),
 ]  # fmt: skip

@@ -35,10 +35,10 @@ def indexed_parameter(x: Array, *, shape: tuple[int, ...], table: Array, places:
 
 
 @function("position_embedding", weights=("table",), unused=("length",))
-def position_embedding(x: Array, *, table: Array) -> Array:
+def position_embedding(x: Array, *, start: int = 0, table: Array) -> Array:
     """Adds to each token the row of a learned table [length, d] for its place."""
     tokens = x.shape[1]
-    return x + table[:tokens]
+    return x + table[start : start + tokens]
 
 
 @function("class_token", weights=("token",))

@@ -112,16 +112,17 @@ def for_each_sample(value: Any, shape: tuple[int, ...], x: Any) -> Any:
 class PositionEmbedding(Weighted):
     """Adds to each token the row of a learned table [length, dim] for its place."""
 
-    def __init__(self, length: int, **settings: Any) -> None:
+    def __init__(self, length: int, start: int = 0, **settings: Any) -> None:
         super().__init__(**settings)
         self.length = length
+        self.start = start
 
     def build(self, shape: Any) -> None:
         start = initializers.TruncatedNormal(0.0, 0.02)
         self.table = self.weight("table", (self.length, shape[-1]), start)
 
     def call(self, x: Any) -> Any:
-        return x + self.table[: x.shape[1]]
+        return x + self.table[self.start : self.start + x.shape[1]]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "length": self.length}

@@ -268,6 +268,9 @@ class _Capture:
         ):
             return Known(found, source, moves)
         made = (name, tuple(args), dict(kwargs)) if source is not None and isinstance(found, Tensor) else None
+        same = _unchanged(name, args)
+        if isinstance(same, Known) and same.source is not None and isinstance(found, Tensor):
+            return Known(found, same.source, (*same.moves, lambda t: t.expand(found.shape)) if same.moves is not None else None, same.made)
         result = pytree.tree_map(lambda t: Known(t, source, made=made) if isinstance(t, Tensor) else t, found)
         if name.endswith("_") and not name.startswith("_") and isinstance(node.args[0], fx.Node):
             self._values[node.args[0]] = result
@@ -348,6 +351,18 @@ def outputs(model: nn.Module, inputs: Sequence[Tensor]) -> dict[str, Tensor]:
     with evaluating(model), torch.no_grad():
         found = pytree.tree_flatten_with_path(model(*inputs))[0]
     return {_name(path): x for path, x in found if isinstance(x, Tensor)}
+
+
+def _unchanged(name: str, args: Sequence[Any]) -> Any:
+    """Which argument a call gives back: that to which 0 is added, or the one that is chosen everywhere."""
+    if name == "add" and len(args) == 2:
+        numbers = [x.number() if isinstance(x, Known) else x for x in args]
+        return next((args[1 - i] for i, number in enumerate(numbers) if number == 0), None)
+    mask = args[1 if name == "masked_fill" else 0] if name in ("where", "masked_fill") else None
+    chosen = mask.number() if isinstance(mask, Known) else None
+    if chosen is None:
+        return None
+    return (args[0], args[2])[bool(chosen)] if name == "masked_fill" else (args[2], args[1])[bool(chosen)]
 
 
 def _part(call: Callable[..., Any], others: Sequence[Tensor], index: int) -> Callable[[Tensor], Tensor]:

@@ -80,12 +80,13 @@ class IndexedParameter(nn.Module):
 class PositionEmbedding(nn.Module):
     """Adds to each token the row of a learned table [length, dim] for its place."""
 
-    def __init__(self, dim: int, length: int) -> None:
+    def __init__(self, dim: int, length: int, *, start: int = 0) -> None:
         super().__init__()
+        self.start = start
         self.table = nn.Parameter(nn.init.trunc_normal_(torch.empty(length, dim), std=0.02))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.table[: x.shape[1]]
+        return x + self.table[self.start : self.start + x.shape[1]]
 
 
 @layer("class_token", dim=2, init={"token": ("trunc_normal", 0.0, 0.02)})

@@ -179,6 +179,43 @@ def matmul(lo: Lowerer, a: Operand, b: Operand) -> Data:
     return lo.unsettle(lo.add("matmul", left.value, right.value, transpose_b=transposed), left)
 
 
+@rule("baddbmm")
+def baddbmm(lo: Lowerer, c: Operand, a: Operand, b: Operand, beta: float = 1, alpha: float = 1) -> Data:
+    product = mul(lo, matmul(lo, a, b), alpha)
+    return product if beta == 0 else add(lo, product, c, beta)
+
+
+@rule("where")
+def where(lo: Lowerer, mask: Operand, a: Operand, b: Operand) -> Data:
+    """One of two where it is known where: what is known, times 0 where the other is."""
+    if not isinstance(mask, Known) or mask.source is not None:
+        raise Unsupported("a choice of elements that is computed")
+    if mask.number() is not None:
+        found = a if mask.number() else b
+        if not isinstance(found, Data):
+            raise Unsupported("a choice of nothing that is computed")
+        shape = torch.broadcast_shapes(*(tuple(x.shape) for x in (mask, a, b) if isinstance(x, Data | Known)))
+        return Data(found.value, found.layout.expanded(shape))
+    shares = [_chosen(lo, x, Known(m)) for x, m in ((a, mask.tensor.bool()), (b, ~mask.tensor.bool()))]
+    first, second = sorted(shares, key=lambda x: not isinstance(x, Data))
+    return add(lo, first, second)
+
+
+def _chosen(lo: Lowerer, x: Operand, where: Known) -> Operand:
+    """x where it is chosen, 0 elsewhere."""
+    if isinstance(x, Data):
+        return mul(lo, x, Known(where.tensor.to(torch.float32)))
+    known = _known(x)
+    if known.source is not None:
+        return mul(lo, lo.lifted(known), Known(where.tensor.to(torch.float32)))
+    return Known(torch.where(where.tensor, known.tensor.float(), 0.0).clamp(min=-1e9, max=1e9))
+
+
+@rule("masked_fill")
+def masked_fill(lo: Lowerer, x: Data, mask: Operand, value: Operand) -> Data:
+    return where(lo, mask, value, x)
+
+
 def swapped(x: Data) -> Data:
     """The data with its last two dimensions exchanged."""
     order = [*range(x.rank - 2), x.rank - 1, x.rank - 2]
@@ -225,6 +262,7 @@ def _lifted(lo: Lowerer, x: Operand) -> Operand:
 def _without(x: Data, like: Settled) -> Data:
     """Data without a batch that is to be combined with data that has one."""
     if like.at < x.rank and x.layout.common:
+        x = Data(x.value, x.layout.collapsed())
         if like.fold > 1 or x.shape[like.at] != 1:
             raise Unsupported("tensors whose batches are at different places")
         return Data(x.value, attrs.evolve(x.layout, dims=(*x.layout.dims[: like.at], *x.layout.dims[like.at + 1 :])))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from archlang.conversion.data import Data, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
-from archlang_torch.capture.rules.arithmetic import combined, matmul, mul, swapped
+from archlang_torch.capture.rules.arithmetic import add, combined, matmul, mul, swapped
 from archlang_torch.capture.rules.elementwise import softmax
 from archlang_torch.capture.rules.shapes import permute, reshape
 from archlang_torch.capture.values import Known
@@ -46,7 +46,7 @@ def attention(
         raise Unsupported("attention with a mask that is computed, or of another form than heads")
     scores = mul(lo, matmul(lo, q, swapped(k)), 1 / sqrt(q.shape[-1]))
     if isinstance(mask, Known) and pattern != (0, False):
-        scores = combined(lo, "add", scores, _added(mask))
+        scores = _with_mask(lo, scores, mask)
     return matmul(lo, softmax(lo, scores, -1), v)
 
 
@@ -108,6 +108,19 @@ def _seen(mask: Tensor) -> Tensor | None:
         return mask
     hidden = mask <= torch.finfo(mask.dtype).min / 2
     return ~hidden if bool(((mask == 0) | hidden).all()) else None
+
+
+def _with_mask(lo: Lowerer, scores: Data, mask: Known) -> Data:
+    """Scores and what is added to them before their softmax, whether they are hidden or weighted."""
+    name, given = (mask.made[0], mask.made[1]) if mask.composed and mask.made is not None else ("", ())
+    if name in ("contiguous", "clone", "expand", "to", "_to_copy") and isinstance(given[0], Known):
+        return _with_mask(lo, scores, given[0])
+    if name in ("where", "masked_fill"):
+        shown, inner, other = given if name == "where" else (Known(~given[1].tensor), given[0], given[2])
+        number = other.number() if isinstance(other, Known) else other
+        if isinstance(inner, Known) and isinstance(number, int | float) and number < -1e4:
+            return combined(lo, "add", add(lo, scores, inner), _added(shown))
+    return add(lo, scores, _added(mask))
 
 
 def _added(mask: Known) -> Known:

@@ -5,9 +5,13 @@ from math import prod
 from typing import Any
 
 import attrs
+import torch
 
 from archlang.conversion.data import Data, Unsupported
-from archlang_torch.capture.lowerer import Lowerer, rule
+from archlang_torch.capture.lowerer import RULES, Lowerer, rule
+from archlang_torch.capture.values import Known
+
+_RUNS = 16  # the most slices that elements picked of a dimension may be
 
 
 @rule("view", "reshape", "_unsafe_view", "view_copy")
@@ -146,6 +150,56 @@ def expand(lo: Lowerer, x: Data, shape: Sequence[int], **_: Any) -> Data:
     return Data(x.value, x.layout.expanded(sizes))
 
 
+@rule("repeat", "tile")
+def repeat(lo: Lowerer, x: Data, times: Sequence[int]) -> Data:
+    widened = lo.widened(x, len(times))
+    dims = [((count, 0), *dim) if count > 1 else dim for count, dim in zip(times, widened.layout.dims, strict=True)]
+    return Data(x.value, attrs.evolve(widened.layout, dims=tuple(dims)))
+
+
+@rule("index_select")
+def index_select(lo: Lowerer, x: Data, axis: int, places: Known) -> Data:
+    return chosen(lo, x, axis, places)
+
+
+@rule("index")
+def index(lo: Lowerer, x: Data, places: Sequence[Known | None]) -> Data:
+    along = [axis for axis, known in enumerate(places) if known is not None]
+    known = places[along[0]] if len(along) == 1 else None
+    if not isinstance(x, Data) or not isinstance(known, Known) or len(known.shape) != 1:
+        raise Unsupported("`index` by what is computed, or along several dimensions")
+    return chosen(lo, x, along[0], known)
+
+
+def chosen(lo: Lowerer, x: Data, axis: int, places: Known) -> Data:
+    """Known places along a dimension, as slices one after another."""
+    indices = places.tensor.nonzero().reshape(-1) if places.tensor.dtype == torch.bool else places.tensor
+    rows = [int(row) % x.shape[axis] for row in indices.reshape(-1)]
+    runs: list[tuple[int, int, int]] = []
+    while rows:
+        step = rows[1] - rows[0] if len(rows) > 1 and rows[1] > rows[0] else 1
+        count = 1
+        while count < len(rows) and rows[count] == rows[0] + count * step:
+            count += 1
+        if count == 2 and len(rows) > 2:
+            count, step = 1, 1
+        runs.append((rows[0], rows[0] + (count - 1) * step + 1, step))
+        rows = rows[count:]
+    if len(runs) > _RUNS:
+        raise Unsupported("elements picked here and there")
+    parts: list[Data | Known] = [slice_(lo, x, axis, *run) for run in runs]
+    if len(parts) == 1:
+        return parts[0]
+    return RULES["cat"](lo, parts, axis)
+
+
+@rule("flip")
+def flip(lo: Lowerer, x: Data, axes: Sequence[int]) -> Data:
+    for axis in axes:
+        x = chosen(lo, x, axis % x.rank, Known(torch.arange(x.shape[axis] - 1, -1, -1)))
+    return x
+
+
 @rule("expand_as")
 def expand_as(lo: Lowerer, x: Data, other: Any) -> Data:
     return expand(lo, x, other.shape)
@@ -166,7 +220,9 @@ def converted(lo: Lowerer, x: Data, *_: Any, **__: Any) -> Data:
 def pad(lo: Lowerer, x: Data, amount: Sequence[int], mode: Any = "constant", value: float | None = None) -> Data:
     if not isinstance(mode, str):
         mode, value = "constant", mode
-    if all(a == 0 for a in amount):
+    while amount and not any(amount[-2:]):
+        amount = amount[:-2]
+    if not amount:
         return x
     if mode != "constant":
         raise Unsupported(f"padding of the kind {mode}")

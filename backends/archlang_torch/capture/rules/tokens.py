@@ -4,6 +4,7 @@ import attrs
 import torch
 
 from archlang.conversion.data import Data, Settled, Unsupported
+from archlang.lowering.formulas import bucket_bounds
 from archlang_torch.capture.lowerer import Lowerer, rule
 from archlang_torch.capture.values import Known
 
@@ -44,7 +45,7 @@ def added_table(lo: Lowerer, x: Data, known: Known) -> Data | None:
     if x.rank == 3 and settled.at == 0 and settled.fold == 1 and each.shape == sizes:
         return _positions(lo, settled.value, each)
     if len(sizes) >= 3 and len(each.shape) == len(sizes):
-        return _window_bias(lo, settled, each)
+        return _window_bias(lo, settled, each) or _bucket_bias(lo, settled, each)
     return None
 
 
@@ -55,10 +56,11 @@ def _positions(lo: Lowerer, value: int, each: Known) -> Data | None:
     if places is not None and each.source is not None and each.source.ndim == 2 and each.source.shape[1] == width:
         if bool((places == places[:1]).all()):
             return _row(lo, value, each)
-        if torch.equal(places, torch.arange(tokens * width).reshape(tokens, width)):
+        start = int(places[0, 0]) // width
+        if torch.equal(places, start * width + torch.arange(tokens * width).reshape(tokens, width)):
             table = Known.parameter(each.source)
-            made = lo.add("position_embedding", value, weights={"table": table}, length=table.shape[0])
-            return lo.data(made)
+            weights = {"table": table}
+            return lo.data(lo.add("position_embedding", value, weights=weights, length=table.shape[0], start=start))
     if bool((each.tensor == each.tensor[:1]).all()) and places is None:
         return None
     return lo.data(lo.add("position_embedding", value, weights={"table": each}, length=tokens))
@@ -110,6 +112,39 @@ def _window_bias(lo: Lowerer, settled: Settled, each: Known) -> Data | None:
             made = lo.add("window_bias", settled.value, weights={"table": table}, height=height, width=width)
             return lo.unsettle(made, settled)
     return None
+
+
+def _bucket_bias(lo: Lowerer, settled: Settled, each: Known) -> Data | None:
+    """A number of a table for the bucket of the distance of two tokens: `bucket_bias`."""
+    source, places = each.source, each.places
+    heads, t, s = lo.builder.sizes(settled.value)[-3:]
+    if source is None or places is None or source.ndim != 2 or source.shape[1] != heads:
+        return None
+    if each.shape[-3:] != (heads, t, s) or places.numel() != heads * t * s:
+        return None
+    rows = places.reshape(heads, t, s) // heads
+    if not torch.equal(places.reshape(heads, t, s) % heads, torch.arange(heads)[:, None, None].expand(heads, t, s)):
+        return None
+    buckets = source.shape[0]
+    back = torch.arange(t)[:, None] - torch.arange(s)
+    for causal in (False, True):
+        side = buckets if causal else buckets // 2
+        for distance in _DISTANCES:
+            if side < 2 or distance <= side // 2 or (buckets % 2 and not causal):
+                continue
+            away = back.clamp(min=0) if causal else back.abs()
+            found = away.clamp(max=side // 2)
+            for bound in bucket_bounds(side, distance):
+                found = found + (away >= bound)
+            found = found if causal else found + side * (back < 0)
+            if torch.equal(rows, found.expand(heads, t, s)):
+                given = {"buckets": buckets, "distance": distance, "causal": causal}
+                made = lo.add("bucket_bias", settled.value, weights={"table": Known.parameter(source)}, **given)
+                return lo.unsettle(made, settled)
+    return None
+
+
+_DISTANCES = (128, 64, 256, 32, 512, 20, 16, 1024)
 
 
 @rule("cat", "concat", "concatenate")
