@@ -79,7 +79,8 @@ def tried(chosen: str, name: str, folder: str | None = None, seconds: float = SE
     process.start()
     theirs.close()
     try:
-        row: dict[str, Any] = ours.recv() if ours.poll(seconds) else {"model": name, "failure": f"more than {seconds} s"}
+        late = {"model": name, "failure": f"more than {seconds:.0f} s"}
+        row: dict[str, Any] = ours.recv() if ours.poll(seconds) else late
     except EOFError:
         row = {"model": name, "failure": "the process ended"}
     process.terminate()
@@ -111,7 +112,7 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--set", "chosen", type=click.Choice(SETS), default="zoo", show_default=True)
-@click.option("--results", type=click.Path(path_type=Path), help="JSON lines; models that are there are not tried again")
+@click.option("--results", type=click.Path(path_type=Path), help="JSON lines; what is there is not tried again")
 @click.option("--texts", "folder", help="a folder for the texts")
 def main(names: tuple[str, ...], chosen: str, results: Path | None, folder: str | None) -> None:
     """Convert the models of a set, or those named, and print a table."""
@@ -127,7 +128,7 @@ def main(names: tuple[str, ...], chosen: str, results: Path | None, folder: str 
         row = done[name]
         rows.append(row)
         said = "good" if good(row) else row.get("failure") or f"{row['converted']:,} parameters; {row['opaque']}"
-        click.echo(f"{name}: {said[:300]} ({row['seconds']:.0f} s)" if "seconds" in row else f"{name}: {said[:300]}", err=True)
+        click.echo(f"{name}: {said[:300]}", err=True)
     click.echo(table(rows))
     click.echo(f"\n{sum(map(good, rows))} of {len(rows)}")
 

@@ -239,7 +239,11 @@ class _Body:
             return self._staged(given[0], step.what, stage)
         # What is carried gets a name, its own where it has one that is used no further.
         start = given[0]
-        last = start.head not in self._lasting and self._inputs.count(start.head) and self._uses[self._form.inputs[self._inputs.index(start.head)]] == 1
+        last = (
+            start.head not in self._lasting
+            and self._inputs.count(start.head)
+            and self._uses[self._form.inputs[self._inputs.index(start.head)]] == 1
+        )
         if start.name and self._uses[step.inputs[0]] == 1 and (start.head in self._own or (last and start.head == "x")):
             name = start.head
         elif last and start.head == "x":

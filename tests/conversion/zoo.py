@@ -205,7 +205,7 @@ WHOLE: dict[str, Make] = {
     "alexnet": vision_model("alexnet"),
     "deeplabv3_resnet50": vision_model("deeplabv3_resnet50", weights_backbone=None),
     "fcn_resnet50": vision_model("fcn_resnet50", weights_backbone=None),
-    "googlenet": vision_model("googlenet", init_weights=True),
+    "googlenet": vision_model("googlenet", aux_logits=False, init_weights=True),
     "lraspp_mobilenet_v3_large": vision_model("lraspp_mobilenet_v3_large", weights_backbone=None),
     "mnasnet1_0": vision_model("mnasnet1_0"),
     "shufflenet_v2_x1_0": vision_model("shufflenet_v2_x1_0"),

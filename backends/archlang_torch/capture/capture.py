@@ -252,26 +252,28 @@ class _Capture:
                 changed = None  # made here: what is a view of it changes with it
             tensors = [x.tensor.clone() if x is changed else x.tensor for x in known]
             found = call(*tensors)
+        uses = max([len(node.users), *(x.uses for x in known)])
         moves = known[0].moves if sources and known[0] is sources[0] and len(sources) == 1 else None
         if moves is not None and name == "embedding":
             indices = known[1].tensor
             moves = (*moves, lambda table: table[indices])
-            return Known(found, source, moves)
+            return Known(found, source, moves, uses=uses)
         if moves is not None and name in _MOVES:
             if isinstance(found, list | tuple):
                 return [Known(one, source, (*moves, _part(call, tensors[1:], i))) for i, one in enumerate(found)]
-            return Known(found, source, (*moves, lambda t: call(t, *tensors[1:])))
+            return Known(found, source, (*moves, lambda t: call(t, *tensors[1:])), uses=uses)
         if (
             moves is not None
             and name in ("to", "_to_copy", "type_as", "float")
             and found.dtype == known[0].tensor.dtype
         ):
-            return Known(found, source, moves)
+            return Known(found, source, moves, uses=uses)
         made = (name, tuple(args), dict(kwargs)) if source is not None and isinstance(found, Tensor) else None
         same = _unchanged(name, args)
         if isinstance(same, Known) and same.source is not None and isinstance(found, Tensor):
-            return Known(found, same.source, (*same.moves, lambda t: t.expand(found.shape)) if same.moves is not None else None, same.made)
-        result = pytree.tree_map(lambda t: Known(t, source, made=made) if isinstance(t, Tensor) else t, found)
+            moves = None if same.moves is None else (*same.moves, lambda t: t.expand(found.shape))
+            return Known(found, same.source, moves, same.made, uses)
+        result = pytree.tree_map_only(Tensor, lambda t: Known(t, source, made=made, uses=uses), found)
         if name.endswith("_") and not name.startswith("_") and isinstance(node.args[0], fx.Node):
             self._values[node.args[0]] = result
         return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import attrs
 import numpy as np
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ class Lowerer(Lowering):
     def __init__(self, builder: GraphBuilder, batch: int):
         super().__init__(builder, batch)
         self.tables: set[object] = set()  # the parameters that are tables of embeddings
-        self._lifted: dict[int, tuple[Known, Data]] = {}
+        self._lifted: dict[object, tuple[Known, Data]] = {}
 
     def add(self, op: str, *inputs: int, weights: Mapping[str, Known | None] | None = None, **attributes: Any) -> int:
         """An op where the call is; weights that are None are left out."""
@@ -96,7 +97,6 @@ class Lowerer(Lowering):
             return self.add("parameter", beside, shape=shape, weights={"value": flat})
         return self.add("constant", beside, shape=shape, weights={"value": Known(known.tensor.reshape(-1))})
 
-
     def _chosen(self, flat: Known, shape: tuple[int, ...], beside: int) -> int:
         """Elements of a parameter, some of them several times."""
         assert flat.source is not None
@@ -107,10 +107,15 @@ class Lowerer(Lowering):
 
     def lifted(self, known: Known) -> Data:
         """What is worked out of parameters, worked out by ops: a tensor without a batch. Unsupported where a
-        call has no op."""
-        found = self._lifted.get(id(known))
+        call has no op. It belongs to no module, so that several may use it."""
+        key = known.key or id(known)
+        found = self._lifted.get(key)
         if found is None:
-            found = self._lifted[id(known)] = known, self._worked_out(known)
+            place, self.at, self.around = (self.at, self.around), (), ()
+            try:
+                found = self._lifted[key] = known, self._worked_out(known)
+            finally:
+                self.at, self.around = place
         return found[1]
 
     def _worked_out(self, known: Known) -> Data:
@@ -135,6 +140,8 @@ class Lowerer(Lowering):
             raise Unsupported(refusal.diagnostics[0].message) from refusal
         if not isinstance(found, Data):
             raise Unsupported(f"a part of what `{name}` gives")
+        if not found.layout.common:  # a layer that took the first dimension, of size 1, for the batch
+            found = Data(found.value, attrs.evolve(found.layout, dims=((), *found.layout.dims[1:])))
         return found
 
 

@@ -19,13 +19,14 @@ class Known:
 
     `source` is the parameter that it is worked out of (any of them, if of several), and `moves` how its
     elements were rearranged; None where anything else was done. `made` is then the call that gave it and
-    what it was given.
+    what it was given. `uses` says how many calls use it, or what it was rearranged from.
     """
 
     tensor: Tensor
     source: Tensor | None = None
     moves: tuple[Callable[[Tensor], Tensor], ...] | None = None
     made: tuple[str, tuple[Any, ...], dict[str, Any]] | None = None
+    uses: int = 1
 
     @classmethod
     def parameter(cls, tensor: Tensor) -> Known:
@@ -58,8 +59,10 @@ class Known:
     @property
     def composed(self) -> bool:
         """Whether it is worked out of parameters that have more or fewer numbers, so that none can stand for them."""
-        return self.moves is None and self.made is not None and self.tensor.numel() != sum(
-            source.numel() for source in self.sources.values()
+        return (
+            self.moves is None
+            and self.made is not None
+            and self.tensor.numel() != sum(source.numel() for source in self.sources.values())
         )
 
     @property
@@ -82,7 +85,7 @@ class Known:
     def apply(self, move: Callable[[Tensor], Tensor]) -> Known:
         """The elements rearranged."""
         moves = None if self.moves is None else (*self.moves, move)
-        return Known(move(self.tensor), self.source, moves)
+        return Known(move(self.tensor), self.source, moves, uses=self.uses)
 
 
 @attrs.frozen(eq=False)

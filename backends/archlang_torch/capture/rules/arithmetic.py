@@ -1,12 +1,13 @@
 """Arithmetic of tensors with tensors, numbers, and what is learned or constant."""
 
+from contextlib import suppress
 from typing import Any
 
-import attrs
 import torch
 
 from archlang.conversion.data import Data, Settled, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
+from archlang_torch.capture.rules.shapes import select
 from archlang_torch.capture.rules.tokens import added_table
 from archlang_torch.capture.values import Known
 
@@ -224,49 +225,46 @@ def swapped(x: Data) -> Data:
 
 def combined(lo: Lowerer, op: str, a: Operand, b: Operand) -> Data:
     """An op on two tensors whose dimensions of size 1 are repeated to fit."""
-    a, b = [_lifted(lo, x) for x in (a, b)]
-    if isinstance(a, Data) and isinstance(b, Data):
-        rank = max(a.rank, b.rank)
-        left, right = (lo.settle(lo.widened(x, rank), repeat=True) for x in (a, b))
-        if left.common != right.common:
-            whole = right if left.common else left
-            without = [_without(lo.widened(x, rank), whole) for x in (a, b)]
-            left, right = [s if s is whole else lo.settle(x, repeat=True) for s, x in zip((left, right), without)]
-            return lo.unsettle(lo.add(op, left.value, right.value), whole)
-        _same_place(left, right)
-        return lo.unsettle(lo.add(op, left.value, right.value), left)
-    beside = a if isinstance(a, Data) else b
-    if not isinstance(beside, Data):
-        raise Unsupported(f"`{op}` of two constants")
     rank = max(len(x.shape) for x in (a, b) if isinstance(x, Data | Known))
-    settled = lo.settle(lo.widened(beside, rank), repeat=True)
+    settled = [lo.settle(lo.widened(x, rank), repeat=True) if isinstance(x, Data) else None for x in (a, b)]
+    like = next((x for x in settled if x is not None and not x.common), None) or settled[0] or settled[1]
+    if like is None:
+        raise Unsupported(f"`{op}` of two constants")
     values = [
-        settled.value if x is beside else lo.learned(lo.for_each_sample(_known(x), settled), settled.value)
-        for x in (a, b)
+        _beside(lo, x, found, like) if found is not None else _known_beside(lo, _known(x), like)
+        for x, found in zip((a, b), settled, strict=True)
     ]
-    return lo.unsettle(lo.add(op, *values), settled)
+    return lo.unsettle(lo.add(op, *values), like)
 
 
-def _lifted(lo: Lowerer, x: Operand) -> Operand:
-    """What is worked out of parameters by ops, where it can be and no parameter can stand for it."""
-    if not isinstance(x, Known) or not x.composed:
-        return x
-    try:
-        return lo.lifted(x)
-    except Unsupported as e:
-        import os
-        if os.environ.get("TRACE"): print("NOT LIFTED", e, x.shape, x.made and x.made[0])
-        return x
+def _beside(lo: Lowerer, x: Operand, found: Settled, like: Settled) -> int:
+    """The value of data that is combined with other data."""
+    assert isinstance(x, Data)
+    if found.common and not like.common:
+        return lo.settle(_without(lo, lo.widened(x, like.rank), like), repeat=True).value
+    _same_place(found, like)
+    return found.value
 
 
-def _without(x: Data, like: Settled) -> Data:
-    """Data without a batch that is to be combined with data that has one."""
-    if like.at < x.rank and x.layout.common:
-        x = Data(x.value, x.layout.collapsed())
-        if like.fold > 1 or x.shape[like.at] != 1:
-            raise Unsupported("tensors whose batches are at different places")
-        return Data(x.value, attrs.evolve(x.layout, dims=(*x.layout.dims[: like.at], *x.layout.dims[like.at + 1 :])))
-    return x
+def _known_beside(lo: Lowerer, known: Known, like: Settled) -> int:
+    """The value of what is known: worked out by ops where several calls use it, or where no parameter can stand
+    for it."""
+    if known.composed or (known.uses > 1 and known.moves):
+        with suppress(Unsupported):
+            if known.moves:
+                return lo.settle(lo.lifted(lo.for_each_sample(known, like))).value
+            lo.for_each_sample(known, like)
+            found = lo.widened(lo.lifted(known), like.rank)
+            return lo.settle(found if like.common else _without(lo, found, like), repeat=True).value
+    return lo.learned(lo.for_each_sample(known, like), like.value)
+
+
+def _without(lo: Lowerer, x: Data, like: Settled) -> Data:
+    """Data without a batch, without the dimension that is the batch of what it is combined with."""
+    x = Data(x.value, x.layout.collapsed())
+    if like.fold > 1 or x.shape[like.at] not in (1, lo.batch):
+        raise Unsupported("tensors whose batches are at different places")
+    return select(lo, x, like.at, 0)
 
 
 def _same_place(left: Settled, right: Settled) -> None:

@@ -28,15 +28,16 @@ def attention(
 ) -> Data:
     if not all(isinstance(x, Data) for x in (q, k, v)):
         raise Unsupported("attention to what is learned")
-    factor = (1 / sqrt(q.shape[-1]) if scale is None else scale) * sqrt(q.shape[-1])
-    if abs(factor - 1) > 1e-6:
-        q = mul(lo, q, factor)
+    scale = 1 / sqrt(q.shape[-1]) if scale is None else scale
+    factor = scale * sqrt(q.shape[-1])
     pattern = _masked(mask, q.shape[-2], k.shape[-2])
     if pattern is not None and q.rank == 4 and q.layout.batch == 0 and _only_batch(lo, q):
         window, masked = pattern
         heads = q.shape[1]
         served = [_served(lo, x, heads) for x in (k, v)]
         flat = [heads_joined(lo, x) for x in (q, *served)]
+        if abs(factor - 1) > 1e-6:
+            flat[0] = lo.add("scale", flat[0], factor=factor)
         kinds = {x.shape[1] for x in served}
         if len(kinds) == 1:
             causal = causal or masked
@@ -44,7 +45,7 @@ def attention(
             return heads_split(lo, made, heads)
     if causal or enable_gqa or isinstance(mask, Data):
         raise Unsupported("attention with a mask that is computed, or of another form than heads")
-    scores = mul(lo, matmul(lo, q, swapped(k)), 1 / sqrt(q.shape[-1]))
+    scores = mul(lo, matmul(lo, q, swapped(k)), scale)
     if isinstance(mask, Known) and pattern != (0, False):
         scores = _with_mask(lo, scores, mask)
     return matmul(lo, softmax(lo, scores, -1), v)

@@ -267,9 +267,7 @@ def unfold(
     for axis, size in ((2, rows * kernel[0]), (3, columns * kernel[1])):
         x = slice_(lo, x, axis, 0, size)
     apart = reshape(lo, x, (n, c, rows, kernel[0], columns, kernel[1]))
-    return reshape(
-        lo, permute(lo, apart, (0, 1, 3, 5, 2, 4)), (n, c * kernel[0] * kernel[1], rows * columns)
-    )
+    return reshape(lo, permute(lo, apart, (0, 1, 3, 5, 2, 4)), (n, c * kernel[0] * kernel[1], rows * columns))
 
 
 @rule("channel_shuffle", "native_channel_shuffle")

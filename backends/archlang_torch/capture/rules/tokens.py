@@ -44,7 +44,7 @@ def added_table(lo: Lowerer, x: Data, known: Known) -> Data | None:
         return lo.unsettle(lo.add("feature_bias", settled.value, weights={"bias": flat}), settled)
     if x.rank == 3 and settled.at == 0 and settled.fold == 1 and each.shape == sizes:
         return _positions(lo, settled.value, each)
-    if len(sizes) >= 3 and len(each.shape) == len(sizes):
+    if len(sizes) >= 3 and len(each.shape) == len(sizes) and known.uses == 1:
         return _window_bias(lo, settled, each) or _bucket_bias(lo, settled, each)
     return None
 
