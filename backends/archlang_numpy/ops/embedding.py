@@ -30,7 +30,7 @@ def for_each_sample(x: Array, *, shape: tuple[int, ...], value: Array) -> Array:
 
 @function("indexed_parameter", weights=("table", "places"), unused=("size",))
 def indexed_parameter(x: Array, *, shape: tuple[int, ...], table: Array, places: Array) -> Array:
-    """The elements of a table [size] at places [product of the shape], in its shape and the same for each sample."""
+    """Elements of a table [size] at places [product of the shape], in that shape."""
     return np.broadcast_to(table[places.astype(int)].reshape(shape), (x.shape[0], *shape))
 
 
