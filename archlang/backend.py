@@ -179,6 +179,11 @@ class Capturer(Protocol):
         """How many trained numbers the model has."""
         ...
 
+    def macs(self, model: Any, inputs: Sequence[Array]) -> int | None:
+        """The multiply-adds of the model in evaluation mode for one sample, as the framework counts them; None
+        where it does not."""
+        ...
+
 
 class Meter(Protocol):
     """Times graphs on one device, with one batch size."""

@@ -53,6 +53,8 @@ def converted(chosen: str, name: str, folder: str | None = None) -> dict[str, An
         "converted": found.params,
         "lines": len([line for line in found.text.splitlines() if line.strip()]),
         "difference": found.relative,
+        "macs": found.macs,
+        "model_macs": found.model_macs,
         "opaque": [f"{part.kind.rpartition('.')[2]} ({part.reason})" for part in found.opaque],
         "notes": list(found.notes),
     }

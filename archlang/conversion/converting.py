@@ -39,7 +39,8 @@ class Conversion:
 
     `text` is a space without choices and `program` what it evaluates to, with the model's weights and
     the modules of its opaque parts. `params` counts the trained weights of the program, `model_params`
-    the model's own parameters.
+    the model's own parameters; `macs` and `model_macs` (None where its framework counts none) are the
+    multiply-adds of both for one sample, opaque parts left out of the first.
     """
 
     text: str
@@ -47,6 +48,8 @@ class Conversion:
     trials: tuple[Trial, ...]
     params: int
     model_params: int
+    macs: int
+    model_macs: int | None
     opaque: tuple[Opaque, ...]
     notes: tuple[str, ...]
 
@@ -110,17 +113,29 @@ def convert(
     program = program.with_weights(weights)
     told("comparing the program with the model")
     trials = _trials(frontend, model, captured, program, inputs, backend)
+    cost = program.cost()
+    macs, model_macs = cost.macs + cost.matmul_macs, frontend.macs(model, inputs)
     found = Conversion(
         text,
         program,
         trials,
-        program.cost().params + sum(opaque.params for opaque in captured.opaque),
+        cost.params + sum(opaque.params for opaque in captured.opaque),
         frontend.parameter_count(model),
+        macs,
+        model_macs,
         captured.opaque,
-        captured.notes,
+        (*captured.notes, *_other_macs(macs, model_macs, bool(captured.opaque))),
     )
     found.require_agreement()
     return found
+
+
+def _other_macs(macs: int, model_macs: int | None, opaque: bool) -> tuple[str, ...]:
+    """What is to be said where the framework counts other multiply-adds than archlang."""
+    if model_macs is None or macs == model_macs:
+        return ()
+    why = "; opaque parts have none" if opaque else ""
+    return (f"its framework counts {model_macs:,} MACs in the model, and archlang {macs:,}{why}",)
 
 
 def _trials(

@@ -20,7 +20,7 @@ from archlang.conversion.captured import Captured
 from archlang.conversion.data import Data, Unsupported
 from archlang.diagnostics import ArchError, error
 from archlang_torch.building import DTYPES
-from archlang_torch.capture.exporting import evaluating, exported
+from archlang_torch.capture.exporting import USUAL, evaluating, exported
 from archlang_torch.capture.hierarchy import Hierarchy
 from archlang_torch.capture.lowerer import RULES, Lowerer
 from archlang_torch.capture.opaque import Opaques, calls_of
@@ -85,13 +85,15 @@ def capture(
     told = told or (lambda step: None)
     told("following the calls")
     samples = [_samples(x) for x in inputs]
-    program = exported(model, samples)
+    program, way = exported(model, samples)
     told("writing them as ops")
     kept: dict[str, str] = {}  # the paths of modules that stay, with what in them has no op
     with evaluating(model):
         while True:
             try:
-                return _Capture(program, model, samples, name, kept).run()
+                found = _Capture(program, model, samples, name, kept).run()
+                by = () if way == USUAL else (f"its calls were followed by {way}",)
+                return attrs.evolve(found, notes=(*by, *found.notes))
             except _Refusal as refusal:
                 path = next((path for path in refusal.paths if path not in kept), None)
                 if path is None:
@@ -132,20 +134,14 @@ class _Capture:
         self._lowerer = Lowerer(GraphBuilder(name), _BATCH)
         self._hierarchy = Hierarchy(name)
         self._values: dict[fx.Node, Any] = {}
+        self._parts: dict[fx.Node, fx.GraphModule] = {}  # graphs within the graph
         self._states: set[int] = set()  # where the numbers of parameters and buffers are
         self._known: dict[int, Known] = {}
 
     def run(self) -> Captured:
         graph = self._program.graph
         self._place()
-        for node in graph.nodes:
-            if node.op == "call_function" and node not in self._inside:
-                self._lowerer.at, self._lowerer.around = self._hierarchy.of(node)
-                call = next(((key, path) for key, path in calls_of(node) if path in self._kept), None)
-                if call is not None:
-                    self._keep(node, *call)
-                else:
-                    self._values[node] = self._called(node)
+        self._follow(graph)
         results = self._outputs()
         self._note_unused()
         names = [name for name, _ in results] if len(results) > 1 else [""]
@@ -155,6 +151,30 @@ class _Capture:
         used = {opaque.name for opaque in captured.opaque}
         modules = {name: module for name, module in self._opaques.modules.items() if name in used}
         return attrs.evolve(captured, outputs=tuple([name for name, _ in results]), modules=modules)
+
+    def _follow(self, graph: fx.Graph) -> None:
+        """The values of all calls."""
+        for node in graph.nodes:
+            if node.op == "get_attr" and isinstance(part := getattr(graph.owning_module, node.target), fx.GraphModule):
+                self._parts[node] = part
+            if node.op == "call_function" and node not in self._inside:
+                self._lowerer.at, self._lowerer.around = self._hierarchy.of(node)
+                call = next(((key, path) for key, path in calls_of(node) if path in self._kept), None)
+                if call is not None:
+                    self._keep(node, *call)
+                else:
+                    part = next((self._parts[x] for x in node.all_input_nodes if x in self._parts), None)
+                    self._values[node] = self._called(node) if part is None else self._within(node, part)
+
+    def _within(self, node: fx.Node, part: fx.GraphModule) -> list[Any]:
+        """The results of calls that are done in a context of their own, such as without gradients."""
+        given = list(node.args[[x in self._parts for x in node.args].index(True) + 1 :])  # type: ignore[comparison-overlap]
+        for inner, outer in zip(part.graph.find_nodes(op="placeholder"), given, strict=True):
+            self._values[inner] = self._given(outer)
+        self._follow(part.graph)
+        (output,) = part.graph.find_nodes(op="output")
+        found = self._given(output.args[0])
+        return list(found) if isinstance(found, list | tuple) else [found]
 
     def _note_unused(self) -> None:
         """Parameters that no call uses are in no op."""

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import copy
+import io
+import logging
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from archlang.diagnostics import ArchError, error
 
 
-def exported(model: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
-    """The calls of a module in evaluation mode for these inputs; ArchError (E0810) when it does not take
-    them, or cannot be followed."""
+USUAL = "`torch.export`"
+
+
+def exported(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[ExportedProgram, str]:
+    """The calls of a module in evaluation mode for these inputs, and by which way they were followed, the `USUAL`
+    one or another; ArchError (E0810) when it does not take them, or cannot be followed."""
     with evaluating(model), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -31,19 +39,62 @@ def exported(model: nn.Module, inputs: Sequence[Tensor]) -> ExportedProgram:
                     hints=("give the shapes that it takes, the batch first, such as 1,3,224,224 or i64:1,128",),
                 )
             ) from failure
-        try:
+        failures: list[str] = []
+        for way, follow in _WAYS.items():
             _forgotten(model)
-            return torch.export.export(model, tuple(inputs), strict=False)
-        except Exception as failure:
-            raise ArchError(
-                error(
-                    "E0810",
-                    f"the module's calls cannot be followed: {_first_line(failure)}",
-                    notes=("`torch.export` refuses it: what it computes may depend on the values of its inputs",),
-                )
-            ) from failure
-        finally:
-            _forgotten(model)
+            try:
+                with _quiet():
+                    return follow(model, tuple(inputs)), way
+            except Exception as failure:
+                failures.append(f"{way}: {_first_line(failure)}")
+                first = failure if len(failures) == 1 else first
+    message = f"the module's calls cannot be followed: {_first_line(first)}"
+    notes = ("what it computes may depend on the values of its inputs", *failures[1:])
+    raise ArchError(error("E0810", message, notes=notes)) from first
+
+
+def _exported(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    return torch.export.export(model, inputs, strict=False)
+
+
+def _from_bytecode(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    return torch.export.export(model, inputs, strict=True)
+
+
+def _traced(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    """Of a copy, in which whatever forward leaves behind may stay. The modules around the calls are those that
+    tracing keeps: layers, not what holds them."""
+    graph = fx.symbolic_trace(copy.deepcopy(model))
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return torch.export.export(graph, inputs, strict=False)
+
+
+_WAYS: dict[str, Callable[[nn.Module, tuple[Tensor, ...]], ExportedProgram]] = {
+    USUAL: _exported,
+    "`torch.export` in strict mode": _from_bytecode,
+    "`torch.fx.symbolic_trace`": _traced,
+}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what is logged and printed of an attempt that fails: another may not."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def macs(model: nn.Module, inputs: Sequence[Tensor]) -> int:
+    """The multiply-adds of convolutions and matrix products of a module in evaluation mode for these inputs."""
+    counter = FlopCounterMode(display=False)
+    with evaluating(model), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        model(*inputs)
+    return int(counter.get_total_flops()) // 2
 
 
 def _forgotten(model: nn.Module) -> None:
@@ -68,6 +119,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
+        _forgotten(model)
         if cached:
             config.use_cache = cached
         for name, module in model.named_modules():
