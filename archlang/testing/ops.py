@@ -168,6 +168,9 @@ GRIDS: dict[str, Grid] = {
     "roll": _grid((IMAGE,), (TOKENS,), axis=(1, 2, -1), amount=(0, 1, -2, 11)),
     "pad": _grid((IMAGE,), (TOKENS,), amount=((0, 0), (1, 2), (0, 1, 2, 0), (1, 0, 0, 1, 2, 0)), value=(None, 1.5)),
     "upsample": _grid((SERIES,), (IMAGE,), (VOLUME,), factor=(1, 2, 3), mode=("nearest", "bilinear")),
+    "resize": _grid(
+        (IMAGE,), size=((7, 6), (3, 9), (14, 12)), mode=("nearest", "bilinear", "bicubic", "area"), corners=BOTH
+    ),
     "pixel_shuffle": _grid((IMAGE,), ("f[n, 18, 2, 3]",), factor=(1, 2, 3)),
     "channel_shuffle": _grid((SERIES,), (IMAGE,), groups=(1, 2, 4)),
     "attention": _grid(

@@ -54,6 +54,7 @@ SPATIAL = {
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
     "upsample",
+    "resize",
     "pixel_shuffle",
     "channel_shuffle",
 }

@@ -242,6 +242,13 @@ CASES = [
     Case(op="upsample", inputs=(IMAGE,), output=(4, 12, 10), attributes={"factor": 2, "mode": "nearest"}),
     Case(op="upsample", inputs=(IMAGE,), output=(4, 18, 15), attributes={"factor": 3, "mode": "bilinear"},
          name="upsample-bilinear"),
+    *[
+        Case(op="resize", inputs=(IMAGE,), output=(4, 9, 3), name=f"resize-{mode}-{corners}",
+             attributes={"size": (9, 3), "mode": mode, "corners": corners})
+        for mode in ("nearest", "bilinear", "bicubic", "area")
+        for corners in (False, True)
+        if not corners or mode.startswith("bi")
+    ],
     Case(op="pixel_shuffle", inputs=((8, 3, 2),), output=(2, 6, 4), attributes={"factor": 2}),
     Case(op="attention", inputs=((5, 8), (7, 8), (7, 8)), output=(5, 8), attributes={"heads": 2, "causal": False},
          definition=lambda q, k, v: attended(q, k, v, 2)),

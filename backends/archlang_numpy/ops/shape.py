@@ -1,6 +1,7 @@
 """Ops that move elements without computing, and resizing."""
 
 import numpy as np
+from archlang.lowering.formulas import resizing
 
 from archlang_numpy.lowering import Array, function
 
@@ -65,6 +66,18 @@ def upsample(x: Array, *, factor: int = 2, mode: str = "nearest") -> Array:
         part = (places - low).astype(x.dtype).reshape(-1, *[1] * (x.ndim - 1 - axis))
         x = x.take(low, axis) * (1 - part) + x.take(np.minimum(low + 1, last), axis) * part
     return x
+
+
+@function("resize")
+def resize(
+    x: Array, *, size: tuple[int, int], mode: str = "bilinear", corners: bool = False
+) -> Array:
+    """An image of another size."""
+    down, right = [
+        np.array(resizing(old, new, mode, corners), x.dtype)
+        for old, new in zip(x.shape[2:], size, strict=True)
+    ]
+    return down @ x @ right.T
 
 
 @function("pixel_shuffle")

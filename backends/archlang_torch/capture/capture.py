@@ -223,7 +223,8 @@ class _Capture:
                 if isinstance(tensor, Tensor):
                     tensor = tensor.detach()
                     trained = spec.kind == InputKind.PARAMETER
-                    self._values[node] = Known.parameter(tensor) if trained else Known(tensor)
+                    known = Known(tensor, tensor, (), uses=len(node.users))
+                    self._values[node] = known if trained else Known(tensor)
 
     def _called(self, node: fx.Node) -> Any:
         if node.target is operator.getitem:

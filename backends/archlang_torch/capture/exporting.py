@@ -18,7 +18,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archlang.diagnostics import ArchError, error
 
-
 USUAL = "`torch.export`"
 
 
@@ -39,18 +38,17 @@ def exported(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[ExportedProgra
                     hints=("give the shapes that it takes, the batch first, such as 1,3,224,224 or i64:1,128",),
                 )
             ) from failure
-        failures: list[str] = []
+        failures: list[Exception] = []
         for way, follow in _WAYS.items():
             _forgotten(model)
             try:
                 with _quiet():
                     return follow(model, tuple(inputs)), way
             except Exception as failure:
-                failures.append(f"{way}: {_first_line(failure)}")
-                first = failure if len(failures) == 1 else first
-    message = f"the module's calls cannot be followed: {_first_line(first)}"
-    notes = ("what it computes may depend on the values of its inputs", *failures[1:])
-    raise ArchError(error("E0810", message, notes=notes)) from first
+                failures.append(failure)
+    message, *others = [f"{way}: {_first_line(failure)}" for way, failure in zip(_WAYS, failures, strict=True)]
+    notes = ("what it computes may depend on the values of its inputs", *others)
+    raise ArchError(error("E0810", f"the module's calls cannot be followed by {message}", notes=notes)) from failures[0]
 
 
 def _exported(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import attrs
@@ -96,6 +97,26 @@ class Lowerer(Lowering):
                 return self._chosen(flat, shape, beside)
             return self.add("parameter", beside, shape=shape, weights={"value": flat})
         return self.add("constant", beside, shape=shape, weights={"value": Known(known.tensor.reshape(-1))})
+
+    def known_beside(self, known: Known, like: Settled) -> int:
+        """The value of what is known, to be combined with data: worked out by ops where several calls use it,
+        or where no parameter can stand for it."""
+        if known.composed or (known.uses > 1 and known.source is not None and known.moves is not None):
+            with suppress(Unsupported):
+                if known.moves is not None:
+                    return self.settle(self.lifted(self.for_each_sample(known, like))).value
+                self.for_each_sample(known, like)
+                found = self.widened(self.lifted(known), like.rank)
+                return self.settle(found if like.common else self.without_batch(found, like), repeat=True).value
+        return self.learned(self.for_each_sample(known, like), like.value)
+
+    def without_batch(self, x: Data, like: Settled) -> Data:
+        """Data without a batch, without the dimension that is the batch of what it is combined with."""
+        layout = x.layout.collapsed()
+        first = layout.sliced(like.at, 0, 1)
+        if like.fold > 1 or layout.shape[like.at] not in (1, self.batch) or first is None:
+            raise Unsupported("tensors whose batches are at different places")
+        return Data(x.value, attrs.evolve(first, dims=(*first.dims[: like.at], *first.dims[like.at + 1 :])))
 
     def _chosen(self, flat: Known, shape: tuple[int, ...], beside: int) -> int:
         """Elements of a parameter, some of them several times."""

@@ -1,13 +1,14 @@
 """Arithmetic of tensors with tensors, numbers, and what is learned or constant."""
 
-from contextlib import suppress
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import torch
 
 from archlang.conversion.data import Data, Settled, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
-from archlang_torch.capture.rules.shapes import select
+from archlang_torch.capture.rules.shapes import permute, reshape
 from archlang_torch.capture.rules.tokens import added_table
 from archlang_torch.capture.values import Known
 
@@ -167,8 +168,19 @@ def reciprocal(lo: Lowerer, x: Data) -> Data:
 def matmul(lo: Lowerer, a: Operand, b: Operand) -> Data:
     if isinstance(a, Data) and isinstance(b, Known) and len(b.shape) == 2:
         return lo.last("linear", a, {"kernel": b.apply(lambda t: t.t())}, out=b.shape[1], bias=False)
-    if not isinstance(a, Data) or not isinstance(b, Data) or a.rank != b.rank or a.rank < 3:
-        raise Unsupported("a product with what is learned, or of tensors of different ranks")
+    a, b = (lo.lifted(x) if isinstance(x, Known) else x for x in (a, b))
+    if not isinstance(a, Data) or not isinstance(b, Data):
+        raise Unsupported("a product with a number")
+    rank = max(a.rank, b.rank)
+    a, b = lo.widened(a, rank), lo.widened(b, rank)
+    if a.layout.common != b.layout.common:
+        like = lo.settle(b if a.layout.common else a, repeat=True)
+        if like.at < rank - 2:
+            a, b = (lo.without_batch(x, like) if x.layout.common else x for x in (a, b))
+            sides = [lo.settle(x, repeat=True).value for x in (a, b)]
+            return lo.unsettle(lo.add("matmul", *sides, transpose_b=False), like)
+    if rank < 3:
+        raise Unsupported("a product of a vector")
     left = lo.settle(a, repeat=True)
     # Transposed where that needs no step of its own.
     other = swapped(b)
@@ -178,6 +190,32 @@ def matmul(lo: Lowerer, a: Operand, b: Operand) -> Data:
     if a.rank - 2 <= left.at < a.rank:
         raise Unsupported("a matrix product along the batch")
     return lo.unsettle(lo.add("matmul", left.value, right.value, transpose_b=transposed), left)
+
+
+@rule("einsum")
+def einsum(lo: Lowerer, equation: str, operands: Sequence[Operand], path: Any = None) -> Data:
+    """A sum of products as a product of matrices."""
+    given, separator, wanted = equation.replace(" ", "").partition("->")
+    names = given.split(",")
+    if not separator or "." in given or len(names) != 2 or any(len(set(name)) < len(name) for name in names):
+        raise Unsupported("an `einsum` of another form than a product of matrices")
+    a, b = (lo.lifted(x) if isinstance(x, Known) else x for x in operands)
+    left, right = names
+    both = [x for x in wanted if x in left and x in right]
+    summed = [x for x in left if x in right and x not in wanted]
+    free = [[x for x in name if x in wanted and x not in both] for name in names]
+    if len({*both, *summed, *free[0], *free[1]}) < len(set(left + right)):
+        raise Unsupported("an `einsum` that sums over one tensor alone")
+    size = {**dict(zip(left, a.shape, strict=True)), **dict(zip(right, b.shape, strict=True))}
+    numbers = [size[x] for x in both], prod(size[x] for x in summed)
+    rows, columns = (prod(size[x] for x in names) for names in free)
+    first = permute(lo, a, [left.index(x) for x in (*both, *free[0], *summed)])
+    second = permute(lo, b, [right.index(x) for x in (*both, *summed, *free[1])])
+    first = reshape(lo, first, (*numbers[0], rows, numbers[1]))
+    second = reshape(lo, second, (*numbers[0], numbers[1], columns))
+    made = matmul(lo, first, second)
+    made = reshape(lo, made, [size[x] for x in (*both, *free[0], *free[1])])
+    return permute(lo, made, [[*both, *free[0], *free[1]].index(x) for x in wanted])
 
 
 @rule("baddbmm")
@@ -231,7 +269,7 @@ def combined(lo: Lowerer, op: str, a: Operand, b: Operand) -> Data:
     if like is None:
         raise Unsupported(f"`{op}` of two constants")
     values = [
-        _beside(lo, x, found, like) if found is not None else _known_beside(lo, _known(x), like)
+        _beside(lo, x, found, like) if found is not None else lo.known_beside(_known(x), like)
         for x, found in zip((a, b), settled, strict=True)
     ]
     return lo.unsettle(lo.add(op, *values), like)
@@ -241,30 +279,9 @@ def _beside(lo: Lowerer, x: Operand, found: Settled, like: Settled) -> int:
     """The value of data that is combined with other data."""
     assert isinstance(x, Data)
     if found.common and not like.common:
-        return lo.settle(_without(lo, lo.widened(x, like.rank), like), repeat=True).value
+        return lo.settle(lo.without_batch(lo.widened(x, like.rank), like), repeat=True).value
     _same_place(found, like)
     return found.value
-
-
-def _known_beside(lo: Lowerer, known: Known, like: Settled) -> int:
-    """The value of what is known: worked out by ops where several calls use it, or where no parameter can stand
-    for it."""
-    if known.composed or (known.uses > 1 and known.moves):
-        with suppress(Unsupported):
-            if known.moves:
-                return lo.settle(lo.lifted(lo.for_each_sample(known, like))).value
-            lo.for_each_sample(known, like)
-            found = lo.widened(lo.lifted(known), like.rank)
-            return lo.settle(found if like.common else _without(lo, found, like), repeat=True).value
-    return lo.learned(lo.for_each_sample(known, like), like.value)
-
-
-def _without(lo: Lowerer, x: Data, like: Settled) -> Data:
-    """Data without a batch, without the dimension that is the batch of what it is combined with."""
-    x = Data(x.value, x.layout.collapsed())
-    if like.fold > 1 or x.shape[like.at] not in (1, lo.batch):
-        raise Unsupported("tensors whose batches are at different places")
-    return select(lo, x, like.at, 0)
 
 
 def _same_place(left: Settled, right: Settled) -> None:

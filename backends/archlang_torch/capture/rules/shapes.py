@@ -11,6 +11,7 @@ from archlang.conversion.data import Data, Unsupported
 from archlang_torch.capture.lowerer import RULES, Lowerer, rule
 from archlang_torch.capture.values import Known
 
+_MOST = 3.4028234663852886e38  # infinity is no number of the text
 _RUNS = 16  # the most slices that elements picked of a dimension may be
 
 
@@ -237,7 +238,7 @@ def pad(lo: Lowerer, x: Data, amount: Sequence[int], mode: Any = "constant", val
     others = len(amount) // 2
     if x.rank - others <= settled.at < x.rank:
         raise Unsupported("padding of the batch")
-    made = lo.add("pad", settled.value, amount=tuple(amount), value=float(value or 0.0))
+    made = lo.add("pad", settled.value, amount=tuple(amount), value=max(min(float(value or 0.0), _MOST), -_MOST))
     return lo.unsettle(made, settled)
 
 
@@ -281,22 +282,48 @@ def pixel_shuffle(lo: Lowerer, x: Data, factor: int) -> Data:
 
 
 @rule("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d")
-def nearest(lo: Lowerer, x: Data, size: Any, *rest: Any) -> Data:
-    return _upsampled(lo, x, size, rest[-1] if rest else None, "nearest")
+def nearest(lo: Lowerer, x: Data, size: Any, *scales: Any) -> Data:
+    return _resized(lo, x, size, scales, "nearest")
 
 
 @rule("upsample_bilinear2d")
-def bilinear(lo: Lowerer, x: Data, size: Any, corners: bool, *rest: Any) -> Data:
-    if corners:
-        raise Unsupported("resizing that aligns corners")
-    return _upsampled(lo, x, size, rest[-1] if rest else None, "bilinear")
+def bilinear(lo: Lowerer, x: Data, size: Any, corners: bool, *scales: Any) -> Data:
+    return _resized(lo, x, size, scales, "bilinear", bool(corners))
 
 
-def _upsampled(lo: Lowerer, x: Data, size: Any, factors: Any, mode: str) -> Data:
+@rule("upsample_bicubic2d")
+def bicubic(lo: Lowerer, x: Data, size: Any, corners: bool, *scales: Any) -> Data:
+    return _resized(lo, x, size, scales, "bicubic", bool(corners))
+
+
+def _resized(lo: Lowerer, x: Data, size: Any, scales: Any, mode: str, corners: bool = False) -> Data:
+    """Space of another size; what is given are sizes, or factors in one list or one by one."""
     space = x.shape[2:]
-    ratios = {s / old for s, old in zip(size, space, strict=True)} if size else set(factors)
-    if len(ratios) != 1 or not float(factor := ratios.pop()).is_integer():
-        raise Unsupported("resizing by other than a whole factor")
-    if factor == 1:
+    factors = [f for given in scales for f in (given if isinstance(given, list | tuple) else [given]) if f is not None]
+    sizes = tuple(size) if size else tuple([int(old * f) for old, f in zip(space, factors, strict=True)])
+    if sizes == space:
         return x
-    return lo.data(lo.add("upsample", lo.plain(x), factor=int(factor), mode=mode))
+    ratios = [new / old for new, old in zip(sizes, space, strict=True)]
+    if not corners and any(abs(ratio - f) > 1e-6 for ratio, f in zip(ratios, factors, strict=False)):
+        raise Unsupported("resizing by a factor that gives no whole size")
+    if len(set(ratios)) == 1 and ratios[0].is_integer() and mode != "bicubic" and not corners:
+        return lo.data(lo.add("upsample", lo.plain(x), factor=int(ratios[0]), mode=mode))
+    if len(space) != 2:
+        raise Unsupported("resizing of what is no image by other than a whole factor")
+    return lo.data(lo.add("resize", lo.plain(x), size=sizes, mode=mode, corners=corners))
+
+
+@rule("unfold")
+def windows(lo: Lowerer, x: Data, axis: int, size: int, step: int) -> Data:
+    """Windows along a dimension, their places in a new last one."""
+    axis %= x.rank
+    starts = range(0, x.shape[axis] - size + 1, step)
+    last = [*(i for i in range(x.rank + 1) if i != axis + 1), axis + 1]
+    if step == size:
+        whole = slice_(lo, x, axis, 0, len(starts) * size)
+        return permute(lo, unflatten(lo, whole, axis, (len(starts), size)), last)
+    if len(starts) > _RUNS:
+        raise Unsupported("many windows that overlap")
+    parts = [unsqueeze(lo, slice_(lo, x, axis, start, start + size), axis) for start in starts]
+    found: Data = RULES["cat"](lo, parts, axis)
+    return permute(lo, found, last)

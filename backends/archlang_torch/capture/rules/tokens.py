@@ -155,7 +155,8 @@ def cat(lo: Lowerer, tensors: list[Data | Known], axis: int = 0) -> Data:
     like = lo.settle(data[0])
     at = like.axis(axis)
     first, *rest = tensors
-    if len(rest) == 1 and isinstance(first, Known) and first.source is not None and like.rank == 3 and at == 1:
+    alone = len(rest) == 1 and isinstance(first, Known) and first.source is not None and first.uses == 1
+    if alone and isinstance(first, Known) and like.rank == 3 and at == 1:
         each = lo.for_each_sample(first, like)
         width = lo.builder.sizes(like.value)[-1]
         if each.shape == (1, width) and (like.at, like.fold) == (0, 1):
@@ -164,7 +165,7 @@ def cat(lo: Lowerer, tensors: list[Data | Known], axis: int = 0) -> Data:
     values = []
     for x in tensors:
         if isinstance(x, Known):
-            values.append(lo.learned(lo.for_each_sample(x, like), like.value))
+            values.append(lo.known_beside(x, like))
             continue
         settled = lo.settle(x)
         if attrs.evolve(settled, value=like.value) != like:
