@@ -125,7 +125,7 @@ class PositionEmbedding(Weighted):
         return x + self.table[self.start : self.start + x.shape[1]]
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "length": self.length}
+        return {**super().get_config(), "length": self.length, "start": self.start}
 
 
 @layer("class_token", init={"token": ("trunc_normal", 0.0, 0.02)})

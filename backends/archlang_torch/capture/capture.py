@@ -168,7 +168,7 @@ class _Capture:
 
     def _within(self, node: fx.Node, part: fx.GraphModule) -> list[Any]:
         """The results of calls that are done in a context of their own, such as without gradients."""
-        given = list(node.args[[x in self._parts for x in node.args].index(True) + 1 :])  # type: ignore[comparison-overlap]
+        given = list(node.args[[x in self._parts for x in node.args].index(True) + 1 :])
         for inner, outer in zip(part.graph.find_nodes(op="placeholder"), given, strict=True):
             self._values[inner] = self._given(outer)
         self._follow(part.graph)
@@ -229,7 +229,10 @@ class _Capture:
     def _called(self, node: fx.Node) -> Any:
         if node.target is operator.getitem:
             of, index = node.args
-            return self._values[of][index]  # type: ignore[index]
+            found = self._values[of][index]  # type: ignore[index]
+            if found is None and node.users:
+                raise self._refused(node, f"a result of `{of.target}` that has no op")  # type: ignore[union-attr]
+            return found
         name = node.target.overloadpacket.__name__  # type: ignore[union-attr]
         args, kwargs = self._given(node.args), self._given(node.kwargs)
         if name.startswith(("_assert", "sym_", "_local_scalar")):

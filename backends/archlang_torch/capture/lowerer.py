@@ -93,7 +93,7 @@ class Lowerer(Lowering):
             raise Unsupported("a constant of whole numbers")
         if known.source is not None:
             flat = known.apply(lambda t: t.reshape(-1))
-            if flat.places is not None and len(flat.places.unique()) < len(flat.places):
+            if flat.places is not None and len(set(flat.places.tolist())) < len(flat.places):
                 return self._chosen(flat, shape, beside)
             return self.add("parameter", beside, shape=shape, weights={"value": flat})
         return self.add("constant", beside, shape=shape, weights={"value": Known(known.tensor.reshape(-1))})
@@ -113,6 +113,9 @@ class Lowerer(Lowering):
     def without_batch(self, x: Data, like: Settled) -> Data:
         """Data without a batch, without the dimension that is the batch of what it is combined with."""
         layout = x.layout.collapsed()
+        if like.fold > 1 and layout.shape[like.at] == 1:
+            order = [like.at, *(axis for axis in range(x.rank) if axis != like.at)]
+            return Data(x.value, layout.permuted(order))
         first = layout.sliced(like.at, 0, 1)
         if like.fold > 1 or layout.shape[like.at] not in (1, self.batch) or first is None:
             raise Unsupported("tensors whose batches are at different places")
@@ -147,8 +150,12 @@ class Lowerer(Lowering):
         name, args, kwargs = known.made
         if name not in RULES:
             raise Unsupported(f"`{name}`, for which there is no op")
+        times = 1
         if name in _LAYERS:  # whose other arguments are their weights
-            args = (self.lifted(args[0]), *args[1:])
+            first = args[0]
+            if first.source is None and first.shape[0] == self.batch and bool((first.tensor == first.tensor[:1]).all()):
+                first, times = first.apply(lambda t: t[:1]), self.batch
+            args = (self.lifted(first), *args[1:])
         else:
             args, kwargs = pytree.tree_map(
                 lambda x: self.lifted(x) if isinstance(x, Known) and x.source is not None else x,
@@ -162,7 +169,7 @@ class Lowerer(Lowering):
         if not isinstance(found, Data):
             raise Unsupported(f"a part of what `{name}` gives")
         if not found.layout.common:  # a layer that took the first dimension, of size 1, for the batch
-            found = Data(found.value, attrs.evolve(found.layout, dims=((), *found.layout.dims[1:])))
+            found = Data(found.value, attrs.evolve(found.layout, dims=(((times, 0),), *found.layout.dims[1:])))
         return found
 
 

@@ -69,6 +69,7 @@ class IndexedParameter(nn.Module):
         super().__init__()
         self.shape = shape
         self.table = nn.Parameter(nn.init.trunc_normal_(torch.empty(size), std=0.02))
+        self.places: Tensor
         self.register_buffer("places", torch.zeros(math.prod(shape)))
 
     def forward(self, x: Tensor) -> Tensor:

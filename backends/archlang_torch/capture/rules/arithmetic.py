@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+import numpy as np
 import torch
 
 from archlang.conversion.data import Data, Settled, Unsupported
@@ -199,7 +200,7 @@ def einsum(lo: Lowerer, equation: str, operands: Sequence[Operand], path: Any = 
     names = given.split(",")
     if not separator or "." in given or len(names) != 2 or any(len(set(name)) < len(name) for name in names):
         raise Unsupported("an `einsum` of another form than a product of matrices")
-    a, b = (lo.lifted(x) if isinstance(x, Known) else x for x in operands)
+    a, b = (lo.lifted(_known(x)) if not isinstance(x, Data) else x for x in operands)
     left, right = names
     both = [x for x in wanted if x in left and x in right]
     summed = [x for x in left if x in right and x not in wanted]
@@ -233,8 +234,8 @@ def where(lo: Lowerer, mask: Operand, a: Operand, b: Operand) -> Data:
         found = a if mask.number() else b
         if not isinstance(found, Data):
             raise Unsupported("a choice of nothing that is computed")
-        shape = torch.broadcast_shapes(*(tuple(x.shape) for x in (mask, a, b) if isinstance(x, Data | Known)))
-        return Data(found.value, found.layout.expanded(shape))
+        shapes = [x.shape for x in (mask, a, b) if isinstance(x, Data | Known)]
+        return Data(found.value, found.layout.expanded(np.broadcast_shapes(*shapes)))
     shares = [_chosen(lo, x, Known(m)) for x, m in ((a, mask.tensor.bool()), (b, ~mask.tensor.bool()))]
     first, second = sorted(shares, key=lambda x: not isinstance(x, Data))
     return add(lo, first, second)

@@ -114,6 +114,13 @@ def amax(lo: Lowerer, x: Data, axes: Sequence[int] = (), keep: bool = False) -> 
     return _reduced(lo, "max_reduce", x, _axes(x, axes), keep)
 
 
+@rule("max")
+def largest(lo: Lowerer, x: Data, axis: int | None = None, keep: bool = False) -> Any:
+    if not isinstance(axis, int):
+        raise Unsupported("a reduction over the batch")
+    return (_reduced(lo, "max_reduce", x, [axis % x.rank], keep), None)
+
+
 @rule("amin")
 def amin(lo: Lowerer, x: Data, axes: Sequence[int] = (), keep: bool = False) -> Data:
     return _reduced(lo, "min_reduce", x, _axes(x, axes), keep)

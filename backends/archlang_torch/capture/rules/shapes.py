@@ -188,10 +188,9 @@ def chosen(lo: Lowerer, x: Data, axis: int, places: Known) -> Data:
         rows = rows[count:]
     if len(runs) > _RUNS:
         raise Unsupported("elements picked here and there")
-    parts: list[Data | Known] = [slice_(lo, x, axis, *run) for run in runs]
-    if len(parts) == 1:
-        return parts[0]
-    return RULES["cat"](lo, parts, axis)
+    parts = [slice_(lo, x, axis, *run) for run in runs]
+    found: Data = parts[0] if len(parts) == 1 else RULES["cat"](lo, parts, axis)
+    return found
 
 
 @rule("flip")
