@@ -51,6 +51,7 @@ def converted(chosen: str, name: str, folder: str | None = None) -> dict[str, An
     return {
         **row,
         "converted": found.params,
+        "unused": found.unused,
         "lines": len([line for line in found.text.splitlines() if line.strip()]),
         "difference": found.relative,
         "macs": found.macs,
@@ -91,8 +92,9 @@ def tried(chosen: str, name: str, folder: str | None = None, seconds: float = SE
 
 
 def good(row: Mapping[str, Any]) -> bool:
-    """Whether nothing is missing: the same parameters and numbers, and no part that stays a module."""
-    whole = row.get("converted") == row.get("parameters") and not row.get("opaque")
+    """Whether nothing is missing: the same results, the same parameters but for those that decide none, and no
+    part that stays a module."""
+    whole = row.get("converted", 0) + row.get("unused", 0) == row.get("parameters") and not row.get("opaque")
     return "failure" not in row and whole and row["difference"] <= 1e-4
 
 
@@ -105,8 +107,10 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
             lines.append(f"| {row['model']} | {count} | | | {row['failure']} |")
             continue
         missing = "; ".join(dict.fromkeys(row["opaque"]))
-        if row["converted"] != row["parameters"]:
+        if row["converted"] + row["unused"] != row["parameters"]:
             missing = "; ".join(filter(None, [f"{row['converted']:,} parameters", missing]))
+        elif row["unused"]:
+            missing = "; ".join(filter(None, [f"{row['unused']:,} parameters have no use", missing]))
         lines.append(f"| {row['model']} | {count} | {row['lines']} | {row['difference']:.0e} | {missing} |")
     return "\n".join(lines)
 

@@ -39,8 +39,8 @@ class Conversion:
 
     `text` is a space without choices and `program` what it evaluates to, with the model's weights and
     the modules of its opaque parts. `params` counts the trained weights of the program, `model_params`
-    the model's own parameters; `macs` and `model_macs` (None where its framework counts none) are the
-    multiply-adds of both for one sample, opaque parts left out of the first.
+    the model's own parameters, of which `unused` decide no result; `macs` and `model_macs` (None where
+    its framework counts none) are the multiply-adds of both for one sample, opaque parts left out of the first.
     """
 
     text: str
@@ -48,6 +48,7 @@ class Conversion:
     trials: tuple[Trial, ...]
     params: int
     model_params: int
+    unused: int
     macs: int
     model_macs: int | None
     opaque: tuple[Opaque, ...]
@@ -121,6 +122,7 @@ def convert(
         trials,
         cost.params + sum(opaque.params for opaque in captured.opaque),
         frontend.parameter_count(model),
+        captured.unused,
         macs,
         model_macs,
         captured.opaque,
@@ -147,9 +149,9 @@ def _trials(
         expected = frontend.outputs(model, arrays)
         made = backend_named(backend).run(network, *arrays)
         outputs = made if isinstance(made, Mapping) else {"": made}
-        pairs = [
-            (outputs[o.name], expected[of]) for o, of in zip(captured.graph.outputs, captured.outputs, strict=True)
-        ]
+        batches = captured.batches or (0,) * len(captured.outputs)
+        named = zip(captured.graph.outputs, captured.outputs, batches, strict=True)
+        pairs = [(outputs[o.name], np.moveaxis(expected[of], at, 0)) for o, of, at in named]
         found.append(Trial(len(arrays[0]), *_difference(pairs)))
     return tuple(found)
 

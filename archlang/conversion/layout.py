@@ -118,8 +118,8 @@ class Layout:
         return attrs.evolve(self, dims=tuple(dims))
 
     def collapsed(self) -> Layout:
-        """Without repetition: dimensions that only repeat have the size 1."""
-        return attrs.evolve(self, dims=tuple([tuple([atom for atom in dim if atom[1]]) for dim in self.dims]))
+        """With the size 1 for dimensions that only repeat."""
+        return attrs.evolve(self, dims=tuple([dim if any(s for _, s in dim) else () for dim in self.dims]))
 
     @property
     def repeats(self) -> bool:

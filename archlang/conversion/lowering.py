@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import inf
+from math import inf, prod
 from typing import Any
 
 import attrs
@@ -11,6 +11,8 @@ import attrs
 from archlang.conversion.builder import GraphBuilder, Place
 from archlang.conversion.data import Data, Settled, Unsupported
 from archlang.conversion.layout import Layout
+
+_COPIES = 64  # the most that a tensor is repeated
 
 
 class Lowering:
@@ -68,7 +70,7 @@ class Lowering:
     def _rearranged(self, data: Data, layout: Layout) -> int:
         value, at = data.value, self.around if data.at is None else data.at
         if layout.repeats:
-            raise Unsupported("a tensor that is repeated along a dimension")
+            return self._repeated(data, layout)
         steps = layout.steps(self.builder.sizes(value))
         if steps is None:
             raise Unsupported("a view that no slices and reshapes are")
@@ -105,6 +107,22 @@ class Lowering:
         if rank is not None and data.rank != rank:
             raise Unsupported(f"a layer whose input has {data.rank} dimensions")
         return found.value
+
+    def _repeated(self, data: Data, layout: Layout) -> int:
+        """What repeats elements: the tensor without repetition, several times one after another."""
+        atoms = [atom for dim in layout.dims for atom in dim if atom[0] > 1]
+        if sum(stride == 0 for _, stride in atoms) > 3 or prod(size for size, stride in atoms if not stride) > _COPIES:
+            raise Unsupported("a tensor that is repeated along a dimension")
+        at = layout.batch
+        if at is None or layout.turned or len([a for a in layout.dims[at] if a[0] > 1]) > 1:
+            raise Unsupported("a tensor that is repeated along the batch")
+        apart = attrs.evolve(layout, dims=tuple([(atom if atom[1] else (1, 0),) for atom in atoms]))
+        settled = self.settle(Data(data.value, apart, at=data.at))
+        value = settled.value
+        for axis, (size, stride) in enumerate(atoms):
+            if stride == 0:
+                value = self.builder.add("concat", *[value] * size, at=self.around, axis=settled.axis(axis))
+        return self.builder.add("reshape", value, at=self.around, shape=layout.batch_first())
 
     # -------------------------------------------------------------- ops
 

@@ -349,8 +349,8 @@ class _Body:
         """The expression itself when it is short, else a name that it is bound to."""
         if len(str(value)) <= INLINE:
             return value
-        place = next(place for place, known in self._values.items() if known is value)
-        return _Expression(self._name(place))
+        place = next((place for place, known in self._values.items() if known is value), None)
+        return self._bound(value, "y") if place is None else _Expression(self._name(place))
 
     def _name(self, place: int) -> str:
         """The name of a value, bound if it has none."""

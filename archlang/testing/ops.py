@@ -165,6 +165,7 @@ GRIDS: dict[str, Grid] = {
     "permute": _grid((IMAGE,), order=((0, 2, 3, 1), (0, 3, 1, 2), (0, 1, 3, 2), (0, 1, 2, 3))),
     "transpose": _grid((IMAGE,), a=(1, 2, -1), b=(1, 3)),
     "slice": _grid((IMAGE,), (TOKENS,), axis=(1, 2, -1), start=(0, 1, -3), stop=(3, 4, -1), step=(None, 2)),
+    "take": _grid((IMAGE,), (TOKENS,), axis=(1, 2, -1), count=(1, 5)),
     "roll": _grid((IMAGE,), (TOKENS,), axis=(1, 2, -1), amount=(0, 1, -2, 11)),
     "pad": _grid((IMAGE,), (TOKENS,), amount=((0, 0), (1, 2), (0, 1, 2, 0), (1, 0, 0, 1, 2, 0)), value=(None, 1.5)),
     "upsample": _grid((SERIES,), (IMAGE,), (VOLUME,), factor=(1, 2, 3), mode=("nearest", "bilinear")),

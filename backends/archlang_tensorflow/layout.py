@@ -279,6 +279,7 @@ _RENUMBERED: Mapping[str, Callable[[Attributes, Operation, Order], tuple[Attribu
     "concat": _axis,
     "slice": _axis,
     "roll": _axis,
+    "take": _axis,
     "fake_quantize": _axes,
     "mean": _reduction,
     "max_reduce": _reduction,

@@ -16,7 +16,7 @@ def randomised(model: nn.Module, seed: int = 0) -> nn.Module:
     for module in model.modules():
         for name in ("running_mean", "bias", "weight"):
             tensor = getattr(module, name, None)
-            if isinstance(tensor, Tensor) and (name != "weight" or tensor.ndim == 1):
+            if isinstance(tensor, Tensor) and tensor.is_floating_point() and (name != "weight" or tensor.ndim == 1):
                 tensor.data += 0.1 * torch.randn(tensor.shape, generator=random)
         variance = getattr(module, "running_var", None)
         if isinstance(variance, Tensor):

@@ -365,7 +365,8 @@ def test_unused_parameters_are_told() -> None:
     model.extra = nn.Linear(3, 3)
     found = al.convert(model, torch.randn(2, 5, 8))
     assert found.model_params - found.params == 12
-    assert "does not use: `extra.weight`, `extra.bias`" in found.notes[0]
+    assert found.unused == 12
+    assert "does not use: 9 of `extra.weight`, 3 of `extra.bias`" in found.notes[0]
 
 
 def test_no_public_name_is_hidden_by_a_package() -> None:

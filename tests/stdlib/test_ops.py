@@ -192,6 +192,7 @@ LAYERS: list[Case] = [
     ("token_places", ("i64[1, 9]",), lambda tokens: tokens),
     ("unembedding(7)", (TOKENS,), nn.Linear(24, 7, bias=False)),
     ("parameter([3, 5])", (TOKENS,), lambda x: torch.zeros(len(x), 3, 5)),
+    ("take(1, 5)", (TOKENS,), lambda x: x[:, :5]),
     ("indexed_parameter(4, [3, 5])", (TOKENS,), lambda x: torch.zeros(len(x), 3, 5)),
     ("constant([3, 5])", (TOKENS,), lambda x: torch.zeros(len(x), 3, 5)),
     ("position_embedding(16)", (TOKENS,), lambda x: x),

@@ -314,6 +314,8 @@ CASES = [
          attributes={"vocabulary": 7}),
     Case(op="parameter", inputs=((5, 4),), output=(2, 3), weights=(weight("value", 6),),
          attributes={"shape": (2, 3)}),
+    Case(op="take", inputs=((5, 4),), output=(7, 4), weights=(weight("places", 7, trained=False),),
+         attributes={"axis": 1, "count": 7}),
     Case(op="indexed_parameter", inputs=((5, 4),), output=(2, 3),
          weights=(weight("table", 7), weight("places", 6, trained=False)), attributes={"size": 7, "shape": (2, 3)}),
     Case(op="constant", inputs=((5, 4),), output=(2, 3), weights=(weight("value", 6, trained=False),),

@@ -39,6 +39,11 @@ def slice_axis(x: Array, *, axis: int, start: int, stop: int, step: int = 1) -> 
     return x[tuple(index)]
 
 
+@function("take", weights=("places",), unused=("count",))
+def take(x: Array, *, axis: int, places: Array) -> Array:
+    return x.take(places.astype(int), axis)
+
+
 @function("roll")
 def roll(x: Array, *, axis: int, amount: int) -> Array:
     return np.roll(x, amount, axis)

@@ -101,6 +101,26 @@ class IndexedParameter(Weighted):
         return {**super().get_config(), "size": self.size, "shape": self.shape}
 
 
+@layer("take", init={"places": ("zeros",)})
+@saving.register_keras_serializable("archlang")
+class Take(Weighted):
+    """What is at known places along an axis."""
+
+    def __init__(self, axis: int, count: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.axis = axis
+        self.count = count
+
+    def build(self, shape: Any) -> None:
+        self.places = self.weight("places", (self.count,), "zeros", trained=False)
+
+    def call(self, x: Any) -> Any:
+        return ops.take(x, ops.cast(self.places, "int32"), axis=self.axis)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis, "count": self.count}
+
+
 def for_each_sample(value: Any, shape: tuple[int, ...], x: Any) -> Any:
     """The value in its shape, as often as x has samples."""
     whole = ops.reshape(value, (1, *shape))

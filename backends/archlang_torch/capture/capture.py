@@ -134,6 +134,7 @@ class _Capture:
         self._lowerer = Lowerer(GraphBuilder(name), _BATCH)
         self._hierarchy = Hierarchy(name)
         self._values: dict[fx.Node, Any] = {}
+        self._sources: dict[str, Tensor] = {}  # the parameters by name
         self._parts: dict[fx.Node, fx.GraphModule] = {}  # graphs within the graph
         self._states: set[int] = set()  # where the numbers of parameters and buffers are
         self._known: dict[int, Known] = {}
@@ -143,14 +144,20 @@ class _Capture:
         self._place()
         self._follow(graph)
         results = self._outputs()
-        self._note_unused()
-        names = [name for name, _ in results] if len(results) > 1 else [""]
+        unused = self._unused()
+        names = [name for name, _, _ in results] if len(results) > 1 else [""]
         captured = self._lowerer.builder.captured(
-            [(name, value) for name, (_, value) in zip(names, results, strict=True)]
+            [(name, value) for name, (_, value, _) in zip(names, results, strict=True)]
         )
         used = {opaque.name for opaque in captured.opaque}
         modules = {name: module for name, module in self._opaques.modules.items() if name in used}
-        return attrs.evolve(captured, outputs=tuple([name for name, _ in results]), modules=modules)
+        return attrs.evolve(
+            captured,
+            outputs=tuple([name for name, _, _ in results]),
+            batches=tuple([at for _, _, at in results]),
+            modules=modules,
+            unused=unused,
+        )
 
     def _follow(self, graph: fx.Graph) -> None:
         """The values of all calls."""
@@ -176,15 +183,23 @@ class _Capture:
         found = self._given(output.args[0])
         return list(found) if isinstance(found, list | tuple) else [found]
 
-    def _note_unused(self) -> None:
-        """Parameters that no call uses are in no op."""
-        users = {node.name: node.users for node in self._program.graph.nodes if node.op == "placeholder"}
-        specs = self._program.graph_signature.input_specs
-        unused = [s.target for s in specs if s.kind == InputKind.PARAMETER and not users[s.arg.name]]
-        if unused:
-            more = f" and {len(unused) - 3} others" if len(unused) > 3 else ""
-            named = ", ".join(f"`{name}`" for name in unused[:3])
-            self._lowerer.builder.notes.append(f"the model has parameters that it does not use: {named}{more}")
+    def _unused(self) -> int:
+        """How many numbers of parameters no op has, nor a module that is kept; told in a note."""
+        states = self._program.state_dict
+        kept = tuple(f"{path}." for path in self._kept)
+        found: dict[str, int] = {}
+        for spec in self._program.graph_signature.input_specs:
+            name = spec.target or ""
+            if spec.kind == InputKind.PARAMETER and not name.startswith(kept):
+                used = self._lowerer.used.get(id(self._sources[name]))
+                missing = states[name].numel() - (0 if used is None else int(used.sum()))
+                if missing:
+                    found[name] = missing
+        if found:
+            more = f" and {len(found) - 3} others" if len(found) > 3 else ""
+            named = ", ".join(f"{count:,} of `{name}`" for name, count in list(found.items())[:3])
+            self._lowerer.builder.notes.append(f"the model has numbers that it does not use: {named}{more}")
+        return sum(found.values())
 
     def _keep(self, node: fx.Node, key: str, path: str) -> None:
         """A call of a module that is kept, as an op of its own."""
@@ -223,6 +238,7 @@ class _Capture:
                 if isinstance(tensor, Tensor):
                     tensor = tensor.detach()
                     trained = spec.kind == InputKind.PARAMETER
+                    self._sources[spec.target] = tensor
                     known = Known(tensor, tensor, (), uses=len(node.users))
                     self._values[node] = known if trained else Known(tensor)
 
@@ -347,8 +363,8 @@ class _Capture:
     def _refused(self, node: fx.Node, reason: str) -> _Refusal:
         return _Refusal(reason, tuple([path for _, path in reversed(calls_of(node))]))
 
-    def _outputs(self) -> list[tuple[str, int]]:
-        """The names of the results and their values."""
+    def _outputs(self) -> list[tuple[str, int, int]]:
+        """The names of the results, their values, and where the model has their batch."""
         (output,) = [node for node in self._program.graph.nodes if node.op == "output"]
         spec = self._program.call_spec.out_spec
         assert spec is not None
@@ -364,7 +380,12 @@ class _Capture:
                 raise self._unexpressed(value)
             if isinstance(value, Data):
                 try:
-                    found.append((_name(path), self._lowerer.plain(value)))
+                    settled = self._lowerer.settle(value)
+                    if settled.fold > 1 or settled.common:
+                        raise Unsupported("a tensor whose batch is not a dimension of its own")
+                    if settled.at > 0:
+                        self._lowerer.builder.notes.append(f"the result `{_name(path)}` has the batch first")
+                    found.append((_name(path), settled.value, settled.at))
                 except Unsupported as refusal:
                     raise ArchError(error("E0811", f"the result `{_name(path)}` is {refusal}")) from refusal
         if not found:

@@ -42,11 +42,14 @@ class Lowerer(Lowering):
     def __init__(self, builder: GraphBuilder, batch: int):
         super().__init__(builder, batch)
         self.tables: set[object] = set()  # the parameters that are tables of embeddings
+        self.used: dict[int, Tensor] = {}  # for each parameter which elements are
         self._lifted: dict[object, tuple[Known, Data]] = {}
 
     def add(self, op: str, *inputs: int, weights: Mapping[str, Known | None] | None = None, **attributes: Any) -> int:
         """An op where the call is; weights that are None are left out."""
         given = {name: weight for name, weight in (weights or {}).items() if weight is not None}
+        for weight in given.values():
+            self._use(weight)
         keys = tuple([weight.key for weight in given.values()])
         return self.builder.add(
             op,
@@ -56,6 +59,15 @@ class Lowerer(Lowering):
             keys=keys if None not in keys else (),
             **attributes,
         )
+
+    def _use(self, known: Known) -> None:
+        """Keep that elements of parameters are used."""
+        for key, source in known.sources.items():
+            used = self.used.setdefault(key, torch.zeros(source.numel(), dtype=torch.bool))
+            used[slice(None) if known.places is None else known.places.reshape(-1)] = True
+        if known.composed:
+            names = {frame.address for frame in self.at[-1:]} or {self.builder.name}
+            self.builder.notes.append(f"a weight of `{names.pop()}` is worked out of parameters with more numbers")
 
     # -------------------------------------------------------------- what is known beside data
 
@@ -131,11 +143,13 @@ class Lowerer(Lowering):
 
     def lifted(self, known: Known) -> Data:
         """What is worked out of parameters, worked out by ops: a tensor without a batch. Unsupported where a
-        call has no op. It belongs to no module, so that several may use it."""
+        call has no op. What several calls use belongs to no module."""
         key = known.key or id(known)
         found = self._lifted.get(key)
         if found is None:
-            place, self.at, self.around = (self.at, self.around), (), ()
+            place = self.at, self.around
+            if known.uses > 1:
+                self.at = self.around = ()
             try:
                 found = self._lifted[key] = known, self._worked_out(known)
             finally:
@@ -148,6 +162,7 @@ class Lowerer(Lowering):
                 raise Unsupported("a learned number")
             return self.common(self.learned(known, 0))
         name, args, kwargs = known.made
+        name = name if name.startswith("_") else name.removesuffix("_")
         if name not in RULES:
             raise Unsupported(f"`{name}`, for which there is no op")
         times = 1
@@ -156,7 +171,7 @@ class Lowerer(Lowering):
             if first.source is None and first.shape[0] == self.batch and bool((first.tensor == first.tensor[:1]).all()):
                 first, times = first.apply(lambda t: t[:1]), self.batch
             args = (self.lifted(first), *args[1:])
-        else:
+        elif name != "einsum":
             args, kwargs = pytree.tree_map(
                 lambda x: self.lifted(x) if isinstance(x, Known) and x.source is not None else x,
                 (args, kwargs),

@@ -77,6 +77,20 @@ class IndexedParameter(nn.Module):
         return chosen.expand(x.shape[0], *self.shape)
 
 
+@layer("take", init={"places": ("zeros",)})
+class Take(nn.Module):
+    """What is at known places along an axis."""
+
+    def __init__(self, axis: int, count: int) -> None:
+        super().__init__()
+        self.axis = axis
+        self.places: Tensor
+        self.register_buffer("places", torch.zeros(count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.index_select(self.axis, self.places.long())
+
+
 @layer("position_embedding", dim=2, init={"table": ("trunc_normal", 0.0, 0.02)})
 class PositionEmbedding(nn.Module):
     """Adds to each token the row of a learned table [length, dim] for its place."""

@@ -200,23 +200,44 @@ def einsum(lo: Lowerer, equation: str, operands: Sequence[Operand], path: Any = 
     names = given.split(",")
     if not separator or "." in given or len(names) != 2 or any(len(set(name)) < len(name) for name in names):
         raise Unsupported("an `einsum` of another form than a product of matrices")
-    a, b = (lo.lifted(_known(x)) if not isinstance(x, Data) else x for x in operands)
-    left, right = names
-    both = [x for x in wanted if x in left and x in right]
+    (left, a), (right, b) = zip(names, operands, strict=True)
+    if isinstance(a, Known) and isinstance(b, Known):  # learned, and applied to a constant
+        (left, a), (right, b) = sorted(((left, a), (right, b)), key=lambda given: given[1].source is not None)
+        a = lo.lifted(a)
+    if not isinstance(a, Data) or (
+        isinstance(b, Data) and (a.layout.batch is None or left[a.layout.batch] not in wanted)
+    ):
+        (left, a), (right, b) = (right, b), (left, a)
     summed = [x for x in left if x in right and x not in wanted]
-    free = [[x for x in name if x in wanted and x not in both] for name in names]
-    if len({*both, *summed, *free[0], *free[1]}) < len(set(left + right)):
+    both = [x for x in wanted if x in left and x in right]
+    rows, columns = ([x for x in name if x in wanted and x not in both] for name in (left, right))
+    if (
+        not isinstance(a, Data)
+        or not isinstance(b, Data | Known)
+        or {*both, *summed, *rows, *columns} != {*left, *right}
+    ):
         raise Unsupported("an `einsum` that sums over one tensor alone")
     size = {**dict(zip(left, a.shape, strict=True)), **dict(zip(right, b.shape, strict=True))}
-    numbers = [size[x] for x in both], prod(size[x] for x in summed)
-    rows, columns = (prod(size[x] for x in names) for names in free)
-    first = permute(lo, a, [left.index(x) for x in (*both, *free[0], *summed)])
-    second = permute(lo, b, [right.index(x) for x in (*both, *summed, *free[1])])
-    first = reshape(lo, first, (*numbers[0], rows, numbers[1]))
-    second = reshape(lo, second, (*numbers[0], numbers[1], columns))
-    made = matmul(lo, first, second)
-    made = reshape(lo, made, [size[x] for x in (*both, *free[0], *free[1])])
-    return permute(lo, made, [[*both, *free[0], *free[1]].index(x) for x in wanted])
+    first = permute(lo, a, [left.index(x) for x in (*both, *rows, *summed)])
+    order = [right.index(x) for x in (*both, *summed, *columns)]
+    inner, outer = prod(size[x] for x in summed), prod(size[x] for x in columns)
+    if isinstance(b, Known) and b.source is not None and not both:
+        kernel = b.apply(lambda t: t.permute(order).reshape(inner, outer))
+        made = matmul(lo, reshape(lo, first, (*first.shape[: len(rows)], inner)), kernel)
+    else:
+        # The batch is a dimension of its own, the first, unless both have it.
+        lead = [x for x in rows if a.layout.batch is not None and x == left[a.layout.batch]]
+        rows = [*lead, *(x for x in rows if x not in lead)]
+        shape = [size[x] for x in both]
+        first = permute(lo, a, [left.index(x) for x in (*lead, *both, *rows[len(lead) :], *summed)])
+        first = reshape(lo, first, (*(size[x] for x in lead), *shape, -1, inner))
+        second = permute(lo, lo.lifted(b) if isinstance(b, Known) else b, order)
+        second = reshape(lo, second, (*(1 for _ in lead), *shape, inner, outer))
+        made = matmul(lo, first, second)
+        whole = [*lead, *both, *rows[len(lead) :], *columns]
+        return permute(lo, reshape(lo, made, [size[x] for x in whole]), [whole.index(x) for x in wanted])
+    whole = [*rows, *columns]
+    return permute(lo, reshape(lo, made, [size[x] for x in whole]), [whole.index(x) for x in wanted])
 
 
 @rule("baddbmm")

@@ -87,6 +87,9 @@ def adaptive_avg_pool(lo: Lowerer, x: Data, out: Sequence[int] | int) -> Data:
 @rule("adaptive_max_pool1d", "adaptive_max_pool2d")
 def adaptive_max_pool(lo: Lowerer, x: Data, out: Sequence[int] | int) -> Any:
     sizes = [out] * (x.rank - 2) if isinstance(out, int) else list(out)
+    ratios = {old / size for size, old in zip(sizes, x.shape[2:], strict=True)}
+    if set(sizes) != {1} and len(ratios) == 1 and (ratio := ratios.pop()).is_integer():
+        return (max_pool(lo, x, int(ratio)), None)
     if set(sizes) != {1}:
         for axis, (size, old) in enumerate(zip(sizes, x.shape[2:], strict=True), 2):
             if size not in (1, old):

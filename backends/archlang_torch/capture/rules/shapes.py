@@ -24,7 +24,8 @@ def reshape(lo: Lowerer, x: Data, shape: Sequence[int], *_: Any) -> Data:
 
 def _viewed(lo: Lowerer, x: Data, change: Any) -> Data:
     layout = change(x.layout)
-    if layout is None:
+    known = layout is None or layout.repeats or layout.batch is None
+    if layout is None or (not known and layout.steps(lo.builder.sizes(x.value)) is None):
         # Of a tensor that is rearranged already: the rearranged one is made first.
         settled = lo.settle(x)
         x = lo.unsettle(settled.value, settled)
@@ -99,10 +100,13 @@ def squeeze(lo: Lowerer, x: Data, axes: Sequence[int] | int | None = None) -> Da
 def slice_(
     lo: Lowerer, x: Data, axis: int = 0, start: int | None = None, stop: int | None = None, step: int = 1
 ) -> Data:
+    axis %= x.rank
     size = x.shape[axis]
     first, last, _ = slice(start, stop).indices(size)
     if (first, last, step) == (0, size, 1):
         return x
+    if first >= last:
+        return Known(torch.zeros(*x.shape[:axis], 0, *x.shape[axis % x.rank + 1 :]))  # type: ignore[return-value]
     if step > 1:
         # Every step-th of some lie where no reshape tells them apart.
         view = x.layout.sliced(axis % x.rank, first, last, step)
@@ -167,9 +171,12 @@ def index_select(lo: Lowerer, x: Data, axis: int, places: Known) -> Data:
 def index(lo: Lowerer, x: Data, places: Sequence[Known | None]) -> Data:
     along = [axis for axis, known in enumerate(places) if known is not None]
     known = places[along[0]] if len(along) == 1 else None
-    if not isinstance(x, Data) or not isinstance(known, Known) or len(known.shape) != 1:
+    if not isinstance(x, Data) or not isinstance(known, Known):
         raise Unsupported("`index` by what is computed, or along several dimensions")
-    return chosen(lo, x, along[0], known)
+    if known.tensor.dtype == torch.bool and len(known.shape) > 1:
+        raise Unsupported("`index` along several dimensions")
+    found = chosen(lo, x, along[0], known.apply(lambda t: t.reshape(-1)))
+    return unflatten(lo, found, along[0], known.shape) if len(known.shape) > 1 else found
 
 
 def chosen(lo: Lowerer, x: Data, axis: int, places: Known) -> Data:
@@ -187,7 +194,10 @@ def chosen(lo: Lowerer, x: Data, axis: int, places: Known) -> Data:
         runs.append((rows[0], rows[0] + (count - 1) * step + 1, step))
         rows = rows[count:]
     if len(runs) > _RUNS:
-        raise Unsupported("elements picked here and there")
+        settled = lo.settle(x)
+        at, count = settled.axis(axis), len(indices.reshape(-1))
+        weights = {"places": Known((indices.reshape(-1) % x.shape[axis]).float())}
+        return lo.unsettle(lo.add("take", settled.value, weights=weights, axis=at, count=count), settled)
     parts = [slice_(lo, x, axis, *run) for run in runs]
     found: Data = parts[0] if len(parts) == 1 else RULES["cat"](lo, parts, axis)
     return found

@@ -17,7 +17,7 @@ def embedding(lo: Lowerer, table: Known, tokens: Data, *_: object) -> Data:
     rows, width = table.shape
     lo.tables.add(table.key)
     made = lo.add("embedding", settled.value, weights={"table": table}, vocabulary=rows, dim=width)
-    return lo.data(made)
+    return lo.unsettle(made, settled)
 
 
 @rule("gather")
@@ -32,6 +32,7 @@ def added_table(lo: Lowerer, x: Data, known: Known) -> Data | None:
     """What is learned, added to data, where an op says so; None when it is another sum."""
     if known.source is None or len(known.shape) > x.rank:
         return None
+    shared = known.uses > 1 and known.moves  # by several calls, for which it is one value
     settled = lo.settle(x)
     each = lo.for_each_sample(known, settled)
     sizes = lo.builder.sizes(settled.value)
@@ -39,12 +40,12 @@ def added_table(lo: Lowerer, x: Data, known: Known) -> Data | None:
     if wide == [len(sizes) - 1] and each.shape[-1] == sizes[-1]:
         flat = each.apply(lambda t: t.reshape(-1))
         chosen = _row(lo, settled.value, each)
-        if chosen is not None:
+        if chosen is not None or shared:
             return chosen
         return lo.unsettle(lo.add("feature_bias", settled.value, weights={"bias": flat}), settled)
     if x.rank == 3 and settled.at == 0 and settled.fold == 1 and each.shape == sizes:
         return _positions(lo, settled.value, each)
-    if len(sizes) >= 3 and len(each.shape) == len(sizes) and known.uses == 1:
+    if len(sizes) >= 3 and len(each.shape) == len(sizes) and not shared:
         return _window_bias(lo, settled, each) or _bucket_bias(lo, settled, each)
     return None
 
@@ -149,6 +150,7 @@ _DISTANCES = (128, 64, 256, 32, 512, 20, 16, 1024)
 
 @rule("cat", "concat", "concatenate")
 def cat(lo: Lowerer, tensors: list[Data | Known], axis: int = 0) -> Data:
+    tensors = [x for x in tensors if 0 not in x.shape]
     data = [x for x in tensors if isinstance(x, Data)]
     if len(data) == len(tensors) == 1:
         return data[0]
