@@ -187,14 +187,18 @@ class _Capture:
         """How many numbers of parameters no op has, nor a module that is kept; told in a note."""
         states = self._program.state_dict
         kept = tuple(f"{path}." for path in self._kept)
+        specs = [spec for spec in self._program.graph_signature.input_specs if spec.kind == InputKind.PARAMETER]
+        names: dict[object, list[str]] = {}  # a parameter may have several
+        for name in [spec.target or "" for spec in specs]:
+            names.setdefault((states[name].data_ptr(), states[name].numel()), []).append(name)
         found: dict[str, int] = {}
-        for spec in self._program.graph_signature.input_specs:
-            name = spec.target or ""
-            if spec.kind == InputKind.PARAMETER and not name.startswith(kept):
-                used = self._lowerer.used.get(id(self._sources[name]))
-                missing = states[name].numel() - (0 if used is None else int(used.sum()))
-                if missing:
-                    found[name] = missing
+        for alike in names.values():
+            name = alike[0]
+            used = [self._lowerer.used.get(id(self._sources[one])) for one in alike]
+            whole = torch.stack([x for x in used if x is not None] or [torch.zeros(states[name].numel())]).sum(0)
+            missing = int((whole == 0).sum())
+            if missing and not any(one.startswith(kept) for one in alike):
+                found[name] = missing
         if found:
             more = f" and {len(found) - 3} others" if len(found) > 3 else ""
             named = ", ".join(f"{count:,} of `{name}`" for name, count in list(found.items())[:3])
@@ -246,7 +250,7 @@ class _Capture:
         if node.target is operator.getitem:
             of, index = node.args
             found = self._values[of][index]  # type: ignore[index]
-            if found is None and node.users:
+            if found is None and any(user.op != "output" for user in node.users):
                 raise self._refused(node, f"a result of `{of.target}` that has no op")  # type: ignore[union-attr]
             return found
         name = node.target.overloadpacket.__name__  # type: ignore[union-attr]
@@ -376,6 +380,8 @@ class _Capture:
             if isinstance(value, Known):
                 note = f"the result `{_name(path)}` is always the same, and left out"
                 self._lowerer.builder.notes.append(note)
+            if value is None and isinstance(node, fx.Node):
+                self._lowerer.builder.notes.append(f"the result `{_name(path)}` has no op, and is left out")
             if isinstance(value, Pending):
                 raise self._unexpressed(value)
             if isinstance(value, Data):

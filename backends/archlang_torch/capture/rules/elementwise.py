@@ -55,8 +55,13 @@ def softplus(lo: Lowerer, x: Data, beta: float = 1.0, threshold: float = 20.0) -
     return lo.each("softplus", x)
 
 
-@rule("hardtanh", "clamp", "clip")
+@rule("hardtanh")
 def hard_tanh(lo: Lowerer, x: Data, low: Any = -1.0, high: Any = 1.0) -> Data:
+    return clamp(lo, x, low, high)
+
+
+@rule("clamp", "clip")
+def clamp(lo: Lowerer, x: Data, low: Any = None, high: Any = None) -> Data:
     if low == 0 and high == 6:
         return lo.each("relu6", x)
     if isinstance(low, int | float) and high is None:
@@ -70,12 +75,12 @@ def hard_tanh(lo: Lowerer, x: Data, low: Any = -1.0, high: Any = 1.0) -> Data:
 
 @rule("clamp_min")
 def clamp_min(lo: Lowerer, x: Data, low: float) -> Data:
-    return hard_tanh(lo, x, low, None)
+    return clamp(lo, x, low)
 
 
 @rule("clamp_max")
 def clamp_max(lo: Lowerer, x: Data, high: float) -> Data:
-    return hard_tanh(lo, x, None, high)
+    return clamp(lo, x, None, high)
 
 
 @rule("softmax", "_softmax")

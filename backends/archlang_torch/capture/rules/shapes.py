@@ -162,6 +162,14 @@ def repeat(lo: Lowerer, x: Data, times: Sequence[int]) -> Data:
     return Data(x.value, attrs.evolve(widened.layout, dims=tuple(dims)))
 
 
+@rule("repeat_interleave")
+def repeat_interleave(lo: Lowerer, x: Data, times: int, axis: int | None = None, **_: Any) -> Data:
+    if not isinstance(times, int) or axis is None:
+        raise Unsupported("elements repeated as often as a tensor says")
+    dims = tuple([(*dim, (times, 0)) if i == axis % x.rank else dim for i, dim in enumerate(x.layout.dims)])
+    return Data(x.value, attrs.evolve(x.layout, dims=dims))
+
+
 @rule("index_select")
 def index_select(lo: Lowerer, x: Data, axis: int, places: Known) -> Data:
     return chosen(lo, x, axis, places)
