@@ -200,9 +200,11 @@ class _Capture:
             if missing and not any(one.startswith(kept) for one in alike):
                 found[name] = missing
         if found:
-            more = f" and {len(found) - 3} others" if len(found) > 3 else ""
-            named = ", ".join(f"{count:,} of `{name}`" for name, count in list(found.items())[:3])
-            self._lowerer.builder.notes.append(f"the model has numbers that it does not use: {named}{more}")
+            named = _some([f"{count:,} of `{name}`" for name, count in found.items()])
+            self._lowerer.builder.notes.append(f"the model has numbers that it does not use: {named}")
+        if self._lowerer.merged:
+            named = _some([f"`{place}`" for place in self._lowerer.merged])
+            self._lowerer.builder.notes.append(f"weights are worked out of parameters with other numbers in {named}")
         return sum(found.values())
 
     def _keep(self, node: fx.Node, key: str, path: str) -> None:
@@ -416,6 +418,11 @@ def _unchanged(name: str, args: Sequence[Any]) -> Any:
     if chosen is None:
         return None
     return (args[0], args[2])[bool(chosen)] if name == "masked_fill" else (args[2], args[1])[bool(chosen)]
+
+
+def _some(items: Sequence[str]) -> str:
+    """The first few of many."""
+    return ", ".join(items[:3]) + (f" and {len(items) - 3} others" if len(items) > 3 else "")
 
 
 def _part(call: Callable[..., Any], others: Sequence[Tensor], index: int) -> Callable[[Tensor], Tensor]:

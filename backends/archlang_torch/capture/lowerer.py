@@ -43,6 +43,7 @@ class Lowerer(Lowering):
         super().__init__(builder, batch)
         self.tables: set[object] = set()  # the parameters that are tables of embeddings
         self.used: dict[int, Tensor] = {}  # for each parameter which elements are
+        self.merged: dict[str, None] = {}  # the places of weights that are worked out of parameters with other numbers
         self._lifted: dict[object, tuple[Known, Data]] = {}
 
     def add(self, op: str, *inputs: int, weights: Mapping[str, Known | None] | None = None, **attributes: Any) -> int:
@@ -66,8 +67,7 @@ class Lowerer(Lowering):
             used = self.used.setdefault(key, torch.zeros(source.numel(), dtype=torch.bool))
             used[slice(None) if known.places is None else known.places.reshape(-1)] = True
         if known.composed:
-            names = {frame.address for frame in self.at[-1:]} or {self.builder.name}
-            self.builder.notes.append(f"a weight of `{names.pop()}` is worked out of parameters with more numbers")
+            self.merged.setdefault(self.at[-1].address if self.at else self.builder.name)
 
     # -------------------------------------------------------------- what is known beside data
 
