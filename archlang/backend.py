@@ -184,6 +184,11 @@ class Capturer(Protocol):
         """How many trained numbers the model has."""
         ...
 
+    def macs(self, model: Any, inputs: Sequence[Array]) -> int | None:
+        """The multiply-adds of the model in evaluation mode for one sample, as the framework counts them; None
+        where it does not."""
+        ...
+
 
 @runtime_checkable
 class OnnxReader(Protocol):

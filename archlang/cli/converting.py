@@ -75,13 +75,13 @@ def convert(
     if weights is not None:
         with writing(weights, quiet=json_output) as target:
             found.save(output, target)
-    cost = found.program.cost()
     if json_output:
         print_json(
             {
                 "params": found.params,
                 "model_params": found.model_params,
-                "macs": cost.macs + cost.matmul_macs,
+                "macs": found.macs,
+                "model_macs": found.model_macs,
                 "lines": found.text.count("\n"),
                 "trials": [
                     {"samples": t.samples, "absolute": t.absolute, "relative": t.relative} for t in found.trials
@@ -93,7 +93,8 @@ def convert(
         return
     same = "as the model" if found.params == found.model_params else f"and {found.model_params:,} in the model"
     click.echo(f"parameters  {found.params:,}, {same}")
-    click.echo(f"MACs        {cost.macs + cost.matmul_macs:,} for one sample")
+    agreed = ", as the model" if found.macs == found.model_macs else ""
+    click.echo(f"MACs        {found.macs:,} for one sample{agreed}")
     for trial in found.trials:
         samples = f"{trial.samples} sample{'s' * (trial.samples != 1)}"
         click.echo(f"difference  {trial.absolute:.1e} for {samples}, {trial.relative:.1e} of the largest number")

@@ -35,7 +35,8 @@ class Captured:
 
     `outputs` are the model's own names for the graph's outputs, in order; `modules` the modules of the
     opaque parts by the names of their ops. `notes` tell where the graph is not the model to the letter
-    though it computes the same: parameters that nothing uses, weights that are worked out of others.
+    though it computes the same: parameters that nothing uses, weights that are worked out of others. `unused`
+    counts the numbers of the former. `batches` says where the model's own outputs have the batch, if not first.
     """
 
     graph: Graph
@@ -44,3 +45,5 @@ class Captured:
     opaque: tuple[Opaque, ...] = ()
     modules: Mapping[str, Any] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
+    unused: int = 0
+    batches: tuple[int, ...] = ()

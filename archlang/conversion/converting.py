@@ -40,7 +40,8 @@ class Conversion:
 
     `text` is a space without choices and `program` what it evaluates to, with the model's weights and
     the modules of its opaque parts. `params` counts the trained weights of the program, `model_params`
-    the model's own parameters.
+    the model's own parameters, of which `unused` decide no result; `macs` and `model_macs` (None where
+    its framework counts none) are the multiply-adds of both for one sample, opaque parts left out of the first.
     """
 
     text: str
@@ -48,6 +49,9 @@ class Conversion:
     trials: tuple[Trial, ...]
     params: int
     model_params: int
+    unused: int
+    macs: int
+    model_macs: int | None
     opaque: tuple[Opaque, ...]
     notes: tuple[str, ...]
 
@@ -115,14 +119,19 @@ def convert(
     program = program.with_weights(weights)
     told("comparing the program with the model")
     trials = _trials(frontend, model, captured, program, inputs, backend)
+    cost = program.cost()
+    macs, model_macs = cost.macs + cost.matmul_macs, frontend.macs(model, inputs)
     found = Conversion(
         text,
         program,
         trials,
-        program.cost().params + sum(opaque.params for opaque in captured.opaque),
+        cost.params + sum(opaque.params for opaque in captured.opaque),
         frontend.parameter_count(model),
+        captured.unused,
+        macs,
+        model_macs,
         captured.opaque,
-        captured.notes,
+        (*captured.notes, *_other_macs(macs, model_macs, bool(captured.opaque))),
     )
     found.require_agreement()
     return found
@@ -154,6 +163,14 @@ def is_onnx(model: Any) -> bool:
     return isinstance(model, str | Path) and Path(model).suffix.lower() == ".onnx"
 
 
+def _other_macs(macs: int, model_macs: int | None, opaque: bool) -> tuple[str, ...]:
+    """What is to be said where the framework counts other multiply-adds than archlang."""
+    if model_macs is None or macs == model_macs:
+        return ()
+    why = "; opaque parts have none" if opaque else ""
+    return (f"its framework counts {model_macs:,} MACs in the model, and archlang {macs:,}{why}",)
+
+
 def _trials(
     frontend: Any, model: Any, captured: Captured, program: Program, inputs: Sequence[Array], backend: str
 ) -> tuple[Trial, ...]:
@@ -163,9 +180,9 @@ def _trials(
         expected = frontend.outputs(model, arrays)
         made = backend_named(backend).run(network, *arrays)
         outputs = made if isinstance(made, Mapping) else {"": made}
-        pairs = [
-            (outputs[o.name], expected[of]) for o, of in zip(captured.graph.outputs, captured.outputs, strict=True)
-        ]
+        batches = captured.batches or (0,) * len(captured.outputs)
+        named = zip(captured.graph.outputs, captured.outputs, batches, strict=True)
+        pairs = [(outputs[o.name], np.moveaxis(expected[of], at, 0)) for o, of, at in named]
         found.append(Trial(len(arrays[0]), *_difference(pairs)))
     return tuple(found)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from archlang.conversion.builder import Place
 from archlang.conversion.layout import Layout
 
 
@@ -16,11 +17,13 @@ class Unsupported(Exception):
 @attrs.frozen(eq=False)
 class Data:
     """A tensor that the inputs decide: a view of a value of the graph. `made` is the call that gave it and
-    what it was given, for patterns; None for a view."""
+    what it was given, for patterns; None for a view, which has `at` instead: the modules around the last call
+    that made it."""
 
     value: int
     layout: Layout
     made: tuple[str, tuple[Any, ...]] | None = None
+    at: Place | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -38,12 +41,20 @@ class Data:
 @attrs.frozen
 class Settled:
     """Data as a value of the graph: the batch comes first, then what the batch's dimension holds besides
-    (`fold`), then the others. `at` is where the batch is in the model's tensor of `rank` dimensions."""
+    (`fold`), then the others. `at` is where the batch is in the model's tensor of `rank` dimensions; `rank`
+    itself for a tensor that has no batch, being the same for each sample. The batch is the slowest part of its
+    dimension, or the fastest where it is `turned`."""
 
     value: int
     at: int
     fold: int
     rank: int
+    turned: bool = False
+
+    @property
+    def common(self) -> bool:
+        """Whether the tensor has no batch."""
+        return self.at == self.rank
 
     def axis(self, axis: int) -> int:
         """The graph's number of a dimension of the model's tensor."""

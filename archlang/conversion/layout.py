@@ -42,12 +42,29 @@ class Layout:
 
     @property
     def batch(self) -> int | None:
-        """The dimension that has the batch; None where there is none or it is not its slowest part."""
+        """The dimension that has the batch; None where there is none or it is neither its slowest nor its
+        fastest part."""
         for position, dim in enumerate(self.dims):
             atoms = [atom for atom in dim if atom[0] > 1]
             if any(self._is_batch(atom) for atom in atoms):
-                return position if self._is_batch(atoms[0]) else None
+                return position if self._is_batch(atoms[0]) or self._is_batch(atoms[-1]) else None
         return None
+
+    @property
+    def turned(self) -> bool:
+        """Whether the batch is the fastest part of a dimension that holds more."""
+        at = self.batch
+        atoms = [] if at is None else [atom for atom in self.dims[at] if atom[0] > 1]
+        return len(atoms) > 1 and self._is_batch(atoms[-1])
+
+    @property
+    def common(self) -> bool:
+        """Whether there is no batch: the same elements of each sample are meant."""
+        return not any(self._is_batch(atom) for dim in self.dims for atom in dim if atom[0] > 1)
+
+    def for_each(self, samples: int, instead: int = 0) -> Layout:
+        """A layout without a batch with that of so many samples before it, `instead` of some dimensions."""
+        return attrs.evolve(self, dims=(((samples, self.sample),), *self.dims[instead:]))
 
     def _is_batch(self, atom: Atom) -> bool:
         return atom[1] >= self.sample and atom[1] > 0
@@ -101,8 +118,8 @@ class Layout:
         return attrs.evolve(self, dims=tuple(dims))
 
     def collapsed(self) -> Layout:
-        """Without repetition: dimensions that only repeat have the size 1."""
-        return attrs.evolve(self, dims=tuple([tuple([atom for atom in dim if atom[1]]) for dim in self.dims]))
+        """With the size 1 for dimensions that only repeat."""
+        return attrs.evolve(self, dims=tuple([dim if any(s for _, s in dim) else () for dim in self.dims]))
 
     @property
     def repeats(self) -> bool:
@@ -142,7 +159,8 @@ class Layout:
         if at is None or self.repeats:
             return None
         order = [at, *(i for i in range(len(self.dims)) if i != at)]
-        atoms = self._joined([atom for i in order for atom in self.dims[i]])
+        sorted_ = sorted(self.dims[at], key=lambda atom: not self._is_batch(atom))
+        atoms = self._joined([*sorted_, *(atom for i in order[1:] for atom in self.dims[i])])
         if not atoms or not self._is_batch(atoms[0]):
             return None
         found = [

@@ -144,6 +144,7 @@ class _Body:
             if isinstance(unit, OpUnit):
                 self._sharing.setdefault(unit.home, set()).add((unit.key, repr(unit.values)))
         self._own: set[str] = set()  # names that this body binds
+        self._lasting: set[str] = set()  # those that no later loop may bind anew
         self._values: dict[int, _Expression] = {}
         if self._top:
             self._inputs = [given.name for given in graph.inputs]
@@ -238,7 +239,11 @@ class _Body:
             return self._staged(given[0], step.what, stage)
         # What is carried gets a name, its own where it has one that is used no further.
         start = given[0]
-        last = self._inputs.count(start.head) and self._uses[self._form.inputs[self._inputs.index(start.head)]] == 1
+        last = (
+            start.head not in self._lasting
+            and self._inputs.count(start.head)
+            and self._uses[self._form.inputs[self._inputs.index(start.head)]] == 1
+        )
         if start.name and self._uses[step.inputs[0]] == 1 and (start.head in self._own or (last and start.head == "x")):
             name = start.head
         elif last and start.head == "x":
@@ -255,6 +260,8 @@ class _Body:
             place = step.inputs[1 + list(unit.others).index(value)]
             others[value] = expression.head if expression.name else self._name(place)
         self._for(step.what, name, others)
+        if self._uses[step.results[0]] != 1:
+            self._lasting.add(name)
         return _Expression(name)
 
     def _for(self, loop: Looped, name: str, others: Mapping[int, str]) -> None:
@@ -342,8 +349,8 @@ class _Body:
         """The expression itself when it is short, else a name that it is bound to."""
         if len(str(value)) <= INLINE:
             return value
-        place = next(place for place, known in self._values.items() if known is value)
-        return _Expression(self._name(place))
+        place = next((place for place, known in self._values.items() if known is value), None)
+        return self._bound(value, "y") if place is None else _Expression(self._name(place))
 
     def _name(self, place: int) -> str:
         """The name of a value, bound if it has none."""

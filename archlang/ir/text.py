@@ -116,7 +116,7 @@ def _merged(tree: Any, values: Any) -> str:
         # Bare tensors are missing among the static values, all other items are there.
         while len(items) <= max(tree):
             inner = tree.get(len(items), {})
-            items.append(inner if isinstance(inner, str) else _merged(inner, next(rest)))
+            items.append(inner if isinstance(inner, str) else _merged(inner, next(rest, None)))
         return f"[{', '.join([*items, *map(literal, rest)])}]"
     static = dict(values or {})
     fields = [(name, _merged(inner, static.pop(name, None))) for name, inner in tree.items()]

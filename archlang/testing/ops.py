@@ -166,9 +166,13 @@ GRIDS: dict[str, Grid] = {
     "permute": _grid((IMAGE,), order=((0, 2, 3, 1), (0, 3, 1, 2), (0, 1, 3, 2), (0, 1, 2, 3))),
     "transpose": _grid((IMAGE,), a=(1, 2, -1), b=(1, 3)),
     "slice": _grid((IMAGE,), (TOKENS,), axis=(1, 2, -1), start=(0, 1, -3), stop=(3, 4, -1), step=(None, 2)),
+    "take": _grid((IMAGE,), (TOKENS,), axis=(1, 2, -1), count=(1, 5)),
     "roll": _grid((IMAGE,), (TOKENS,), axis=(1, 2, -1), amount=(0, 1, -2, 11)),
     "pad": _grid((IMAGE,), (TOKENS,), amount=((0, 0), (1, 2), (0, 1, 2, 0), (1, 0, 0, 1, 2, 0)), value=(None, 1.5)),
     "upsample": _grid((SERIES,), (IMAGE,), (VOLUME,), factor=(1, 2, 3), mode=("nearest", "bilinear")),
+    "resize": _grid(
+        (IMAGE,), size=((7, 6), (3, 9), (14, 12)), mode=("nearest", "bilinear", "bicubic", "area"), corners=BOTH
+    ),
     "pixel_shuffle": _grid((IMAGE,), ("f[n, 18, 2, 3]",), factor=(1, 2, 3)),
     "channel_shuffle": _grid((SERIES,), (IMAGE,), groups=(1, 2, 4)),
     "attention": _grid(
@@ -187,8 +191,9 @@ GRIDS: dict[str, Grid] = {
     "token_places": _grid(("i64[n, 6]",), padding=(None, 0, 2)),
     "unembedding": _grid((TOKENS,), (ROW,), vocabulary=(7,)),
     "parameter": _grid((IMAGE,), (ROW,), shape=((5,), (4, 3, 2))),
+    "indexed_parameter": _grid((IMAGE,), (ROW,), size=(3,), shape=((5,), (4, 3, 2))),
     "constant": _grid((IMAGE,), (ROW,), shape=((5,), (4, 3, 2))),
-    "position_embedding": _grid((TOKENS,), length=(5, 9)),
+    "position_embedding": _grid((TOKENS,), length=(5, 9), start=(None, 3)),
     "class_token": _grid((TOKENS,)),
     "lstm": _grid((TOKENS,), units=(1, 3), reverse=BOTH),
     "gru": _grid((TOKENS,), units=(1, 3), reverse=BOTH),

@@ -55,6 +55,7 @@ SPATIAL = {
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
     "upsample",
+    "resize",
     "pixel_shuffle",
     "channel_shuffle",
 }
@@ -279,6 +280,7 @@ _RENUMBERED: Mapping[str, Callable[[Attributes, Operation, Order], tuple[Attribu
     "concat": _axis,
     "slice": _axis,
     "roll": _axis,
+    "take": _axis,
     "fake_quantize": _axes,
     "mean": _reduction,
     "max_reduce": _reduction,

@@ -127,5 +127,8 @@ class TensorFlowBackend:
 
         return trained_count(model)
 
+    def macs(self, model: keras.Layer, inputs: Sequence[Array]) -> int | None:
+        return None
+
 
 backend = TensorFlowBackend()

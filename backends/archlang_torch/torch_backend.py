@@ -132,6 +132,11 @@ class TorchBackend:
     def parameter_count(self, model: nn.Module) -> int:
         return sum(weight.numel() for weight in model.parameters())
 
+    def macs(self, model: nn.Module, inputs: Sequence[Array]) -> int | None:
+        from archlang_torch.capture import macs
+
+        return macs(model, [torch.from_numpy(x[:1].copy()) for x in inputs])
+
     def run(self, network: nn.Module, *inputs: Array) -> Any:
         return run(network, *inputs)
 

@@ -60,7 +60,7 @@ def test_report(run: Run) -> None:
         "convert", named("small"), "--input", "1,3,8,8", "-o", "out/net.arch", "--weights", "out/net.safetensors"
     )
     assert "parameters  260, as the model" in result.stdout
-    assert "MACs        13,856 for one sample" in result.stdout
+    assert "MACs        13,856 for one sample, as the model" in result.stdout
     assert result.stdout.count("difference  0.0e+00") == 2
     assert "written to out/net.arch" in result.stderr
     program = al.load("out/net.arch").program()
@@ -74,6 +74,7 @@ def test_arguments_of_the_factory(run: Run) -> None:
     ).stdout
     found = json.loads(shown)
     assert found["params"] == found["model_params"] == 3 * 28 + 16
+    assert found["macs"] == found["model_macs"]
     assert [trial["samples"] for trial in found["trials"]] == [2, 3]
     assert found["opaque"] == []
 

@@ -16,7 +16,7 @@ def randomised(model: nn.Module, seed: int = 0) -> nn.Module:
     for module in model.modules():
         for name in ("running_mean", "bias", "weight"):
             tensor = getattr(module, name, None)
-            if isinstance(tensor, Tensor) and (name != "weight" or tensor.ndim == 1):
+            if isinstance(tensor, Tensor) and tensor.is_floating_point() and (name != "weight" or tensor.ndim == 1):
                 tensor.data += 0.1 * torch.randn(tensor.shape, generator=random)
         variance = getattr(module, "running_var", None)
         if isinstance(variance, Tensor):
@@ -258,3 +258,34 @@ class PartlyOdd(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = self.before(x).relu()
         return self.after(self.odd(h, x))
+
+
+class Watched(nn.Module):
+    """Keeps what it has seen, as an array or as bare bytes, which `torch.export` does not give."""
+
+    def __init__(self, bare: bool) -> None:
+        super().__init__()
+        self.bare = bare
+        self.first = nn.Linear(4, 6)
+        self.second = nn.Linear(6, 2)
+        self.seen: Any = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.first(x))
+        self.seen = x.detach().untyped_storage().tolist() if self.bare else x.detach().numpy()
+        return self.second(x)
+
+
+class Contexts(nn.Module):
+    """What is done without autocast and without gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            x = self.first(x)
+        with torch.no_grad():
+            gate = torch.sigmoid(x)
+        return x * gate.clone()

@@ -84,8 +84,11 @@ def test_what_is_rearranged_is_made_of_its_source(case: tuple[tuple[int, ...], l
     made = applied(x, steps)
     assert made.shape == (B, *layout.batch_first())
     at = layout.batch
-    apart = y.reshape(*y.shape[:at], B, -1, *y.shape[at + 1 :])
-    assert np.array_equal(made.reshape(B, -1), np.moveaxis(apart, (at, at + 1), (0, 1)).reshape(B, -1))
+    assert at is not None
+    beside = y.shape[at] // B
+    apart = y.reshape(*y.shape[:at], *((beside, B) if layout.turned else (B, beside)), *y.shape[at + 1 :])
+    apart = np.moveaxis(apart, (at + layout.turned, at + 1 - layout.turned), (0, 1))
+    assert np.array_equal(made.reshape(B, -1), apart.reshape(B, -1))
 
 
 TOKENS = (B, 5, 12)  # tokens of width 12: three heads of 4

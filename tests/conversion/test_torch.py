@@ -16,6 +16,7 @@ from torch import Tensor, nn
 import archlang
 import archlang as al
 from tests.conversion.models import (
+    Contexts,
     Encoder,
     Mobile,
     PartlyOdd,
@@ -25,6 +26,7 @@ from tests.conversion.models import (
     Twice,
     UNet,
     ViT,
+    Watched,
     Windows,
     randomised,
 )
@@ -117,6 +119,21 @@ def test_several_inputs_and_results() -> None:
     assert list(made) == ["first", "others[0]", "others[1]"]
     torch.testing.assert_close(made["first"], expected["first"])
     torch.testing.assert_close(made["others[1]"], expected["others"][1])
+
+
+@pytest.mark.parametrize(
+    ("bare", "way"), [(False, "`torch.export` in strict mode"), (True, "`torch.fx.symbolic_trace`")]
+)
+def test_what_is_not_exported_may_be_followed_otherwise(bare: bool, way: str) -> None:
+    found = al.convert(Watched(bare), torch.randn(1, 4))
+    assert found.notes == (f"its calls were followed by {way}",)
+    assert ops(found) == ["linear", "relu", "linear"]
+    assert found.params == found.model_params
+
+
+def test_contexts_are_looked_into() -> None:
+    found = al.convert(Contexts(), torch.randn(1, 4))
+    assert ops(found) == ["linear", "silu"]
 
 
 def test_the_model_stays_as_it_was() -> None:
@@ -348,7 +365,8 @@ def test_unused_parameters_are_told() -> None:
     model.extra = nn.Linear(3, 3)
     found = al.convert(model, torch.randn(2, 5, 8))
     assert found.model_params - found.params == 12
-    assert "does not use: `extra.weight`, `extra.bias`" in found.notes[0]
+    assert found.unused == 12
+    assert "does not use: 9 of `extra.weight`, 3 of `extra.bias`" in found.notes[0]
 
 
 def test_no_public_name_is_hidden_by_a_package() -> None:

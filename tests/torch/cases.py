@@ -243,6 +243,13 @@ CASES = [
     Case(op="upsample", inputs=(IMAGE,), output=(4, 12, 10), attributes={"factor": 2, "mode": "nearest"}),
     Case(op="upsample", inputs=(IMAGE,), output=(4, 18, 15), attributes={"factor": 3, "mode": "bilinear"},
          name="upsample-bilinear"),
+    *[
+        Case(op="resize", inputs=(IMAGE,), output=(4, 9, 3), name=f"resize-{mode}-{corners}",
+             attributes={"size": (9, 3), "mode": mode, "corners": corners})
+        for mode in ("nearest", "bilinear", "bicubic", "area")
+        for corners in (False, True)
+        if not corners or mode.startswith("bi")
+    ],
     Case(op="pixel_shuffle", inputs=((8, 3, 2),), output=(2, 6, 4), attributes={"factor": 2}),
     Case(op="attention", inputs=((5, 8), (7, 8), (7, 8)), output=(5, 8), attributes={"heads": 2, "causal": False},
          definition=lambda q, k, v: attended(q, k, v, 2)),
@@ -308,9 +315,15 @@ CASES = [
          attributes={"vocabulary": 7}),
     Case(op="parameter", inputs=((5, 4),), output=(2, 3), weights=(weight("value", 6),),
          attributes={"shape": (2, 3)}),
+    Case(op="take", inputs=((5, 4),), output=(7, 4), weights=(weight("places", 7, trained=False),),
+         attributes={"axis": 1, "count": 7}),
+    Case(op="indexed_parameter", inputs=((5, 4),), output=(2, 3),
+         weights=(weight("table", 7), weight("places", 6, trained=False)), attributes={"size": 7, "shape": (2, 3)}),
     Case(op="constant", inputs=((5, 4),), output=(2, 3), weights=(weight("value", 6, trained=False),),
          attributes={"shape": (2, 3)}),
     Case(op="position_embedding", inputs=((5, 4),), output=(5, 4), weights=(weight("table", 9, 4),),
          attributes={"length": 9}),
+    Case(op="position_embedding", inputs=((5, 4),), output=(5, 4), weights=(weight("table", 9, 4),),
+         attributes={"length": 9, "start": 2}, name="position_embedding-start"),
     Case(op="class_token", inputs=((5, 4),), output=(6, 4), weights=(weight("token", 4),)),
 ]  # fmt: skip

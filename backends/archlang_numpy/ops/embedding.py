@@ -28,11 +28,17 @@ def for_each_sample(x: Array, *, shape: tuple[int, ...], value: Array) -> Array:
     return np.broadcast_to(value.reshape(shape), (x.shape[0], *shape))
 
 
+@function("indexed_parameter", weights=("table", "places"), unused=("size",))
+def indexed_parameter(x: Array, *, shape: tuple[int, ...], table: Array, places: Array) -> Array:
+    """Elements of a table [size] at places [product of the shape], in that shape."""
+    return np.broadcast_to(table[places.astype(int)].reshape(shape), (x.shape[0], *shape))
+
+
 @function("position_embedding", weights=("table",), unused=("length",))
-def position_embedding(x: Array, *, table: Array) -> Array:
+def position_embedding(x: Array, *, start: int = 0, table: Array) -> Array:
     """Adds to each token the row of a learned table [length, d] for its place."""
     tokens = x.shape[1]
-    return x + table[:tokens]
+    return x + table[start : start + tokens]
 
 
 @function("class_token", weights=("token",))

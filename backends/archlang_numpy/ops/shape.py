@@ -1,6 +1,7 @@
 """Ops that move elements without computing, and resizing."""
 
 import numpy as np
+from archlang.lowering.formulas import resizing
 
 from archlang_numpy.lowering import Array, function
 
@@ -38,6 +39,11 @@ def slice_axis(x: Array, *, axis: int, start: int, stop: int, step: int = 1) -> 
     return x[tuple(index)]
 
 
+@function("take", weights=("places",), unused=("count",))
+def take(x: Array, *, axis: int, places: Array) -> Array:
+    return x.take(places.astype(int), axis)
+
+
 @function("roll")
 def roll(x: Array, *, axis: int, amount: int) -> Array:
     return np.roll(x, amount, axis)
@@ -65,6 +71,18 @@ def upsample(x: Array, *, factor: int = 2, mode: str = "nearest") -> Array:
         part = (places - low).astype(x.dtype).reshape(-1, *[1] * (x.ndim - 1 - axis))
         x = x.take(low, axis) * (1 - part) + x.take(np.minimum(low + 1, last), axis) * part
     return x
+
+
+@function("resize")
+def resize(
+    x: Array, *, size: tuple[int, int], mode: str = "bilinear", corners: bool = False
+) -> Array:
+    """An image of another size."""
+    down, right = [
+        np.array(resizing(old, new, mode, corners), x.dtype)
+        for old, new in zip(x.shape[2:], size, strict=True)
+    ]
+    return down @ x @ right.T
 
 
 @function("pixel_shuffle")

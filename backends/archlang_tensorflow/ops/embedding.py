@@ -80,6 +80,47 @@ class Constant(Weighted):
         return {**super().get_config(), "shape": self.shape}
 
 
+@layer("indexed_parameter", init={"table": ("trunc_normal", 0.0, 0.02), "places": ("zeros",)})
+@saving.register_keras_serializable("archlang")
+class IndexedParameter(Weighted):
+    """Elements of a learned table, the same for each sample."""
+
+    def __init__(self, size: int, shape: tuple[int, ...], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.size = size
+        self.shape = tuple(shape)
+
+    def build(self, shape: Any) -> None:
+        self.table = self.weight("table", (self.size,), initializers.TruncatedNormal(0.0, 0.02))
+        self.places = self.weight("places", (math.prod(self.shape),), "zeros", trained=False)
+
+    def call(self, x: Any) -> Any:
+        return for_each_sample(ops.take(self.table, ops.cast(self.places, "int32")), self.shape, x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size, "shape": self.shape}
+
+
+@layer("take", init={"places": ("zeros",)})
+@saving.register_keras_serializable("archlang")
+class Take(Weighted):
+    """What is at known places along an axis."""
+
+    def __init__(self, axis: int, count: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.axis = axis
+        self.count = count
+
+    def build(self, shape: Any) -> None:
+        self.places = self.weight("places", (self.count,), "zeros", trained=False)
+
+    def call(self, x: Any) -> Any:
+        return ops.take(x, ops.cast(self.places, "int32"), axis=self.axis)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis, "count": self.count}
+
+
 def for_each_sample(value: Any, shape: tuple[int, ...], x: Any) -> Any:
     """The value in its shape, as often as x has samples."""
     whole = ops.reshape(value, (1, *shape))
@@ -91,19 +132,20 @@ def for_each_sample(value: Any, shape: tuple[int, ...], x: Any) -> Any:
 class PositionEmbedding(Weighted):
     """Adds to each token the row of a learned table [length, dim] for its place."""
 
-    def __init__(self, length: int, **settings: Any) -> None:
+    def __init__(self, length: int, start: int = 0, **settings: Any) -> None:
         super().__init__(**settings)
         self.length = length
+        self.start = start
 
     def build(self, shape: Any) -> None:
         start = initializers.TruncatedNormal(0.0, 0.02)
         self.table = self.weight("table", (self.length, shape[-1]), start)
 
     def call(self, x: Any) -> Any:
-        return x + self.table[: x.shape[1]]
+        return x + self.table[self.start : self.start + x.shape[1]]
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "length": self.length}
+        return {**super().get_config(), "length": self.length, "start": self.start}
 
 
 @layer("class_token", init={"token": ("trunc_normal", 0.0, 0.02)})

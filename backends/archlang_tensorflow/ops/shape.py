@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+from archlang.lowering.formulas import resizing
 from keras import ops
 
 from archlang_tensorflow.lowering import function
@@ -63,6 +65,16 @@ def upsample(x: Any, *, factor: int = 2, mode: str = "nearest") -> Any:
         )
     for axis in range(1, len(x.shape) - 1):
         x = ops.repeat(x, factor, axis=axis)
+    return x
+
+
+@function("resize")
+def resize(x: Any, *, size: tuple[int, int], mode: str = "bilinear", corners: bool = False) -> Any:
+    """An image of another size."""
+    for axis, new in enumerate(size, 1):
+        matrix = ops.cast(np.array(resizing(x.shape[axis], new, mode, corners)), x.dtype)
+        last = ops.matmul(ops.moveaxis(x, axis, -1), ops.transpose(matrix))
+        x = ops.moveaxis(last, -1, axis)
     return x
 
 

@@ -7,5 +7,6 @@
 """
 
 from archlang_torch.capture.capture import capture, outputs
+from archlang_torch.capture.exporting import macs
 
-__all__ = ["capture", "outputs"]
+__all__ = ["capture", "macs", "outputs"]

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 
 @attrs.frozen(eq=False, slots=False)
@@ -16,12 +17,15 @@ class Known:
     """A tensor that no input decides: a parameter, a constant, or what is worked out of them.
 
     `source` is the parameter that it is worked out of (any of them, if of several), and `moves` how its
-    elements were rearranged; None where anything else was done.
+    elements were rearranged; None where anything else was done. `made` is then the call that gave it and
+    what it was given. `uses` says how many calls use it, or what it was rearranged from.
     """
 
     tensor: Tensor
     source: Tensor | None = None
     moves: tuple[Callable[[Tensor], Tensor], ...] | None = None
+    made: tuple[str, tuple[Any, ...], dict[str, Any]] | None = None
+    uses: int = 1
 
     @classmethod
     def parameter(cls, tensor: Tensor) -> Known:
@@ -40,6 +44,25 @@ class Known:
         for move in self.moves:
             places = move(places)
         return places
+
+    @cached_property
+    def sources(self) -> dict[int, Tensor]:
+        """The parameters that it is worked out of."""
+        if self.source is None:
+            return {}
+        if self.made is None:
+            return {id(self.source): self.source}
+        given = [x for x in pytree.tree_leaves(self.made[1:], lambda x: isinstance(x, Known)) if isinstance(x, Known)]
+        return {key: source for x in given for key, source in x.sources.items()}
+
+    @property
+    def composed(self) -> bool:
+        """Whether it is worked out of parameters that have more or fewer numbers, so that none can stand for them."""
+        return (
+            self.moves is None
+            and self.made is not None
+            and self.tensor.numel() != sum(source.numel() for source in self.sources.values())
+        )
 
     @property
     def key(self) -> object:
@@ -61,7 +84,7 @@ class Known:
     def apply(self, move: Callable[[Tensor], Tensor]) -> Known:
         """The elements rearranged."""
         moves = None if self.moves is None else (*self.moves, move)
-        return Known(move(self.tensor), self.source, moves)
+        return Known(move(self.tensor), self.source, moves, uses=self.uses)
 
 
 @attrs.frozen(eq=False)

@@ -61,16 +61,47 @@ class Constant(nn.Module):
         return self.value.view(self.shape).expand(x.shape[0], *self.shape)
 
 
+@layer("indexed_parameter", init={"table": ("trunc_normal", 0.0, 0.02), "places": ("zeros",)})
+class IndexedParameter(nn.Module):
+    """Elements of a learned table, the same for each sample."""
+
+    def __init__(self, size: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.table = nn.Parameter(nn.init.trunc_normal_(torch.empty(size), std=0.02))
+        self.places: Tensor
+        self.register_buffer("places", torch.zeros(math.prod(shape)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        chosen = self.table[self.places.long()].view(self.shape)
+        return chosen.expand(x.shape[0], *self.shape)
+
+
+@layer("take", init={"places": ("zeros",)})
+class Take(nn.Module):
+    """What is at known places along an axis."""
+
+    def __init__(self, axis: int, count: int) -> None:
+        super().__init__()
+        self.axis = axis
+        self.places: Tensor
+        self.register_buffer("places", torch.zeros(count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.index_select(self.axis, self.places.long())
+
+
 @layer("position_embedding", dim=2, init={"table": ("trunc_normal", 0.0, 0.02)})
 class PositionEmbedding(nn.Module):
     """Adds to each token the row of a learned table [length, dim] for its place."""
 
-    def __init__(self, dim: int, length: int) -> None:
+    def __init__(self, dim: int, length: int, *, start: int = 0) -> None:
         super().__init__()
+        self.start = start
         self.table = nn.Parameter(nn.init.trunc_normal_(torch.empty(length, dim), std=0.02))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.table[: x.shape[1]]
+        return x + self.table[self.start : self.start + x.shape[1]]
 
 
 @layer("class_token", dim=2, init={"token": ("trunc_normal", 0.0, 0.02)})

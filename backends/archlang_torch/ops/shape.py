@@ -55,6 +55,15 @@ def upsample(x: Tensor, *, factor: int = 2, mode: str = "nearest") -> Tensor:
     return F.interpolate(x, scale_factor=float(factor), mode=mode)
 
 
+@function("resize")
+def resize(
+    x: Tensor, *, size: tuple[int, int], mode: str = "bilinear", corners: bool = False
+) -> Tensor:
+    """An image of another size."""
+    between = mode in ("bilinear", "bicubic")
+    return F.interpolate(x, size=size, mode=mode, align_corners=corners if between else None)
+
+
 @function("pixel_shuffle")
 def pixel_shuffle(x: Tensor, *, factor: int) -> Tensor:
     return F.pixel_shuffle(x, factor)

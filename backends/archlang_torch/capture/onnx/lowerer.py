@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archlang.conversion.builder import GraphBuilder, Place
+from archlang.conversion.builder import GraphBuilder
 from archlang.conversion.data import Data, Unsupported
-from archlang.conversion.layout import Layout
 from archlang.diagnostics import ArchError
 from archlang_torch.capture.lowerer import RULES, Lowerer
 from archlang_torch.capture.onnx.file import content
@@ -62,7 +61,6 @@ class OnnxLowerer(Lowerer):
         self.told = told
         self.node: Call | None = None
         self._patterns = patterns
-        self._viewed: dict[tuple[int, Layout], Place] = {}  # the modules that views are first made in
         self._others: dict[int, Known] = {}  # parameters by their transposed ones
 
     # -------------------------------------------------------------- calls
@@ -100,17 +98,7 @@ class OnnxLowerer(Lowerer):
     def view(self, name: str, x: Any, *args: Any) -> Data:
         """A call that only moves elements."""
         found: Data = RULES[name](self, data(x), *args)
-        self._viewed.setdefault((found.value, found.layout.normal()), self.around)
-        return found
-
-    def _rearranged(self, value: int, layout: Layout) -> int:
-        """The ops of a view are of the module that has the view, not of the first that uses it."""
-        around = self.around
-        self.around = self._viewed.get((value, layout.normal()), around)
-        try:
-            return super()._rearranged(value, layout)
-        finally:
-            self.around = around
+        return attrs.evolve(found, at=self.around)
 
     # -------------------------------------------------------------- sizes
 
@@ -121,7 +109,7 @@ class OnnxLowerer(Lowerer):
         layout = x.layout
         return tuple([prod(1 if stride >= layout.sample else size for size, stride in dim) for dim in layout.dims])
 
-    def lifted(self, x: Data, target: Sequence[int]) -> tuple[int, ...]:
+    def batched(self, x: Data, target: Sequence[int]) -> tuple[int, ...]:
         """A shape in the file's terms that the data is to have, with the number of samples it is followed with."""
         if self.told == self.batch:
             return tuple(target)
@@ -139,7 +127,7 @@ class OnnxLowerer(Lowerer):
 
     def reshaped(self, x: Data, target: Sequence[int]) -> Data:
         """A view with a shape in the file's terms."""
-        return self.view("reshape", x, self.lifted(x, target))
+        return self.view("reshape", x, self.batched(x, target))
 
     # -------------------------------------------------------------- weights
 

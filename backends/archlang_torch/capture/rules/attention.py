@@ -8,7 +8,7 @@ from torch import Tensor
 
 from archlang.conversion.data import Data, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
-from archlang_torch.capture.rules.arithmetic import combined, matmul, mul, swapped
+from archlang_torch.capture.rules.arithmetic import add, combined, matmul, mul, swapped
 from archlang_torch.capture.rules.elementwise import softmax
 from archlang_torch.capture.rules.shapes import permute, reshape
 from archlang_torch.capture.values import Known
@@ -28,15 +28,16 @@ def attention(
 ) -> Data:
     if not all(isinstance(x, Data) for x in (q, k, v)):
         raise Unsupported("attention to what is learned")
-    factor = (1 / sqrt(q.shape[-1]) if scale is None else scale) * sqrt(q.shape[-1])
-    if abs(factor - 1) > 1e-6:
-        q = mul(lo, q, factor)
+    scale = 1 / sqrt(q.shape[-1]) if scale is None else scale
+    factor = scale * sqrt(q.shape[-1])
     pattern = _masked(mask, q.shape[-2], k.shape[-2])
     if pattern is not None and q.rank == 4 and q.layout.batch == 0 and _only_batch(lo, q):
         window, masked = pattern
         heads = q.shape[1]
         served = [_served(lo, x, heads) for x in (k, v)]
         flat = [heads_joined(lo, x) for x in (q, *served)]
+        if abs(factor - 1) > 1e-6:
+            flat[0] = lo.add("scale", flat[0], factor=factor)
         kinds = {x.shape[1] for x in served}
         if len(kinds) == 1:
             causal = causal or masked
@@ -44,9 +45,9 @@ def attention(
             return heads_split(lo, made, heads)
     if causal or enable_gqa or isinstance(mask, Data):
         raise Unsupported("attention with a mask that is computed, or of another form than heads")
-    scores = mul(lo, matmul(lo, q, swapped(k)), 1 / sqrt(q.shape[-1]))
+    scores = mul(lo, matmul(lo, q, swapped(k)), scale)
     if isinstance(mask, Known) and pattern != (0, False):
-        scores = combined(lo, "add", scores, _added(mask))
+        scores = _with_mask(lo, scores, mask)
     return matmul(lo, softmax(lo, scores, -1), v)
 
 
@@ -110,8 +111,23 @@ def _seen(mask: Tensor) -> Tensor | None:
     return ~hidden if bool(((mask == 0) | hidden).all()) else None
 
 
+def _with_mask(lo: Lowerer, scores: Data, mask: Known) -> Data:
+    """Scores and what is added to them before their softmax, whether they are hidden or weighted."""
+    name, given = (mask.made[0], mask.made[1]) if mask.composed and mask.made is not None else ("", ())
+    if name in ("contiguous", "clone", "expand", "to", "_to_copy") and isinstance(given[0], Known):
+        return _with_mask(lo, scores, given[0])
+    if name in ("where", "masked_fill"):
+        shown, inner, other = given if name == "where" else (Known(~given[1].tensor), given[0], given[2])
+        number = other.number() if isinstance(other, Known) else other
+        if isinstance(inner, Known) and isinstance(number, int | float) and number < -1e4:
+            return combined(lo, "add", add(lo, scores, inner), _added(shown))
+    return add(lo, scores, _added(mask))
+
+
 def _added(mask: Known) -> Known:
     """The mask as numbers to add. Infinity would be no number of a weight file's readers: the least is enough."""
+    if mask.source is not None:
+        return mask
     if mask.tensor.dtype != torch.bool:
         return Known(mask.tensor.clamp(min=-1e9), mask.source)
     return Known(torch.zeros(mask.shape).masked_fill(~mask.tensor, -inf).clamp(min=-1e9))

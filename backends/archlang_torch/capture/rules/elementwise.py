@@ -4,6 +4,7 @@ from typing import Any
 
 from archlang.conversion.data import Data, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
+from archlang_torch.capture.rules.arithmetic import at_least
 
 _SAME = {
     "relu": "relu",
@@ -54,20 +55,32 @@ def softplus(lo: Lowerer, x: Data, beta: float = 1.0, threshold: float = 20.0) -
     return lo.each("softplus", x)
 
 
-@rule("hardtanh", "clamp", "clip")
+@rule("hardtanh")
 def hard_tanh(lo: Lowerer, x: Data, low: Any = -1.0, high: Any = 1.0) -> Data:
+    return clamp(lo, x, low, high)
+
+
+@rule("clamp", "clip")
+def clamp(lo: Lowerer, x: Data, low: Any = None, high: Any = None) -> Data:
     if low == 0 and high == 6:
         return lo.each("relu6", x)
-    if low == 0 and high is None:
-        return lo.each("relu", x)
+    if isinstance(low, int | float) and high is None:
+        return at_least(lo, x, low)
+    if isinstance(high, int | float) and low is None:
+        return lo.each("scale", at_least(lo, lo.each("scale", x, factor=-1.0), -high), factor=-1.0)
     if not isinstance(low, int | float) or not isinstance(high, int | float):
-        raise Unsupported("a bound on one side")
+        raise Unsupported("a bound that is computed")
     return lo.each("hard_tanh", x, low=float(low), high=float(high))
 
 
 @rule("clamp_min")
 def clamp_min(lo: Lowerer, x: Data, low: float) -> Data:
-    return hard_tanh(lo, x, low, None)
+    return clamp(lo, x, low)
+
+
+@rule("clamp_max")
+def clamp_max(lo: Lowerer, x: Data, high: float) -> Data:
+    return clamp(lo, x, None, high)
 
 
 @rule("softmax", "_softmax")

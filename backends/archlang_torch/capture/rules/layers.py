@@ -5,6 +5,7 @@ from typing import Any
 
 from archlang.conversion.data import Data, Unsupported
 from archlang_torch.capture.lowerer import Lowerer, rule
+from archlang_torch.capture.rules.arithmetic import add
 from archlang_torch.capture.rules.shapes import select, transpose
 from archlang_torch.capture.rules.tokens import stack
 from archlang_torch.capture.values import Known
@@ -98,6 +99,8 @@ def linear(lo: Lowerer, x: Data, weight: Known, bias: Known | None = None) -> Da
     if weight.key is not None and weight.key in lo.tables:
         y = lo.last("unembedding", x, {"table": weight}, vocabulary=weight.shape[0])
         return y if bias is None else lo.last("feature_bias", y, {"bias": bias})
+    if bias is not None and bias.composed:
+        return add(lo, linear(lo, x, weight), bias)
     return lo.last("linear", x, {"kernel": weight, "bias": bias}, out=weight.shape[0], bias=bias is not None)
 
 
@@ -124,10 +127,14 @@ def batch_norm(
     if (scale is None) != (bias is None):
         raise Unsupported("a batch norm with half of its affine map")
     weights = {"scale": scale, "bias": bias, "mean": mean, "variance": variance}
-    value = lo.plain(x)
-    return lo.data(
-        lo.add("batch_norm", value, weights=weights, momentum=float(momentum), eps=float(eps), affine=scale is not None)
-    )
+    given = {"momentum": float(momentum), "eps": float(eps), "affine": scale is not None}
+    settled = lo.settle(x)
+    if (settled.at, settled.rank) == (0, 2) and settled.fold > 1:
+        # The batch holds the tokens of all samples: they are a dimension behind the channels.
+        turned = lo.builder.add("permute", settled.value, at=lo.around, order=(0, 2, 1))
+        normed = lo.add("batch_norm", turned, weights=weights, **given)
+        return lo.unsettle(lo.builder.add("permute", normed, at=lo.around, order=(0, 2, 1)), settled)
+    return lo.data(lo.add("batch_norm", lo.plain(x), weights=weights, **given))
 
 
 @rule("layer_norm")

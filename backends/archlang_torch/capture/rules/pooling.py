@@ -35,6 +35,10 @@ def avg_pool(
 ) -> Data:
     if divisor is not None:
         raise Unsupported("an average pool with a divisor of its own")
+    sizes = tuple(kernel) if isinstance(kernel, list | tuple) else (kernel,)
+    apart = len(set(sizes)) == 2 and stride in ((), [], None, list(sizes)) and _single(padding) == 0
+    if apart and all(old % k == 0 for old, k in zip(x.shape[2:], sizes, strict=True)):
+        return adaptive_avg_pool(lo, x, [old // k for old, k in zip(x.shape[2:], sizes, strict=True)])
     # Without padding both ways of counting are one.
     counted = bool(count_padding) and _single(padding) != 0
     return _pooled(lo, "avg_pool", x, kernel, stride, padding, ceil=bool(ceil), count_padding=counted)
@@ -69,13 +73,29 @@ def adaptive_avg_pool(lo: Lowerer, x: Data, out: Sequence[int] | int) -> Data:
     sizes = [out] * space if isinstance(out, int) else [o or s for o, s in zip(out, x.shape[2:], strict=True)]
     if tuple(sizes) == x.shape[2:]:
         return x
+    if len(set(sizes)) > 1:
+        for axis, (size, old) in enumerate(zip(sizes, x.shape[2:], strict=True), 2):
+            if size == 1 and all(new in (1, s) for new, s in zip(sizes, x.shape[2:], strict=True)) and old > 1:
+                x = _reduced(lo, "mean", x, [axis], keep=True)
+        if x.shape[2:] == tuple(sizes):
+            return x
+        if space == 2:
+            return lo.data(lo.add("resize", lo.plain(x), size=tuple(sizes), mode="area"))
     return lo.data(lo.add(f"adaptive_avg_pool{space}d", lo.plain(x), out=_single(sizes)))
 
 
 @rule("adaptive_max_pool1d", "adaptive_max_pool2d")
 def adaptive_max_pool(lo: Lowerer, x: Data, out: Sequence[int] | int) -> Any:
-    if _single(out) != 1:
-        raise Unsupported("an adaptive max pool")
+    sizes = [out] * (x.rank - 2) if isinstance(out, int) else list(out)
+    ratios = {old / size for size, old in zip(sizes, x.shape[2:], strict=True)}
+    if set(sizes) != {1} and len(ratios) == 1 and (ratio := ratios.pop()).is_integer():
+        return (max_pool(lo, x, int(ratio)), None)
+    if set(sizes) != {1}:
+        for axis, (size, old) in enumerate(zip(sizes, x.shape[2:], strict=True), 2):
+            if size not in (1, old):
+                raise Unsupported("an adaptive max pool")
+            x = x if size == old else _reduced(lo, "max_reduce", x, [axis], keep=True)
+        return (x, None)
     reduced = lo.data(lo.add("global_max_pool", lo.plain(x)))
     layout = reduced.layout.reshaped((*x.shape[:2], *(1,) * (x.rank - 2)))
     assert layout is not None
@@ -97,6 +117,13 @@ def amax(lo: Lowerer, x: Data, axes: Sequence[int] = (), keep: bool = False) -> 
     return _reduced(lo, "max_reduce", x, _axes(x, axes), keep)
 
 
+@rule("max")
+def largest(lo: Lowerer, x: Data, axis: int | None = None, keep: bool = False) -> Any:
+    if not isinstance(axis, int):
+        raise Unsupported("a reduction over the batch")
+    return (_reduced(lo, "max_reduce", x, [axis % x.rank], keep), None)
+
+
 @rule("amin")
 def amin(lo: Lowerer, x: Data, axes: Sequence[int] = (), keep: bool = False) -> Data:
     return _reduced(lo, "min_reduce", x, _axes(x, axes), keep)
@@ -109,6 +136,17 @@ def total(lo: Lowerer, x: Data, axes: Sequence[int] | int | None = None, keep: b
     for axis in found:
         count *= x.shape[axis]
     return lo.each("scale", _reduced(lo, "mean", x, found, keep), factor=float(count))
+
+
+@rule("linalg_vector_norm", "norm")
+def vector_norm(
+    lo: Lowerer, x: Data, order: float = 2, axes: Sequence[int] | int | None = None, keep: bool = False, *_: Any
+) -> Data:
+    if order == 1:
+        return total(lo, lo.each("absolute", x), axes, keep)
+    if order != 2:
+        raise Unsupported(f"a norm of order {order}")
+    return lo.each("power", total(lo, lo.each("square", x), axes, keep), exponent=0.5)
 
 
 def _axes(x: Data, axes: Sequence[int] | int | None) -> list[int]:

@@ -1,8 +1,10 @@
 """Tokens: tables of rows, positions, learned tokens."""
 
+import attrs
 import torch
 
 from archlang.conversion.data import Data, Settled, Unsupported
+from archlang.lowering.formulas import bucket_bounds
 from archlang_torch.capture.lowerer import Lowerer, rule
 from archlang_torch.capture.values import Known
 
@@ -15,7 +17,7 @@ def embedding(lo: Lowerer, table: Known, tokens: Data, *_: object) -> Data:
     rows, width = table.shape
     lo.tables.add(table.key)
     made = lo.add("embedding", settled.value, weights={"table": table}, vocabulary=rows, dim=width)
-    return lo.data(made)
+    return lo.unsettle(made, settled)
 
 
 @rule("gather")
@@ -30,6 +32,7 @@ def added_table(lo: Lowerer, x: Data, known: Known) -> Data | None:
     """What is learned, added to data, where an op says so; None when it is another sum."""
     if known.source is None or len(known.shape) > x.rank:
         return None
+    shared = known.uses > 1 and known.moves  # by several calls, for which it is one value
     settled = lo.settle(x)
     each = lo.for_each_sample(known, settled)
     sizes = lo.builder.sizes(settled.value)
@@ -37,13 +40,13 @@ def added_table(lo: Lowerer, x: Data, known: Known) -> Data | None:
     if wide == [len(sizes) - 1] and each.shape[-1] == sizes[-1]:
         flat = each.apply(lambda t: t.reshape(-1))
         chosen = _row(lo, settled.value, each)
-        if chosen is not None:
+        if chosen is not None or shared:
             return chosen
         return lo.unsettle(lo.add("feature_bias", settled.value, weights={"bias": flat}), settled)
     if x.rank == 3 and settled.at == 0 and settled.fold == 1 and each.shape == sizes:
         return _positions(lo, settled.value, each)
-    if len(sizes) >= 3 and len(each.shape) == len(sizes):
-        return _window_bias(lo, settled, each)
+    if len(sizes) >= 3 and len(each.shape) == len(sizes) and not shared:
+        return _window_bias(lo, settled, each) or _bucket_bias(lo, settled, each)
     return None
 
 
@@ -54,10 +57,11 @@ def _positions(lo: Lowerer, value: int, each: Known) -> Data | None:
     if places is not None and each.source is not None and each.source.ndim == 2 and each.source.shape[1] == width:
         if bool((places == places[:1]).all()):
             return _row(lo, value, each)
-        if torch.equal(places, torch.arange(tokens * width).reshape(tokens, width)):
+        start = int(places[0, 0]) // width
+        if torch.equal(places, start * width + torch.arange(tokens * width).reshape(tokens, width)):
             table = Known.parameter(each.source)
-            made = lo.add("position_embedding", value, weights={"table": table}, length=table.shape[0])
-            return lo.data(made)
+            weights = {"table": table}
+            return lo.data(lo.add("position_embedding", value, weights=weights, length=table.shape[0], start=start))
     if bool((each.tensor == each.tensor[:1]).all()) and places is None:
         return None
     return lo.data(lo.add("position_embedding", value, weights={"table": each}, length=tokens))
@@ -111,15 +115,50 @@ def _window_bias(lo: Lowerer, settled: Settled, each: Known) -> Data | None:
     return None
 
 
+def _bucket_bias(lo: Lowerer, settled: Settled, each: Known) -> Data | None:
+    """A number of a table for the bucket of the distance of two tokens: `bucket_bias`."""
+    source, places = each.source, each.places
+    heads, t, s = lo.builder.sizes(settled.value)[-3:]
+    if source is None or places is None or source.ndim != 2 or source.shape[1] != heads:
+        return None
+    if each.shape[-3:] != (heads, t, s) or places.numel() != heads * t * s:
+        return None
+    rows = places.reshape(heads, t, s) // heads
+    if not torch.equal(places.reshape(heads, t, s) % heads, torch.arange(heads)[:, None, None].expand(heads, t, s)):
+        return None
+    buckets = source.shape[0]
+    back = torch.arange(t)[:, None] - torch.arange(s)
+    for causal in (False, True):
+        side = buckets if causal else buckets // 2
+        for distance in _DISTANCES:
+            if side < 2 or distance <= side // 2 or (buckets % 2 and not causal):
+                continue
+            away = back.clamp(min=0) if causal else back.abs()
+            found = away.clamp(max=side // 2)
+            for bound in bucket_bounds(side, distance):
+                found = found + (away >= bound)
+            found = found if causal else found + side * (back < 0)
+            if torch.equal(rows, found.expand(heads, t, s)):
+                given = {"buckets": buckets, "distance": distance, "causal": causal}
+                made = lo.add("bucket_bias", settled.value, weights={"table": Known.parameter(source)}, **given)
+                return lo.unsettle(made, settled)
+    return None
+
+
+_DISTANCES = (128, 64, 256, 32, 512, 20, 16, 1024)
+
+
 @rule("cat", "concat", "concatenate")
 def cat(lo: Lowerer, tensors: list[Data | Known], axis: int = 0) -> Data:
+    tensors = [x for x in tensors if 0 not in x.shape]
     data = [x for x in tensors if isinstance(x, Data)]
     if len(data) == len(tensors) == 1:
         return data[0]
     like = lo.settle(data[0])
     at = like.axis(axis)
     first, *rest = tensors
-    if len(rest) == 1 and isinstance(first, Known) and first.source is not None and like.rank == 3 and at == 1:
+    alone = len(rest) == 1 and isinstance(first, Known) and first.source is not None and first.uses == 1
+    if alone and isinstance(first, Known) and like.rank == 3 and at == 1:
         each = lo.for_each_sample(first, like)
         width = lo.builder.sizes(like.value)[-1]
         if each.shape == (1, width) and (like.at, like.fold) == (0, 1):
@@ -128,10 +167,10 @@ def cat(lo: Lowerer, tensors: list[Data | Known], axis: int = 0) -> Data:
     values = []
     for x in tensors:
         if isinstance(x, Known):
-            values.append(lo.learned(lo.for_each_sample(x, like), like.value))
+            values.append(lo.known_beside(x, like))
             continue
         settled = lo.settle(x)
-        if (settled.at, settled.fold, settled.rank) != (like.at, like.fold, like.rank):
+        if attrs.evolve(settled, value=like.value) != like:
             raise Unsupported("tensors whose batches are at different places")
         values.append(settled.value)
     return lo.unsettle(lo.add("concat", *values, axis=at), like)
