@@ -35,7 +35,7 @@ def check(make: Make, programs: int) -> None:
     for _ in range(programs):
         network = space.program(space.draw(random)).build("torch").eval()
         with torch.no_grad():
-            outputs = network(example)
+            outputs = network(*example)
         for output in outputs.values() if isinstance(outputs, dict) else [outputs]:
             assert output.shape[0] == 1
 
