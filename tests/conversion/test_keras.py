@@ -187,6 +187,29 @@ def test_files(tmp_path: Path) -> None:
     np.testing.assert_allclose(network(x), np.asarray(model(x)), atol=1e-5)
 
 
+class Told(layers.Layer):
+    """Calls layers in all the ways that there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout, self.norm = layers.Dropout(0.5), layers.BatchNormalization()
+        self.dense, self.attention = layers.Dense(4), layers.MultiHeadAttention(2, 2)
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        x = self.norm(self.dropout(x, training=training), training=training)
+        x = self.dense(inputs=x)
+        x = x + np.ones((1, 6, 4), np.float32)
+        return self.attention(query=x, value=x, training=training)
+
+
+def test_ways_to_call_layers() -> None:
+    given = Input((6, 4))
+    found = al.convert(randomised(keras.Model(given, Told()(given))), images(2, 6, 4))
+    assert found.params == found.model_params
+    assert not found.opaque
+    assert found.relative <= 1e-5
+
+
 def test_several_inputs_and_results() -> None:
     a, b = Input((4,), name="left"), Input((6,), name="right")
     h = layers.Concatenate()([layers.Dense(3)(a), b])
@@ -490,8 +513,8 @@ def endless() -> Any:
     ("make", "example", "code", "message"),
     [
         (sorting, images(2, 4), "E0811", "`sort`, for which there is no op"),
-        (masking, tokens(2, 5), "E0811", "mask"),
-        (marking, images(2, 5, 4), "E0811", "mask"),
+        (masking, tokens(2, 5), "E0811", "`masking` holds a mask of tokens"),
+        (marking, images(2, 5, 4), "E0811", "`marking` holds a mask of tokens"),
         (half, images(2, 4), "E0811", "`small` holds numbers in half precision"),
         (Foreign, images(2, 4), "E0810", "cannot be followed"),
         (endless, images(2, 4), "E0812", "not finite"),

@@ -184,19 +184,23 @@ class _Capture:
         return keras.tree.map_structure(filled, followed.outputs)
 
     def _layer(self, layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        given = {name: value for name, value in kwargs.items() if value is not None and name != "training"}
+        args, given = _evaluating(layer, args, kwargs)
         place = self._lowerer.at, self._lowerer.around
+        flat = keras.tree.flatten(list(args))
+        if not any(isinstance(x, Data) for x in flat) and not isinstance(layer, keras.layers.Embedding):
+            return _computed(layer, "", args, given)
         rule = rule_of(layer)
         reason = None
         if rule is not None:
             try:
+                _check(rule, layer, args, given)
                 return rule(self._lowerer, layer, *args, **given)
             except (Unsupported, ArchError) as refusal:
                 reason = _reason(refusal)
             finally:
                 self._lowerer.at, self._lowerer.around = place
         try:
-            return self._within(layer, args, kwargs, functional(layer))
+            return self._within(layer, args, given, functional(layer))
         except (Unsupported, ArchError) as refusal:
             reason = reason or _reason(refusal)
         finally:
@@ -216,6 +220,8 @@ class _Capture:
         rule = OPERATIONS.get(name)
         if rule is None:
             raise Unsupported(f"`{operation.name}`, for which there is no op")
+        if not _takes(rule, operation, args, kwargs):
+            raise Unsupported(f"`{operation.name}` with other arguments than usual")
         try:
             found = rule(self._lowerer, operation, *args, **kwargs)
             return attrs.evolve(found, made=(name, args)) if isinstance(found, Data) and name in _PATTERNS else found
@@ -227,8 +233,30 @@ def _reason(refusal: Exception) -> str:
     return refusal.diagnostics[0].message if isinstance(refusal, ArchError) else str(refusal)
 
 
+def _evaluating(layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call that tell something: what it works on first, and without the mode."""
+    given = {name: value for name, value in kwargs.items() if value is not None and name != "training"}
+    first = next(iter(inspect.signature(layer.call).parameters), "")
+    return (args, given) if args or first not in given else ((given.pop(first),), given)
+
+
+def _check(rule: Callable[..., Any], layer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Unsupported for arguments that a rule of a layer does not know."""
+    constant = any(isinstance(x, Known) for x in keras.tree.flatten(list(args)))
+    if not _takes(rule, layer, args, kwargs) or (constant and not isinstance(layer, keras.layers.Embedding)):
+        raise Unsupported("a call with other arguments than usual")
+
+
+def _takes(rule: Callable[..., Any], of: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    try:
+        inspect.signature(rule).bind(None, of, *args, **kwargs)
+    except TypeError:
+        return False
+    return True
+
+
 def _computed(operation: Any, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """An operation that no input decides, done."""
+    """An operation or layer that no input decides, done."""
     known = [x for x in keras.tree.flatten((list(args), dict(kwargs))) if isinstance(x, Known)]
     sources = [x for x in known if x.source is not None]
 

@@ -74,7 +74,6 @@ class Lowerer(Lowering):
     def __init__(self, builder: GraphBuilder, batch: int):
         super().__init__(builder, batch)
         self.used: set[int] = set()  # the variables that ops have
-        self.masked = False  # whether a layer has told others which tokens do not count
 
     def add(self, op: str, *inputs: int, weights: Mapping[str, Known | None] | None = None, **attributes: Any) -> int:
         """An op where the call is; weights that are None are left out."""

@@ -28,7 +28,7 @@ class Opaques:
     def apply(self, lo: Lowerer, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any], reason: str) -> Data:
         """The op of a layer applied; Unsupported when the layer is no function of tensors with one result."""
         flat = [x for x in keras.tree.flatten((list(args), dict(kwargs))) if x is not None and not isinstance(x, bool)]
-        if lo.masked or not flat or not all(isinstance(x, Data) for x in flat):
+        if not flat or not all(isinstance(x, Data) for x in flat):
             raise Unsupported(f"`{layer.name}`, which is not called with tensors alone")
         values = [lo.plain(x) for x in flat]
         result = _result(lo, layer, flat)

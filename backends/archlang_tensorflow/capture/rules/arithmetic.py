@@ -137,6 +137,12 @@ def maximum(lo: Lowerer, of: Any, a: Operand, b: Operand) -> Data:
     return combined(lo, "maximum", a, b)
 
 
+@operation("NotEqual")
+def not_equal(lo: Lowerer, of: Any, a: Operand, b: Operand) -> Data:
+    # Layers with `mask_zero` tell others so; those that heed it compute something else than the ops.
+    raise Unsupported("a mask of tokens that do not count, or another comparison")
+
+
 @operation("Negative")
 def negative(lo: Lowerer, of: Any, x: Data) -> Data:
     return lo.each("scale", x, factor=-1.0)

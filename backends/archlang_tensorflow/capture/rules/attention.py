@@ -62,8 +62,8 @@ def group_query_attention(
 
 def _heads(lo: Lowerer, of: Any, xs: tuple[Data, ...], heads: int, kv_heads: int, causal: bool) -> Data:
     """Queries, keys and values projected, and the result of their attention too."""
-    if lo.masked or any(x.rank != 3 for x in xs):
-        raise Unsupported("attention with masks of tokens, or along several dimensions")
+    if any(x.rank != 3 for x in xs):
+        raise Unsupported("attention along several dimensions")
     given = [_projected(lo, of, name, x) for name, x in zip(("query", "key", "value"), xs, strict=True)]
     values = [lo.plain(x, 3) for x in given]
     made = lo.add("attention", *values, heads=heads, causal=causal, kv_heads=kv_heads)
@@ -99,7 +99,7 @@ def attention(lo: Lowerer, of: Any, xs: Any, use_causal_mask: bool = False, **ot
     """softmax(q @ k) @ v, without the usual scale."""
     query, value, *rest = xs
     key = rest[0] if rest else value
-    if lo.masked or others or of.use_scale or of.score_mode != "dot" or any(x.rank != 3 for x in xs):
+    if others or of.use_scale or of.score_mode != "dot" or any(x.rank != 3 for x in xs):
         raise Unsupported("attention with masks, a learned scale, or scores that are no products")
     factor = sqrt(query.shape[-1])
     if use_causal_mask:

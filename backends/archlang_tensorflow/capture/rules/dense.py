@@ -75,17 +75,9 @@ def embedding(lo: Lowerer, of: layers.Embedding, tokens: Data | Known) -> Data |
     if isinstance(tokens, Known):
         rows = tokens.array.astype(np.int64)
         return table.apply(lambda a: a[rows], ("rows", rows.shape, rows.tobytes()))
-    if of.mask_zero:
-        lo.masked = True
     settled = lo.settle(tokens)
     made = lo.add("embedding", settled.value, weights={"table": table}, vocabulary=table.shape[0], dim=table.shape[1])
     return lo.data(made)
-
-
-@layer(layers.Masking)
-def masking(lo: Lowerer, of: layers.Masking, x: Data) -> Data:
-    lo.masked = True
-    raise Unsupported("a mask of tokens that do not count")
 
 
 # Layers of the last dimension, for which it is nothing to be applied to each of several tensors.

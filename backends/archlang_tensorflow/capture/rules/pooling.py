@@ -83,7 +83,6 @@ def _pooled(lo: Lowerer, op: str, x: Data, value: int, kernel: int, stride: int,
 @layer(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D)
 def global_avg_pool(lo: Lowerer, of: Any, x: Data) -> Data:
     check_format(of)
-    _unmasked(lo)
     if lo.order(x) == natural(x.rank) and x.rank == 3:
         return reduced(lo, "mean", x, [1], of.keepdims)
     return global_mean(lo, x, of.keepdims)
@@ -100,8 +99,3 @@ def global_max_pool(lo: Lowerer, of: Any, x: Data) -> Data:
     layout = y.layout.reshaped((lo.batch, *(1,) * (x.rank - 2), x.shape[-1]))
     assert layout is not None
     return Data(y.value, layout)
-
-
-def _unmasked(lo: Lowerer) -> None:
-    if lo.masked:
-        raise Unsupported("a mask of tokens that do not count (`mask_zero`)")

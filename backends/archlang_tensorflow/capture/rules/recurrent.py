@@ -62,8 +62,6 @@ def _last(lo: Lowerer, y: Data, reverse: bool) -> Data:
 
 def _states(lo: Lowerer, of: Any, x: Data) -> Data:
     """The state after each token; `go_backwards` starts at the last."""
-    if lo.masked:
-        raise Unsupported("a mask of tokens that do not count (`mask_zero`)")
     lstm = isinstance(of, layers.LSTM)
     if not lstm and not isinstance(of, layers.GRU):
         raise Unsupported(f"a layer of the kind {type(of).__name__}")
