@@ -11,6 +11,7 @@ import attrs
 import numpy as np
 import onnx
 import onnx.inliner
+import onnx.shape_inference
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import numpy_helper
@@ -107,6 +108,13 @@ class OnnxFile:
             wanted = " and ".join(f"`{given.name}` {_written(given)}" for given in self.inputs)
             raise ArchError(error("E0810", f"the file does not take {shapes}", notes=(f"it takes {wanted}",)))
         return [array.astype(_NUMPY[given.dtype]) for given, array in zip(self.inputs, arrays, strict=True)]
+
+    def require_shapes(self) -> None:
+        """ArchError (E0809) when the shapes of what nodes are given do not fit them."""
+        try:
+            onnx.shape_inference.infer_shapes(self.model, check_type=True, strict_mode=True)
+        except Exception as failure:
+            raise invalid(self.path, _first_line(failure)) from failure
 
     # -------------------------------------------------------------- parameters
 
@@ -210,16 +218,16 @@ def _read(path: Path) -> onnx.ModelProto:
         raise ArchError(error("E0809", problem, hints=(hint,))) from failure
     if not model.ir_version or not model.graph.output:
         raise _no_onnx(path)
-    for output in model.graph.output:
-        if output.type.HasField("tensor_type"):  # the check wants a shape, which nobody needs
-            output.type.tensor_type.shape.SetInParent()
+    tensors = [output.type.tensor_type for output in model.graph.output if output.type.HasField("tensor_type")]
+    shapeless = [tensor for tensor in tensors if not tensor.HasField("shape")]
+    for tensor in shapeless:  # the check wants a shape, which nobody needs
+        tensor.shape.SetInParent()
     try:
         onnx.checker.check_model(model if model.ByteSize() < _CHECKED else path)
     except Exception as failure:
-        hint = "`onnx.checker.check_model` says where"
-        raise ArchError(
-            error("E0809", f"`{path}` is not valid ONNX: {_first_line(failure)}", hints=(hint,))
-        ) from failure
+        raise invalid(path, _first_line(failure)) from failure
+    for tensor in shapeless:
+        tensor.ClearField("shape")
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
     return model
@@ -227,6 +235,12 @@ def _read(path: Path) -> onnx.ModelProto:
 
 def _no_onnx(path: Path) -> ArchError:
     return ArchError(error("E0809", f"`{path}` is no ONNX file", hints=("is it whole?",)))
+
+
+def invalid(path: Path, reason: str) -> ArchError:
+    """The error for a file that contradicts itself."""
+    problem = f"`{path}` is not valid ONNX: {reason}"
+    return ArchError(error("E0809", problem, hints=("`onnx.checker.check_model(path, full_check=True)` says where",)))
 
 
 def _first_line(failure: Exception) -> str:

@@ -24,8 +24,7 @@ class Places:
         self._hierarchy = Hierarchy(name)
         self._own = model.producer_name == "archlang"
         nodes = list(model.graph.node)
-        scopes = {tuple(_segments(node)[:i]) for node in nodes for i in range(len(_segments(node)) + 1)}
-        self._outer = {scope[:-1] for scope in scopes if scope}
+        self._kinds = _kinds(nodes)
         self._stacks = dict(zip(map(_key, nodes), _between([self._stack(node) for node in nodes]), strict=True))
         self._last: list[tuple[str, str]] = []  # the paths around the last node, and the keys of these calls
         self._calls: Counter[str] = Counter()
@@ -58,8 +57,7 @@ class Places:
         for depth, segment in enumerate(segments, 1):
             below = segment.removeprefix(f"{above}.") if above else segment
             path = f"{path}.{below}" if path else below
-            inner = tuple(segments[:depth]) in self._outer
-            stack.append((path, f"{'' if inner else _LAYER}{_kind(path)}"))
+            stack.append((path, self._kinds.get(tuple(segments[:depth]), _kind(path))))
             above = segment
         return stack
 
@@ -92,6 +90,22 @@ def _noted(node: onnx.NodeProto, metadata: dict[str, str]) -> Stack:
         if weight == "weight" and path.rpartition(".")[0] == stack[-1][0].rpartition(".")[0]:
             stack[-1] = (path, f"{_LAYER}Conv")
     return stack
+
+
+def _kinds(nodes: Sequence[onnx.NodeProto]) -> dict[tuple[str, ...], str]:
+    """A class for each module that names tell of: the same for those that hold the same operators, named after the
+    first of them. Those without modules in them are layers."""
+    held: dict[tuple[str, ...], list[tuple[int, str]]] = {}
+    for node in nodes:
+        segments = _segments(node) if node.op_type not in ("Constant", "Identity") else []
+        for depth in range(1, len(segments) + 1):
+            held.setdefault(tuple(segments[:depth]), []).append((len(segments) - depth, node.op_type))
+    first: dict[tuple[tuple[int, str], ...], str] = {}
+    found = {}
+    for scope, operators in held.items():
+        kind = first.setdefault(tuple(operators), _kind(scope[-1]))
+        found[scope] = kind if any(depth for depth, _ in operators) else f"{_LAYER}{kind}"
+    return found
 
 
 def _kind(path: str) -> str:

@@ -38,6 +38,7 @@ class Runner:
             try:
                 parts.append(run({of.name: x for of, x in zip(file.inputs, samples, strict=True)}))
             except Exception as failure:
+                file.require_shapes()
                 line = str(failure).strip().partition("\n")[0]
                 raise ArchError(
                     error(

@@ -21,7 +21,7 @@ from archlang.conversion.captured import Captured
 from archlang.conversion.data import Data, Unsupported
 from archlang.diagnostics import ArchError, error
 from archlang_torch.building import DTYPES
-from archlang_torch.capture.onnx.file import OnnxFile, array_of, is_parameter, subgraphs
+from archlang_torch.capture.onnx.file import OnnxFile, array_of, invalid, is_parameter, subgraphs
 from archlang_torch.capture.onnx.lowerer import NODES, Call, OnnxLowerer, shortest
 from archlang_torch.capture.onnx.patterns import PATTERNS
 from archlang_torch.capture.onnx.places import Places
@@ -54,9 +54,13 @@ def captured(file: OnnxFile, shapes: Sequence[Sequence[int]], name: str) -> Capt
     """The file as a graph, for inputs of these sizes for each sample; ArchError (E0811) for all that has no op."""
     walk = _Walk(file, name)
     walk.begin(shapes)
-    walk.through(file.model.graph.node)
-    walk.refuse()
-    return walk.captured()
+    try:
+        walk.through(file.model.graph.node)
+        walk.refuse()
+        return walk.captured()
+    except Exception:
+        file.require_shapes()  # it may be the file that is wrong
+        raise
 
 
 class _Refused:
@@ -156,8 +160,8 @@ class _Walk:
             found = rule(lowerer, call, *given)
         except ArchError as refusal:
             raise Unsupported(refusal.diagnostics[0].message) from refusal
-        except ValueError as failure:  # weights that do not fit
-            raise Unsupported(str(failure)) from failure
+        except ValueError as failure:  # weights that do not fit, which onnx does not look at
+            raise invalid(self._file.path, f"`{call.name or node.output[0]}` does not fit: {failure}") from failure
         return found if isinstance(found, tuple | list) else [found]
 
     def _branch(self, node: onnx.NodeProto, condition: Any) -> Sequence[Any]:
