@@ -81,6 +81,7 @@ class Offsets(nn.Module):
         else:
             self.table = nn.Parameter(torch.randn(11, 2))
         back = torch.arange(6)[:, None] - torch.arange(6)
+        self.places: Tensor
         self.register_buffer("places", back + 5, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

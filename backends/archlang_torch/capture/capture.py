@@ -87,6 +87,7 @@ def capture(
     samples = [_samples(x) for x in inputs]
     program, way = exported(model, samples)
     told("writing them as ops")
+    closed: list[str] = []  # why modules cannot stay
     kept: dict[str, str] = {}  # the paths of modules that stay, with what in them has no op
     with evaluating(model):
         while True:
@@ -96,9 +97,11 @@ def capture(
                 return attrs.evolve(found, notes=(*by, *found.notes))
             except _Refusal as refusal:
                 path = next((path for path in refusal.paths if path not in kept), None)
+                if refusal.closed:
+                    closed.append(f"no module around it can stay: {refusal.closed}")
                 if path is None:
                     where = refusal.paths[0] if refusal.paths else type(model).__name__
-                    raise ArchError(error("E0811", f"`{where}` holds {refusal}")) from refusal
+                    raise ArchError(error("E0811", f"`{where}` holds {refusal}", notes=tuple(closed[:1]))) from refusal
                 kept[path] = str(refusal)
                 told(f"keeping the module {path}, which holds {refusal}")
 
@@ -109,11 +112,13 @@ def _samples(x: Tensor) -> Tensor:
 
 
 class _Refusal(Exception):
-    """What no op can express; `paths` are the modules around it, innermost first."""
+    """What no op can express; `paths` are the modules around it that may stay, innermost first, and `closed`
+    says why one within them may not."""
 
-    def __init__(self, reason: str, paths: tuple[str, ...]):
+    def __init__(self, reason: str, paths: tuple[str, ...], closed: str = ""):
         super().__init__(reason)
         self.paths = paths
+        self.closed = closed
 
 
 class _Capture:
@@ -217,7 +222,7 @@ class _Capture:
                 raise Unsupported(f"`{path}`, whose result has no batch")
         except Unsupported as refusal:
             outer = [p for _, p in reversed(calls_of(node)) if path.startswith(f"{p}.")]
-            raise _Refusal(f"{refusal} and holds {self._kept[path]}", tuple(outer)) from refusal
+            raise _Refusal(self._kept[path], tuple(outer), str(refusal)) from refusal
         place = tuple(itertools.takewhile(lambda frame: frame.address != self._hierarchy.address(key), lowerer.at))
         made = self._opaques.apply(lowerer.builder, region, values, place, self._kept[path])
         self._inside |= set(region.nodes)
