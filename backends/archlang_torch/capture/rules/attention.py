@@ -1,6 +1,7 @@
 """Scaled dot-product attention."""
 
 from math import inf, sqrt
+from typing import Any
 
 import attrs
 import torch
@@ -113,7 +114,10 @@ def _seen(mask: Tensor) -> Tensor | None:
 
 def _with_mask(lo: Lowerer, scores: Data, mask: Known) -> Data:
     """Scores and what is added to them before their softmax, whether they are hidden or weighted."""
-    name, given = (mask.made[0], mask.made[1]) if mask.composed and mask.made is not None else ("", ())
+    name = ""
+    given: tuple[Any, ...] = ()
+    if mask.composed and mask.made is not None:
+        name, given, _ = mask.made
     if name in ("contiguous", "clone", "expand", "to", "_to_copy") and isinstance(given[0], Known):
         return _with_mask(lo, scores, given[0])
     if name in ("where", "masked_fill"):

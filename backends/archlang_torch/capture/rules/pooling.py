@@ -35,7 +35,7 @@ def avg_pool(
 ) -> Data:
     if divisor is not None:
         raise Unsupported("an average pool with a divisor of its own")
-    sizes = tuple(kernel) if isinstance(kernel, list | tuple) else (kernel,)
+    sizes = (kernel,) if isinstance(kernel, int) else tuple(kernel)
     apart = len(set(sizes)) == 2 and stride in ((), [], None, list(sizes)) and _single(padding) == 0
     if apart and all(old % k == 0 for old, k in zip(x.shape[2:], sizes, strict=True)):
         return adaptive_avg_pool(lo, x, [old // k for old, k in zip(x.shape[2:], sizes, strict=True)])
