@@ -64,6 +64,7 @@ def pipe(ev: Evaluator, expr: ast.Pipe, env: Env) -> Value:
 def _stage(ev: Evaluator, part: ast.Expr, value: Value, env: Env, pinned: ast.Pipe | None) -> Value:
     site = site_at(env, part)
     if pinned is not None and pinned.address is not None:
+        ev.refuse_reuse()  # the address is the same wherever the block is applied
         weights = pinned.weights if pinned.weights is not None else pinned.address
         site = Site(pinned.address, site.decisions, weights)
         if pinned.weights is not None:

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from archlang.semantics.decision import Decision, Domain, Pick
 from archlang.semantics.fault import Fault, FaultSignal
+from archlang.space.loading import loads
 from archlang.space.resolver import OnceForAll, Resolved
 from tests.semantics.random_calls import calling_spaces
 from tests.space.test_against_enumeration import each_program, space_in, varied
@@ -62,3 +63,17 @@ def agree(text: str, name: str, most: int = MANY) -> None:
             if "same" not in text and "tied" not in text:  # what is shared has the parents that come first
                 assert same.decisions == program.decisions, text
             assert same.read("s") == program.read("s"), text
+
+
+def test_a_block_with_pinned_addresses() -> None:
+    space = loads("""
+use std.nn
+block inner(x: [n, d]) {
+  y = x |> linear(4) at "here"
+  y |> choose { plain: linear(4), other: relu } at "there"
+}
+space s(x: f32[n, 4]) { x |> inner }
+""")
+    (decision,) = space.sample(0).choices
+    addresses = {pick: [n.address for n in space.program({decision: pick}).graph.nodes] for pick in ("plain", "other")}
+    assert addresses == {"plain": ["here", "there:plain"], "other": ["here", "there:other"]}
