@@ -15,13 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archlang.ir.graph import Graph, Node
-from archlang.morphism.roles import groups_of, rest_places
+from archlang.morphism.roles import BROADCAST, groups_of, rest_places
 from archlang.syntax import ast
 
 Ids = NDArray[np.int64]
 Axes = list[Ids | None]  # of one value; None for the batch
-
-BROADCAST = ("add", "sub", "mul", "div", "maximum")
 
 
 class Channels:

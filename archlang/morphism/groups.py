@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from archlang.ir.graph import Graph, Node
+from archlang.morphism.roles import BROADCAST, groups_of, names_in, rest_places
 from archlang.semantics.modules import ModuleScope
 from archlang.syntax import ast
 
@@ -24,7 +25,6 @@ SIZES = {
     "lstm": "units",
     "gru": "units",
 }  # the attribute that makes a dimension, where it is not `out`
-BROADCAST = ("add", "sub", "mul", "div", "maximum")
 
 
 @attrs.frozen
@@ -206,7 +206,7 @@ class _Classes:
                 self._derived.pop()
                 self._same(axes[0], (given[0], 1))
         else:  # worked out from others: those of the names in it, or perhaps any
-            used = {each for expr in [dim] for each in _names(expr)} & set(names) or set(names)
+            used = {each for expr in [dim] for each in names_in(expr)} & set(names) or set(names)
             sized = name is not None and name not in parameters
             channels = {"c", "d"} if sized else set()  # sizes of places (`oh`) are worked out from those of places
             self._derived += [
@@ -215,7 +215,7 @@ class _Classes:
             ]
 
     def _source(self, node: Node, name: str, axis: Axis, given: list[int]) -> None:
-        groups = _groups(node)
+        groups = groups_of(node)
         written: tuple[str, ...] = (name,)
         if groups > 1:
             channels = (given[0], 1)
@@ -231,11 +231,11 @@ class _Classes:
         attributes = dict(node.operation.attributes)
         if "groups" in attributes:
             if "out" not in attributes:
-                self._divisors += [(axis, _groups(node)) for axes in names.get("c", []) for axis in axes]
+                self._divisors += [(axis, groups_of(node)) for axes in names.get("c", []) for axis in axes]
             return
         for clause in declaration.clauses:
             if isinstance(clause, ast.Require):
-                for name in set(_names(clause.condition)) & set(names):
+                for name in set(names_in(clause.condition)) & set(names):
                     self._fix(axis for axes in names[name] for axis in axes)
 
     # ------------------------------------------------------------------- groups
@@ -296,29 +296,7 @@ class _Classes:
         return found
 
 
-def _groups(node: Node) -> int:
-    """The groups of a convolution, a normalisation or a shuffle; 1 for other ops."""
-    return int(str(dict(node.operation.attributes).get("groups", 1)))
-
-
 def _placed(pattern: ast.TensorTypeExpr, axes: list[Axis]) -> Iterator[tuple[Any, list[Axis]]]:
     """The dimensions of a pattern with the axes that each stands for."""
-    extra = len(axes) - len(pattern.dims)
-    at = 0
-    for dim in pattern.dims:
-        count = 1 + extra if isinstance(dim, ast.RestDims | ast.SpliceDims) else 1
-        yield dim, axes[at : at + count]
-        at += count
-
-
-def _names(expr: Any) -> Iterator[str]:
-    """The names in an expression."""
-    if isinstance(expr, ast.Name):
-        yield expr.name
-    elif attrs.has(type(expr)):
-        for field in attrs.fields(type(expr)):
-            if field.name != "span":
-                yield from _names(getattr(expr, field.name))
-    elif isinstance(expr, tuple):
-        for part in expr:
-            yield from _names(part)
+    for dim, places in rest_places(pattern, len(axes)):
+        yield dim, [axes[place] for place in places]

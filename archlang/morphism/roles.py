@@ -12,6 +12,7 @@ from archlang.ir.graph import Node
 from archlang.syntax import ast
 
 GATES = {"lstm": 4, "gru": 3}
+BROADCAST = ("add", "sub", "mul", "div", "maximum")
 
 
 class Kind(Enum):
@@ -79,7 +80,7 @@ def weight_roles(node: Node, declaration: ast.Op) -> dict[str, tuple[Role, ...]]
             role = _role(dim, node, inputs, outputs, made)
             if role.kind is Kind.OUTPUT and isinstance(dim.size, ast.Name) and dim.size.name in names:
                 role = attrs.evolve(role, kind=Kind.STATE)  # units to units
-            names |= set(_names(dim.size))
+            names |= set(names_in(dim.size))
             roles.append(OTHER if size == 1 and role.kind is not Kind.SUMMED else role)
         found[weight.name] = tuple(roles)
     return found
@@ -115,7 +116,7 @@ def _role(
         if size.operator == "*" and size.right.name in outputs and node.operation.name in GATES:
             return Role(Kind.OUTPUT, outputs[size.right.name], gates=GATES[node.operation.name])
     if isinstance(size, ast.If):  # one for each channel, or one for all (prelu)
-        name = next((name for name in _names(size) if name in outputs), None)
+        name = next((name for name in names_in(size) if name in outputs), None)
         return OTHER if name is None else Role(Kind.OUTPUT, outputs[name])
     return OTHER
 
@@ -132,14 +133,14 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _names(expr: Any) -> Iterator[str]:
+def names_in(expr: Any) -> Iterator[str]:
     """The names in an expression."""
     if isinstance(expr, ast.Name):
         yield expr.name
     elif attrs.has(type(expr)):
         for field in attrs.fields(type(expr)):
             if "span" not in field.name:
-                yield from _names(getattr(expr, field.name))
+                yield from names_in(getattr(expr, field.name))
     elif isinstance(expr, tuple):
         for part in expr:
-            yield from _names(part)
+            yield from names_in(part)
