@@ -15,9 +15,9 @@ from archlang.backend import backend as backend_named
 from archlang.conversion.captured import Array, Captured, Opaque
 from archlang.conversion.text import captured_text, moved_weights
 from archlang.diagnostics import ArchError, error
-from archlang.ir.graph import Graph
 from archlang.ir.weights import write_weights
 from archlang.space.loading import loads
+from archlang.space.probing import drawn_inputs
 from archlang.space.program import Program
 
 TOLERANCE = 1e-4
@@ -176,7 +176,7 @@ def _trials(
 ) -> tuple[Trial, ...]:
     network = program.build(backend)
     found = []
-    for arrays in (inputs, drawn_inputs(captured.graph, inputs, SAMPLES)):
+    for arrays in (inputs, drawn_inputs(captured.graph, SAMPLES, like=inputs)):
         expected = frontend.outputs(model, arrays)
         made = backend_named(backend).run(network, *arrays)
         outputs = made if isinstance(made, Mapping) else {"": made}
@@ -206,23 +206,3 @@ def _difference(pairs: Sequence[tuple[Array, Array]]) -> tuple[float, float]:
         absolute = max(absolute, apart) if apart == apart else float("inf")
         relative = max(relative, apart / largest if largest else apart) if apart == apart else float("inf")
     return absolute, relative
-
-
-def drawn_inputs(graph: Graph, like: Sequence[Array], samples: int, seed: int = 0) -> list[Array]:
-    """Another batch: normal numbers, and whole numbers below the sizes of the tables that they look up (or
-    up to the largest of the example)."""
-    random = np.random.default_rng(seed)
-    found: list[Array] = []
-    for position, array in enumerate(like):
-        shape = (samples, *array.shape[1:])
-        if np.issubdtype(array.dtype, np.floating):
-            found.append(random.standard_normal(shape).astype(array.dtype))
-            continue
-        tables = [
-            node.operation.attribute("vocabulary")
-            for node in graph.nodes
-            if node.operation.name == "embedding" and node.inputs == (position,)
-        ]
-        top = min(tables, default=int(array.max(initial=0)) + 1)
-        found.append(random.integers(0, top, shape).astype(array.dtype))
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -54,21 +55,26 @@ def output_hash(graph: Graph, seed: int = 0) -> str:
     return blake2b(repr(seen).encode(), digest_size=16).hexdigest()
 
 
-def drawn_inputs(graph: Graph, samples: int, seed: int = 0) -> list[Array]:
-    """Random inputs of a graph, so many samples: normal numbers, and whole ones below the tables that they name."""
+def drawn_inputs(graph: Graph, samples: int, seed: int = 0, like: Sequence[Array] | None = None) -> list[Array]:
+    """Random inputs of a graph, so many samples: normal numbers, and whole numbers below the sizes of the tables that
+    they look up (else 0 and 1). With examples, they are of their types and sizes, and whole numbers go up to theirs."""
+    random = np.random.default_rng(seed)
     found: list[Array] = []
     for position, given in enumerate(graph.inputs):
-        random = _random(seed, "input", position)
         shape = tuple([dim if isinstance(dim, int) else samples * dim.factor for dim in given.type.shape])
-        if given.type.dtype.startswith(("f", "bf")):
-            found.append(random.standard_normal(shape).astype(np.float32))
-            continue
+        dtype = np.dtype(np.float32 if given.type.dtype.startswith(("f", "bf")) else np.int64)
+        top = 2
+        if like is not None:
+            shape, dtype = (samples, *like[position].shape[1:]), like[position].dtype
+            top = int(like[position].max(initial=0)) + 1
         tables = [
             node.operation.attribute("vocabulary")
             for node in graph.nodes
             if node.operation.name == "embedding" and node.inputs == (position,)
         ]
-        found.append(random.integers(0, min(tables, default=2), shape))
+        drawn = np.issubdtype(dtype, np.floating)
+        array = random.standard_normal(shape) if drawn else random.integers(0, min(tables, default=top), shape)
+        found.append(array.astype(dtype))
     return found
 
 

@@ -20,6 +20,7 @@ _GATED = "attention with a gate, masks of tokens, or whose scores are a result"
 
 
 @layer(layers.MultiHeadAttention)
+@layer(layers.GroupQueryAttention)
 def multi_head_attention(
     lo: Lowerer,
     of: Any,
@@ -31,33 +32,14 @@ def multi_head_attention(
     use_causal_mask: bool = False,
     **others: Any,
 ) -> Data:
-    if others or return_attention_scores or getattr(of, "_use_gate", False):
+    grouped = isinstance(of, layers.GroupQueryAttention)
+    if others or return_attention_scores or getattr(of, "use_gate" if grouped else "_use_gate", False):
         raise Unsupported(_GATED)
-    if getattr(of, "_sliding_window", None) is not None:
+    if getattr(of, "sliding_window" if grouped else "_sliding_window", None) is not None:
         raise Unsupported("attention within a window")
     causal = _is_causal(attention_mask, query, value) or bool(use_causal_mask)
-    return _heads(lo, of, (query, value if key is None else key, value), of.num_heads, of.num_heads, causal)
-
-
-@layer(layers.GroupQueryAttention)
-def group_query_attention(
-    lo: Lowerer,
-    of: Any,
-    query: Data,
-    value: Data,
-    key: Data | None = None,
-    attention_mask: Any = None,
-    return_attention_scores: bool = False,
-    use_causal_mask: bool = False,
-    **others: Any,
-) -> Data:
-    if others or return_attention_scores or getattr(of, "use_gate", False):
-        raise Unsupported(_GATED)
-    if getattr(of, "sliding_window", None) is not None:
-        raise Unsupported("attention within a window")
-    causal = _is_causal(attention_mask, query, value) or bool(use_causal_mask)
-    given = query, value if key is None else key, value
-    return _heads(lo, of, given, of.num_query_heads, of.num_key_value_heads, causal)
+    heads, kv_heads = (of.num_query_heads, of.num_key_value_heads) if grouped else (of.num_heads, of.num_heads)
+    return _heads(lo, of, (query, value if key is None else key, value), heads, kv_heads, causal)
 
 
 def _heads(lo: Lowerer, of: Any, xs: tuple[Data, ...], heads: int, kv_heads: int, causal: bool) -> Data:
