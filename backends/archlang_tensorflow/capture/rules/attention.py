@@ -19,8 +19,7 @@ from archlang_tensorflow.capture.rules.shapes import reshaped
 _GATED = "attention with a gate, masks of tokens, or whose scores are a result"
 
 
-@layer(layers.MultiHeadAttention)
-@layer(layers.GroupQueryAttention)
+@layer(layers.MultiHeadAttention, layers.GroupQueryAttention)
 def multi_head_attention(
     lo: Lowerer,
     of: Any,
