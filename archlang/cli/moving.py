@@ -54,7 +54,7 @@ def move(
     `remove ADDRESS`, `branch ADDRESS [add|concat]` or `merge ADDRESS`. Addresses are those of `archlang show --flat`.
 
     \b
-    archlang move net.arch 'widen conv2d#1 96' 'deepen unit[1]' --weights net.safetensors -o big.arch
+    archlang move std.models.resnet:resnet18 'deepen resnet/stage[3]/residual[1]' 'prune 0.2' -o net.arch
     """
     from archlang.ir.weights import check_weights, read_weights, write_weights
     from archlang.morphism.moves import outputs_apart, written

@@ -11,7 +11,6 @@ import click
 from archlang.cli.common import Settings, as_json, file_argument, open_space, print_json, writing
 from archlang.conversion.opening import open_up
 from archlang.diagnostics import ArchError, error
-from archlang.ir.weights import read_weights, write_weights
 
 if TYPE_CHECKING:
     from archlang.conversion.opening.sensitivity import Sensitivities
@@ -71,6 +70,8 @@ def open_command(
     space = open_space(file, settings)
     opened = open_up(space, folder=folder, **wanted)
     if weights is not None and output_weights is not None:
+        from archlang.ir.weights import read_weights, write_weights  # late, as numpy is
+
         carried = opened.weights(read_weights(weights))
         with writing(output_weights) as target:
             write_weights(target, carried)
@@ -118,7 +119,7 @@ def suggest(
 
     \b
     archlang suggest examples/digits.arch
-    archlang suggest net_open.arch --data digits --weights net.safetensors
+    archlang suggest examples/digits.arch --data digits --epochs 1
     """
     from archlang.space.shares import cost_shares
 

@@ -45,8 +45,9 @@ def resizing(size: int, out: int, mode: str, corners: bool) -> list[list[float]]
         part = place - low
         shares = [(0, 1 - part), (1, part)]
         if mode == "bicubic":
-            far = [((a * d - 5 * a) * d + 8 * a) * d - 4 * a for a in (-0.75,) for d in (1 + part, 2 - part)]
-            near = [((a + 2) * d - (a + 3)) * d * d + 1 for a in (-0.75,) for d in (part, 1 - part)]
+            a = -0.75
+            far = [((a * d - 5 * a) * d + 8 * a) * d - 4 * a for d in (1 + part, 2 - part)]
+            near = [((a + 2) * d - (a + 3)) * d * d + 1 for d in (part, 1 - part)]
             shares = [(-1, far[0]), (0, near[0]), (1, near[1]), (2, far[1])]
         for step, share in shares:
             row[min(max(low + step, 0), size - 1)] += share

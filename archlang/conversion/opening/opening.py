@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import attrs
 
 from archlang.conversion.opening import concerns
 from archlang.conversion.opening.concerns import Bounds, Part
 from archlang.diagnostics import ArchError, Source, error
-from archlang.ir.correspondence import corresponding_weights
 from archlang.ir.graph import Graph
-from archlang.ir.weights import Array, check_weights
 from archlang.morphism.groups import dimension_groups
 from archlang.semantics.modules import Loader, ModuleScope
 from archlang.semantics.names import check_names
@@ -22,6 +21,9 @@ from archlang.space.program import Program
 from archlang.space.space import Space
 from archlang.syntax.format import format_module
 from archlang.syntax.parser import parse_text
+
+if TYPE_CHECKING:
+    from archlang.ir.weights import Array
 
 
 @attrs.frozen
@@ -37,6 +39,9 @@ class Opening:
     def weights(self, weights: Mapping[str, Array]) -> dict[str, Array]:
         """The network's weights by the addresses that they have in the first program of the opened space. ArchError
         (E0807) when they are not its."""
+        from archlang.ir.correspondence import corresponding_weights  # late: most networks are opened without
+        from archlang.ir.weights import check_weights
+
         given, opened = self._networks
         check_weights(given, weights)
         return {theirs: weights[mine] for mine, theirs in corresponding_weights(given, opened).items()}
