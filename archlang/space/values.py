@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from archlang.diagnostics import ArchError, error
@@ -29,9 +30,12 @@ def plain_value(name: str, value: Any) -> Value:
     )
 
 
+_PATH = re.compile(r"[.~]{0,2}(/?[A-Za-z_][\w.-]*)?(/[\w.-]+)+")  # `runs/weights`, `../a`, `/tmp/b`
+
+
 def parse_setting(text: str) -> tuple[str, Any]:
     """The name and Python value of a setting such as `classes=100` or `widths=[16, 32]`; a bare
-    word is text. Settings of parts have names with dots, `weights.lr=0.1`."""
+    word or a path is text. Settings of parts have names with dots, `weights.lr=0.1`."""
     name, separator, value = text.partition("=")
     name = name.strip()
     if not separator or not all(map(str.isidentifier, name.split("."))):
@@ -39,7 +43,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     try:
         return name, literal(parse_expression(value.strip(), f"setting {name}"), text)
     except ArchError:
-        if value.strip().isidentifier():
+        if value.strip().isidentifier() or _PATH.fullmatch(value.strip()):
             return name, value.strip()
         raise
 

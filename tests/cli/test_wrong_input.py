@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import archlang as al
+from archlang.space.values import parse_setting
 from tests.cli.conftest import Run
 
 NET = "net.arch"
@@ -83,3 +85,11 @@ def test_wrong_use(run: Run, arguments: tuple[str, ...]) -> None:
 def test_the_number_of_errors_is_said(run: Run) -> None:
     result = run("show", NET, "--choices", '{"width": 17, "unit": "x"}', code=1)
     assert result.stderr.endswith("\n2 errors\n")
+
+
+def test_a_path_is_text() -> None:
+    for text in ("runs/weights", "../weights", "/tmp/weights.d", "./a/b"):
+        assert parse_setting(f"inherit={text}") == ("inherit", text)
+    for text in ("1/2", "x + 1"):
+        with pytest.raises(al.ArchError):
+            parse_setting(f"inherit={text}")
