@@ -144,8 +144,8 @@ class Channels:
             for axis in range(len(shape)):
                 if axis != at:
                     self._unify(found[axis], axes[axis])
-        parts = [axes[at] for axes in given]
-        found[at] = np.concatenate([ids for ids in parts if ids is not None])
+        parts = [ids for axes in given if (ids := axes[at]) is not None]
+        found[at] = np.concatenate(parts) if len(parts) == len(given) else None  # batches have no channels
         return found
 
     def _permute(self, node: Node, given: list[Axes], shape: Sequence[Any]) -> Axes:

@@ -247,7 +247,7 @@ def outputs_apart(one: Program, other: Program, samples: int = 2, seed: int = 0)
     worst = 0.0
     for name, expected in results[0].items():
         apart = float(np.abs(results[1][name] - expected).max(initial=0.0))
-        worst = max(worst, apart / (float(np.abs(expected).max(initial=0.0)) or 1.0))
+        worst = float(np.maximum(worst, apart / (float(np.abs(expected).max(initial=0.0)) or 1.0)))  # nan stays
     return worst
 
 

@@ -74,6 +74,8 @@ class Passing:
         node = self._graph.nodes[value - self._first]
         operation, given = node.operation, node.inputs
         name = operation.name
+        if value - self._first in self.numbers:  # zero, for another that takes it
+            return False
         if name in ("add", "concat"):
             for position, each in sorted(enumerate(given), key=lambda one: self.is_new(one[1])):
                 if self.passes(each, wanted):
