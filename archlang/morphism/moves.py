@@ -191,6 +191,7 @@ def merge(program: Program, at: str) -> Moved:
         and all(part.op == first.op and part.inputs == first.inputs for part in parts)
         and all(_but_out(part, concat) == _but_out(first, concat) for part in parts)
         and all(sum(part in step.inputs for step in changes.steps) == 1 for part in parts)
+        and all(sum(part.weights_at == step.weights_at for step in changes.steps) == 1 for part in parts)
     )
     if first is not None and concat:
         axis = joined.attributes["axis"] % len(_node(graph, at).operation.output.shape)
