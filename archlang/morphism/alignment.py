@@ -21,6 +21,7 @@ from archlang.morphism.roles import groups_of
 Fill = Literal["copy", "fresh"]
 Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]
+Flags = NDArray[np.bool_]
 
 
 @attrs.frozen(eq=False)
@@ -43,18 +44,18 @@ class Alignment:
     maps positions of the target's nodes to those of the source's; `lost` are the classes of the source that nothing
     stands for. `merged[c]` is the class that class c of the source became one with, which had the same weights.
 
-    `importance` of each class of the source decides which stay; `twins` has the same number for classes that are
-    made by equal weights.
+    `importance` of each class of the source decides which stay, `unread` says which nothing reads; `twins` has the
+    same number for classes that are made by equal weights.
     """
 
-    def __init__(self, source: Side, target: Side, importance: Floats, twins: Ids, fill: Fill):
+    def __init__(self, source: Side, target: Side, importance: Floats, unread: Flags, twins: Ids, fill: Fill):
         self.source, self.target = source, target
         self.nodes = _corresponding(source.graph, target.graph)
         self.source_of = np.full(target.channels.count, -1, dtype=np.int64)
         self.lost: set[int] = set()
         self.merged = np.arange(source.channels.count)
         self._importance = importance.copy()
-        self._unread = importance == 0.0
+        self._unread = unread.copy()
         self._twins = twins
         self._fill = fill
         self._values = self._corresponding_values()
@@ -167,7 +168,7 @@ class Alignment:
                 whole.append(rows)
         if whole:
             importance = np.sum([self._importance[rows].mean(axis=1) for rows in whole], axis=0)
-            unread = self._unread[whole[-1]].all(axis=1)  # whose values nothing takes
+            unread: Flags = np.asarray(self._unread[whole[-1]].all(axis=1))  # whose values nothing takes
             for rows in whole:
                 self._importance[rows] = np.where(unread, 0.0, importance)[:, None]
                 self._unread[rows] |= unread[:, None]

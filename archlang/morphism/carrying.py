@@ -77,9 +77,9 @@ class _Carrying:
         def roles(at: int) -> Mapping[str, tuple[Role, ...]]:
             return self._roles(source.nodes[at])
 
-        importance = channel_importance(self._source, weights, roles, score, seed)
+        importance, unread = channel_importance(self._source, weights, roles, score, seed)
         same = twins(self._source, weights, roles)
-        self._alignment = Alignment(self._source, self._target, importance, same, fill)
+        self._alignment = Alignment(self._source, self._target, importance, unread, same, fill)
         self._passing = Passing(self._alignment)
         self._drawing = Drawing(seed + 1)  # other numbers than the network may have begun with
         # What a copy is read with, beside the others of its channel: apart from one another, so that they learn apart.

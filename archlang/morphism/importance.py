@@ -27,8 +27,8 @@ SCORES = ("l2", "l1", "batch_norm", "random")
 
 def channel_importance(
     side: Side, weights: Mapping[str, NDArray[Any]], roles: Roles, score: Score, seed: int
-) -> Floats:
-    """A number for each class of channels.
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """A number for each class of channels, and whether nothing reads it.
 
     `score` is `l2` or `l1` (the squares or magnitudes of the weights), `batch_norm` (the magnitudes of the scales of
     batch norms: network slimming, Liu et al. 2017), `random`, or arrays by the addresses of weights whose
@@ -63,7 +63,8 @@ def channel_importance(
             if isinstance(part, int):
                 for totals in (made, read, readers):
                     totals[part] += totals[number]
-    return np.where((readers > 0) & (read == 0), 0.0, found + made)
+    unread = (readers > 0) & (read == 0)
+    return np.where(unread, 0.0, found + made), unread
 
 
 def _sizes(score: Score, node: Node, weights: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:

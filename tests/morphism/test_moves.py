@@ -126,6 +126,12 @@ def test_what_scores_least_is_narrowed_away(score: str) -> None:
     assert outputs_apart(program.with_weights(masked), made.program) < SAME
 
 
+@pytest.mark.parametrize("score", ["batch_norm", "random"])
+def test_what_has_no_score_is_told_to_be_gone_too(score: str) -> None:
+    made = narrow(network("residual"), "linear#1", 10, score=score)
+    assert made.changes == ("6 channels are gone",)
+
+
 def test_scores_of_one_s_own() -> None:
     program = network("residual")
     score = {"linear#1.bias": np.arange(16, dtype=np.float32)}
